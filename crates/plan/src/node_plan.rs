@@ -1,0 +1,67 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use icefield_placement::ReplicaId;
+use icefield_spec::{Name, Revision, Unit};
+use serde::{Deserialize, Serialize};
+
+/// The version of a node plan's form.
+pub const PLAN_SCHEMA: u32 = 1;
+
+/// Everything one node must have. Equal plans have equal JSON and so equal hashes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodePlan {
+    /// The version of this form; see [`PLAN_SCHEMA`].
+    pub schema: u32,
+    /// The cluster's name.
+    pub cluster: Name,
+    /// The node's name, which is also its host name.
+    pub node: Name,
+    /// The address that its replicas listen on and are reached by: as declared or registered, else the node's name.
+    pub address: String,
+    /// The Nix system double.
+    pub system: String,
+    /// The base it is built from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Name>,
+    /// The unit of each service revision that runs here, once each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub units: BTreeMap<Revision, PlannedUnit>,
+    /// The replicas that run here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replicas: BTreeMap<ReplicaId, PlannedReplica>,
+}
+
+/// A unit with the name of its service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedUnit {
+    /// The service.
+    pub service: Name,
+    /// What its replicas are.
+    pub unit: Arc<Unit>,
+}
+
+/// What sets one replica apart from its like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedReplica {
+    /// The service revision: a key of [`NodePlan::units`].
+    pub revision: Revision,
+    /// Its ports by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ports: BTreeMap<Name, u16>,
+}
+
+impl NodePlan {
+    /// The content hash.
+    pub fn hash(&self) -> Revision {
+        Revision::of(self)
+    }
+
+    /// The unit of `replica`, if it is in the plan.
+    pub fn unit(&self, replica: &ReplicaId) -> Option<&PlannedUnit> {
+        self.units.get(&self.replicas.get(replica)?.revision)
+    }
+}

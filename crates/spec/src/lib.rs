@@ -1,0 +1,44 @@
+//! What a user can declare: a cluster's machines and services.
+//!
+//! A [`Spec`] is the evaluated form of a source file. It is plain data: this crate reads no file and no clock, and every
+//! function in it gives the same answer for the same arguments. A spec has one canonical JSON text, and from that a
+//! [`Revision`], so that two people can tell whether they speak of the same thing.
+//!
+//! Validation never stops at the first mistake: [`Spec::validate`] returns all [`Problem`]s, each with the path of the
+//! value at fault.
+
+mod base;
+mod canonical;
+mod machine;
+mod name;
+mod port;
+mod probe;
+mod problem;
+mod quantity;
+mod revision;
+mod rules;
+mod run;
+mod service;
+mod spec;
+mod suggest;
+mod unit;
+mod update;
+mod validate;
+mod variables;
+
+pub use base::{Base, NixModule, TimeSync};
+pub use machine::{FleetNode, IMPLIED_LABELS, Machine, Node, Pool};
+pub use name::{InvalidName, Name};
+pub use port::{Port, PortRange};
+pub use probe::{Health, Probe};
+pub use problem::Problem;
+pub use quantity::{Bytes, Cpu, InvalidQuantity, Millis};
+pub use revision::Revision;
+pub use rules::{Layout, Prefer, Rules, Spread};
+pub use run::Run;
+pub use service::Service;
+pub use spec::{SCHEMA_VERSION, Spec, json_schema};
+pub use suggest::nearest;
+pub use unit::Unit;
+pub use update::Update;
+pub use variables::{InvalidReference, ReplicaContext, expand, references, replica_variables};

@@ -1,0 +1,108 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Base, FleetNode, Machine, Name, Node, Pool, Service};
+
+/// The version of the spec's form that this code reads and writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The whole declaration of one cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The version of this form; see [`SCHEMA_VERSION`].
+    pub schema: u32,
+    /// The cluster's name.
+    pub cluster: Name,
+    /// Bases by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bases: BTreeMap<Name, Base>,
+    /// Nodes declared by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nodes: BTreeMap<Name, Node>,
+    /// Pools by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<Name, Pool>,
+    /// Services by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<Name, Service>,
+}
+
+impl Spec {
+    /// The most nodes a spec may declare.
+    pub const MAX_NODES: u64 = 200_000;
+    /// The most replicas a spec may declare, over all services.
+    pub const MAX_REPLICAS: u64 = 2_000_000;
+
+    /// A spec that declares nothing.
+    pub fn empty(cluster: Name) -> Self {
+        Self {
+            schema: SCHEMA_VERSION,
+            cluster,
+            bases: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            services: BTreeMap::new(),
+        }
+    }
+
+    /// Every node of the fleet: the named ones by name, then each pool's by number.
+    ///
+    /// A pool's nodes whose names would be no [`Name`] (a pool with a very long name) are left out;
+    /// [`Spec::validate`] reports them.
+    pub fn fleet(&self) -> impl Iterator<Item = FleetNode<'_>> {
+        let named = self.nodes.iter().map(|(name, node)| FleetNode {
+            name: name.clone(),
+            address: node.address.as_deref(),
+            pool: None,
+            machine: &node.machine,
+        });
+        let pooled = self.pools.iter().flat_map(|(pool_name, pool)| {
+            (1..=pool.count).filter_map(move |number| {
+                let name = Name::new(&format!("{pool_name}-{number}")).ok()?;
+                Some(FleetNode { name, address: None, pool: Some(pool_name), machine: &pool.machine })
+            })
+        });
+        named.chain(pooled)
+    }
+
+    /// The node called `name`, whether declared or of a pool.
+    pub fn fleet_node(&self, name: &str) -> Option<FleetNode<'_>> {
+        if let Some((name, node)) = self.nodes.get_key_value(name) {
+            let address = node.address.as_deref();
+            return Some(FleetNode { name: name.clone(), address, pool: None, machine: &node.machine });
+        }
+        let (pool_name, number) = name.rsplit_once('-')?;
+        let (pool_name, pool) = self.pools.get_key_value(pool_name)?;
+        let parsed: u32 = number.parse().ok()?;
+        // "workers-01" is not the name of "workers-1".
+        if parsed == 0 || parsed > pool.count || parsed.to_string() != number {
+            return None;
+        }
+        let name = Name::new(name).ok()?;
+        Some(FleetNode { name, address: None, pool: Some(pool_name), machine: &pool.machine })
+    }
+
+    /// How many nodes the spec declares.
+    pub fn node_count(&self) -> u64 {
+        self.nodes.len() as u64 + self.pools.values().map(|pool| u64::from(pool.count)).sum::<u64>()
+    }
+
+    /// How many replicas the spec declares.
+    pub fn replica_count(&self) -> u64 {
+        self.services.values().map(|service| u64::from(service.replicas)).sum()
+    }
+
+    /// All machines that are declared, each pool's once, with the path of each.
+    pub(crate) fn machines(&self) -> impl Iterator<Item = (String, &Machine)> {
+        let named = self.nodes.iter().map(|(name, node)| (format!("nodes.{name}"), &node.machine));
+        named.chain(self.pools.iter().map(|(name, pool)| (format!("pools.{name}"), &pool.machine)))
+    }
+}
+
+/// The JSON Schema of a [`Spec`], for editors and for other programs.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Spec).to_value()
+}

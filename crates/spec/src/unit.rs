@@ -1,0 +1,48 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Bytes, Cpu, Health, Millis, Name, Port, Revision, Run};
+
+/// What every replica of a service revision is, wherever it runs.
+///
+/// The service's revision is the hash of its unit alone. What only steers the service (how many, where, how it is
+/// updated) is not part of it, so changing that restarts nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unit {
+    /// What runs.
+    pub run: Run,
+    /// Processor time reserved for one replica.
+    pub cpu: Cpu,
+    /// Memory reserved for one replica; also its limit.
+    pub memory: Bytes,
+    /// Ports by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ports: BTreeMap<Name, Port>,
+    /// Environment variables; values may refer to the replica's variables as `$NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Services whose endpoints this one is told, in files that follow every change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<Name>,
+    /// How to tell whether it is healthy; without one, a running process is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// How long a replica may take to end after SIGTERM before it is killed.
+    #[serde(default = "Unit::default_stop_grace")]
+    pub stop_grace: Millis,
+}
+
+impl Unit {
+    /// Ten seconds.
+    pub const fn default_stop_grace() -> Millis {
+        Millis::new(10_000)
+    }
+
+    /// The revision of the service that has this unit.
+    pub fn revision(&self) -> Revision {
+        Revision::of(self)
+    }
+}

@@ -1,0 +1,176 @@
+use std::collections::BTreeMap;
+
+use crate::{Name, Revision, Unit};
+
+/// What the variables of one replica are made from.
+#[derive(Debug, Clone)]
+pub struct ReplicaContext<'a> {
+    /// The cluster's name.
+    pub cluster: &'a Name,
+    /// The service's name.
+    pub service: &'a Name,
+    /// The replica's index.
+    pub index: u32,
+    /// The node it is on.
+    pub node: &'a Name,
+    /// The address that it should listen on and that others reach it by.
+    pub address: &'a str,
+    /// The service's revision.
+    pub revision: &'a Revision,
+    /// Its ports by name.
+    pub ports: &'a BTreeMap<Name, u16>,
+    /// The folder with a file `SERVICE.json` for each service in `uses`.
+    pub endpoints: &'a str,
+}
+
+/// Why a text with references cannot be expanded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidReference {
+    /// A `$` that no name follows.
+    #[error("a lone \"$\"; write \"$$\" for the character itself")]
+    Lone,
+    /// A `${` without its `}`.
+    #[error("\"${{\" without a closing \"}}\"")]
+    Unclosed,
+    /// A name that the replica does not have.
+    #[error("unknown variable ${0}")]
+    Unknown(String),
+}
+
+/// The name of the variable for the port called `port`: `http` is `PORT_HTTP`, `raft-rpc` is `PORT_RAFT_RPC`.
+fn port_variable(port: &Name) -> String {
+    format!("PORT_{}", port.as_str().to_ascii_uppercase().replace('-', "_"))
+}
+
+const FIXED: [&str; 7] = [
+    "ICEFIELD_CLUSTER",
+    "ICEFIELD_SERVICE",
+    "ICEFIELD_INDEX",
+    "ICEFIELD_NODE",
+    "ICEFIELD_ADDRESS",
+    "ICEFIELD_REVISION",
+    "ICEFIELD_ENDPOINTS",
+];
+
+impl Unit {
+    /// The names of the variables that Icefield gives each replica: `ICEFIELD_…` and `PORT_…`.
+    pub fn given_variables(&self) -> Vec<String> {
+        FIXED.iter().map(|name| (*name).to_owned()).chain(self.ports.keys().map(port_variable)).collect()
+    }
+}
+
+/// The environment of one replica: what Icefield gives, then the unit's own `env` with its references expanded.
+///
+/// # Errors
+/// If a value of `env` refers to something that Icefield does not give.
+pub fn replica_variables(
+    unit: &Unit,
+    context: &ReplicaContext<'_>,
+) -> Result<BTreeMap<String, String>, InvalidReference> {
+    let values = [
+        context.cluster.to_string(),
+        context.service.to_string(),
+        context.index.to_string(),
+        context.node.to_string(),
+        context.address.to_owned(),
+        context.revision.to_string(),
+        context.endpoints.to_owned(),
+    ];
+    let mut given: BTreeMap<String, String> = FIXED.iter().map(|name| (*name).to_owned()).zip(values).collect();
+    given.extend(context.ports.iter().map(|(name, port)| (port_variable(name), port.to_string())));
+    let mut all = given.clone();
+    for (name, value) in &unit.env {
+        all.insert(name.clone(), expand(value, &|name| given.get(name).cloned())?);
+    }
+    Ok(all)
+}
+
+/// A piece of a text with references.
+enum Piece<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+}
+
+fn pieces(text: &str) -> Result<Vec<Piece<'_>>, InvalidReference> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        if at > 0 {
+            pieces.push(Piece::Text(&rest[..at]));
+        }
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            pieces.push(Piece::Text("$"));
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('{') {
+            let end = after.find('}').ok_or(InvalidReference::Unclosed)?;
+            pieces.push(Piece::Variable(&after[..end]));
+            rest = &after[end + 1..];
+        } else {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            if end == 0 || rest.starts_with(|c: char| c.is_ascii_digit()) {
+                return Err(InvalidReference::Lone);
+            }
+            pieces.push(Piece::Variable(&rest[..end]));
+            rest = &rest[end..];
+        }
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(rest));
+    }
+    Ok(pieces)
+}
+
+/// Replaces `$NAME` and `${NAME}` in `text` by what `lookup` gives, and `$$` by `$`.
+///
+/// # Errors
+/// If a reference is malformed, or `lookup` does not know its name.
+pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, InvalidReference> {
+    let mut out = String::with_capacity(text.len());
+    for piece in pieces(text)? {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Variable(name) => {
+                out.push_str(&lookup(name).ok_or_else(|| InvalidReference::Unknown(name.to_owned()))?);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The names that `text` refers to, in their order.
+///
+/// # Errors
+/// If a reference is malformed.
+pub fn references(text: &str) -> Result<Vec<&str>, InvalidReference> {
+    let variables = pieces(text)?.into_iter().filter_map(|piece| match piece {
+        Piece::Variable(name) => Some(name),
+        Piece::Text(_) => None,
+    });
+    Ok(variables.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(text: &str) -> Result<String, InvalidReference> {
+        expand(text, &|name| (name == "PORT_HTTP").then(|| "8080".to_owned()))
+    }
+
+    #[test]
+    fn expands_both_forms_and_the_escape() {
+        assert_eq!(expanded("a$PORT_HTTP/b").unwrap(), "a8080/b");
+        assert_eq!(expanded("${PORT_HTTP}0").unwrap(), "80800");
+        assert_eq!(expanded("cost: 5$$ $${PORT_HTTP}").unwrap(), "cost: 5$ ${PORT_HTTP}");
+        assert_eq!(expanded("π$PORT_HTTP").unwrap(), "π8080");
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        assert_eq!(expanded("$NOPE"), Err(InvalidReference::Unknown("NOPE".into())));
+        assert_eq!(expanded("5$"), Err(InvalidReference::Lone));
+        assert_eq!(expanded("$1"), Err(InvalidReference::Lone));
+        assert_eq!(expanded("${PORT_HTTP"), Err(InvalidReference::Unclosed));
+    }
+}
