@@ -1,1 +1,33 @@
-//! .
+//! How everything else talks to a cluster: the types on the wire, the table of operations, and the client.
+//!
+//! All bodies are JSON. Reading answers carry the `schema` version of their form; fields are only ever added within
+//! one version.
+
+mod apply;
+mod client;
+mod error;
+mod event;
+mod explain;
+mod heartbeat;
+mod node;
+mod openapi;
+mod operation;
+mod report;
+mod status;
+
+pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry};
+pub use client::{Client, ClientError};
+pub use error::{ErrorBody, ErrorCode};
+pub use event::{Event, EventKind, Events};
+pub use explain::{ExplainedReplica, ServiceExplanation};
+pub use heartbeat::{Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
+pub use node::{NodeAction, NodeState};
+pub use openapi::openapi;
+pub use operation::{OPERATIONS, Operation};
+pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
+pub use status::{
+    NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus, Status,
+};
+
+/// The version of the answers' form.
+pub const SCHEMA: u32 = 1;

@@ -1,1 +1,7 @@
-//! .
+//! The servers: what they agree on, and what they decide from it.
+//!
+//! - [`state`] is what the servers agree on: a value that changes by [`Command`]s alone, the same on every server.
+
+pub mod state;
+
+pub use state::{Applied, Command, State};

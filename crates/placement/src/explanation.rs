@@ -1,10 +1,11 @@
 use icefield_spec::Name;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Assignment, ReplicaId};
 
 /// Why a replica is where it is, or nowhere.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// The replica.
     pub replica: ReplicaId,
@@ -19,7 +20,7 @@ pub struct Explanation {
 }
 
 /// What one soft rule gives a node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScorePart {
     /// The rule: `"prefer zone=a"`, `"spread over zone"`, `"balanced"`.
     pub rule: String,
@@ -30,7 +31,7 @@ pub struct ScorePart {
 }
 
 /// Another node that could take the replica.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Alternative {
     /// The node.
     pub node: Name,
@@ -39,7 +40,7 @@ pub struct Alternative {
 }
 
 /// One hard rule that excludes nodes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Exclusion {
     /// The rule: `"cpu"`, `"memory"`, `"port 8080"`, `"require disk=ssd"`, `"spread node max 1"`, `"draining"`.
     pub rule: String,

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use icefield_spec::Name;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Assignment, Exclusion, ReplicaId};
@@ -15,7 +16,7 @@ pub struct Solution {
 }
 
 /// One difference between the current placement and the proposed one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// The replica.
     pub replica: ReplicaId,
@@ -27,7 +28,7 @@ pub struct Change {
 }
 
 /// What happens to a replica.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It was nowhere.

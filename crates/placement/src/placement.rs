@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 
 use icefield_spec::{Name, Revision};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ReplicaId;
 
 /// Where one replica is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Assignment {
     /// The node.
     pub node: Name,
@@ -18,7 +19,7 @@ pub struct Assignment {
 }
 
 /// Where every placed replica is: by service, then by index.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Placement {
     services: BTreeMap<Name, BTreeMap<u32, Assignment>>,

@@ -67,3 +67,17 @@ impl<'de> Deserialize<'de> for ReplicaId {
         Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+impl schemars::JsonSchema for ReplicaId {
+    fn schema_name() -> Cow<'static, str> {
+        "ReplicaId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[a-z0-9-]+/[0-9]+$",
+            "description": "A replica: the service's name and the index, as in \"web/3\".",
+        })
+    }
+}

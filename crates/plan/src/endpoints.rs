@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 
 use icefield_placement::Placement;
 use icefield_spec::Name;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where one replica of a service can be reached.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// The replica's index.

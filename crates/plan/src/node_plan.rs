@@ -3,13 +3,14 @@ use std::sync::Arc;
 
 use icefield_placement::ReplicaId;
 use icefield_spec::{Name, Revision, Unit};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of a node plan's form.
 pub const PLAN_SCHEMA: u32 = 1;
 
 /// Everything one node must have. Equal plans have equal JSON and so equal hashes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodePlan {
     /// The version of this form; see [`PLAN_SCHEMA`].
@@ -34,7 +35,7 @@ pub struct NodePlan {
 }
 
 /// A unit with the name of its service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedUnit {
     /// The service.
@@ -44,7 +45,7 @@ pub struct PlannedUnit {
 }
 
 /// What sets one replica apart from its like.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedReplica {
     /// The service revision: a key of [`NodePlan::units`].

@@ -1,0 +1,243 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::{Stream, TryStreamExt};
+use icefield_plan::Generation;
+use icefield_spec::{Name, Spec};
+use reqwest::{Method, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
+    NodeStatus, PlanReport, ServiceExplanation, Status,
+};
+
+/// Talks to a cluster: to whichever of its servers answers.
+///
+/// Cloning is cheap, and clones share connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    servers: Arc<[String]>,
+    /// The server that answered last; the next request goes there first.
+    preferred: Arc<AtomicUsize>,
+}
+
+/// Why a request brought no answer to use.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No server could be reached.
+    #[error("no server of the cluster answers ({})", servers.join(", "))]
+    Unreachable {
+        /// The servers that were tried.
+        servers: Vec<String>,
+        /// Why the last one could not be reached.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// A server said no.
+    #[error("{0}")]
+    Refused(ErrorBody),
+    /// A server answered something else than its API says.
+    #[error("{server} answered with something that is not of Icefield's API: {reason}")]
+    Foreign {
+        /// The server.
+        server: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Client {
+    /// How long a connection may take.
+    const CONNECT: Duration = Duration::from_secs(2);
+    /// How long an answer may take beyond the time it was asked to wait.
+    const ANSWER: Duration = Duration::from_secs(10);
+
+    /// A client of the servers with these URLs (`http://127.0.0.1:7700`); at least one.
+    pub fn new(servers: impl IntoIterator<Item = String>) -> Self {
+        let http = reqwest::Client::builder()
+            .connect_timeout(Self::CONNECT)
+            .no_proxy()
+            .build()
+            .expect("a client without TLS needs nothing that could be missing");
+        let servers = servers.into_iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
+        Self { http, servers, preferred: Arc::default() }
+    }
+
+    /// The URLs of the servers.
+    pub fn servers(&self) -> &[String] {
+        &self.servers
+    }
+
+    /// What is true now; with `after`, once its index is greater or `wait` is over.
+    pub async fn status(&self, after: Option<u64>, wait: Duration) -> Result<Status, ClientError> {
+        self.watch("/v1/status", after, wait).await
+    }
+
+    /// The spec in force; `None` before the first apply.
+    pub async fn spec(&self) -> Result<Option<Spec>, ClientError> {
+        absent_is_none(self.get("/v1/spec").await)
+    }
+
+    /// What an apply would change.
+    pub async fn plan(&self, request: &ApplyRequest) -> Result<PlanReport, ClientError> {
+        self.post("/v1/plan", request).await
+    }
+
+    /// Puts a spec in force.
+    pub async fn apply(&self, request: &ApplyRequest) -> Result<ApplyResponse, ClientError> {
+        self.post("/v1/apply", request).await
+    }
+
+    /// The specs that were put in force, newest first.
+    pub async fn history(&self) -> Result<History, ClientError> {
+        self.get("/v1/history").await
+    }
+
+    /// The events after number `after`, waiting for one as long as `wait`.
+    pub async fn events(&self, after: Option<u64>, wait: Duration) -> Result<Events, ClientError> {
+        self.watch("/v1/events", after, wait).await
+    }
+
+    /// Why each replica of `service` is where it is.
+    pub async fn explain(&self, service: &Name) -> Result<ServiceExplanation, ClientError> {
+        self.get(&format!("/v1/services/{service}/explain")).await
+    }
+
+    /// Where the healthy replicas of `service` are reached.
+    pub async fn endpoints(&self, service: &Name) -> Result<Endpoints, ClientError> {
+        self.get(&format!("/v1/services/{service}/endpoints")).await
+    }
+
+    /// What replica `index` of `service` wrote: the last `tail` lines, then what is added if `follow`.
+    pub async fn logs(
+        &self,
+        service: &Name,
+        index: u32,
+        tail: Option<u32>,
+        follow: bool,
+    ) -> Result<impl Stream<Item = Result<Vec<u8>, reqwest::Error>> + use<>, ClientError> {
+        let tail = tail.map_or(String::new(), |tail| format!("&tail={tail}"));
+        let path = format!("/v1/services/{service}/replicas/{index}/logs?follow={follow}{tail}");
+        let timeout = if follow { None } else { Some(Self::ANSWER) };
+        let (response, _) = self.send(Method::GET, &path, None::<&()>, timeout).await?;
+        Ok(response.bytes_stream().map_ok(|bytes| bytes.to_vec()))
+    }
+
+    /// Cordons, drains or uncordons a node.
+    pub async fn node(&self, node: &Name, action: NodeAction) -> Result<NodeStatus, ClientError> {
+        self.post(&format!("/v1/nodes/{node}"), &action).await
+    }
+
+    /// The generation of `node` once its number is greater than `after`, or as it stands when `wait` is over; `None`
+    /// if it has none.
+    pub async fn node_plan(
+        &self,
+        node: &Name,
+        after: Option<u64>,
+        wait: Duration,
+    ) -> Result<Option<Generation>, ClientError> {
+        absent_is_none(self.watch(&format!("/v1/nodes/{node}/plan"), after, wait).await)
+    }
+
+    /// Reports an agent's state.
+    pub async fn heartbeat(&self, node: &Name, heartbeat: &Heartbeat) -> Result<HeartbeatReply, ClientError> {
+        self.post(&format!("/v1/nodes/{node}/heartbeat"), heartbeat).await
+    }
+
+    async fn watch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        after: Option<u64>,
+        wait: Duration,
+    ) -> Result<T, ClientError> {
+        let path = match after {
+            Some(after) => format!("{path}?after={after}&wait={}", wait.as_millis()),
+            None => path.to_owned(),
+        };
+        self.answer(Method::GET, &path, None::<&()>, Self::ANSWER + wait).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.answer(Method::GET, path, None::<&()>, Self::ANSWER).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        self.answer(Method::POST, path, Some(body), Self::ANSWER).await
+    }
+
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        timeout: Duration,
+    ) -> Result<T, ClientError> {
+        let (response, server) = self.send(method, path, body, Some(timeout)).await?;
+        let foreign = |reason: String| ClientError::Foreign { server: server.clone(), reason };
+        let bytes = response.bytes().await.map_err(|error| foreign(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| foreign(error.to_string()))
+    }
+
+    /// Sends the request to one server after the other until one takes it.
+    ///
+    /// A server that says it is unavailable (it knows no leader) is passed over like one that cannot be reached.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        timeout: Option<Duration>,
+    ) -> Result<(Response, String), ClientError> {
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut last = None;
+        for turn in 0..self.servers.len() {
+            let at = (first + turn) % self.servers.len();
+            let server = &self.servers[at];
+            let mut request = self.http.request(method.clone(), format!("{server}{path}"));
+            if let Some(timeout) = timeout {
+                request = request.timeout(timeout);
+            }
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            match request.send().await {
+                Ok(response) if response.status().is_success() => {
+                    self.preferred.store(at, Ordering::Relaxed);
+                    return Ok((response, server.clone()));
+                }
+                Ok(response) => {
+                    let retry = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+                    let error = refusal(response, server).await;
+                    if !retry {
+                        self.preferred.store(at, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                    last = Some(error);
+                }
+                Err(source) => last = Some(ClientError::Unreachable { servers: self.servers.to_vec(), source }),
+            }
+        }
+        Err(last.unwrap_or_else(|| ClientError::Foreign { server: String::new(), reason: "no server is known".into() }))
+    }
+}
+
+async fn refusal(response: Response, server: &str) -> ClientError {
+    let status = response.status();
+    let body = response.bytes().await.unwrap_or_default();
+    match serde_json::from_slice(&body) {
+        Ok(body) => ClientError::Refused(body),
+        Err(_) => ClientError::Foreign { server: server.to_owned(), reason: format!("status {status}") },
+    }
+}
+
+fn absent_is_none<T>(result: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(ClientError::Refused(body)) if body.code == crate::ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

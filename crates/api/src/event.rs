@@ -1,0 +1,44 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Rises by one with every event.
+    pub number: u64,
+    /// When, in milliseconds since 1970 (UTC).
+    pub at: u64,
+    /// What kind of thing happened.
+    pub kind: EventKind,
+    /// What it happened to: `web/3`, `node metal-1`, `service web`, `spec`.
+    pub subject: String,
+    /// What happened, in a sentence.
+    pub message: String,
+}
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A spec was put in force.
+    Apply,
+    /// A replica was placed, moved or removed.
+    Placement,
+    /// A replica failed, became unhealthy or recovered.
+    Replica,
+    /// A node joined, was lost, returned, or was cordoned or drained.
+    Node,
+    /// A rollout started, ended or failed.
+    Rollout,
+    /// Another server leads.
+    Leader,
+}
+
+/// Events in the order they happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Events {
+    /// See [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The events; the cluster keeps the last thousand.
+    pub events: Vec<Event>,
+}

@@ -1,0 +1,97 @@
+use icefield_plan::Generation;
+use icefield_spec::Spec;
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
+    NodeStatus, OPERATIONS, Operation, PlanReport, ServiceExplanation, Status,
+};
+
+/// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
+pub fn openapi() -> Value {
+    let mut generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .into_generator();
+    declare(&mut generator);
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in OPERATIONS {
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method.to_ascii_lowercase()] = describe(operation);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Icefield",
+            "version": crate::SCHEMA.to_string(),
+            "description": "The HTTP API that every Icefield server serves. A server that does not lead passes requests on.",
+            "license": { "name": "Apache-2.0 OR MIT" },
+        },
+        "paths": paths,
+        "components": { "schemas": generator.take_definitions(true) },
+    })
+}
+
+/// Declares every type that [`OPERATIONS`] names.
+fn declare(generator: &mut SchemaGenerator) {
+    fn add<T: JsonSchema>(generator: &mut SchemaGenerator) {
+        generator.subschema_for::<T>();
+    }
+    let all = [
+        add::<ApplyRequest>,
+        add::<ApplyResponse>,
+        add::<Endpoints>,
+        add::<ErrorBody>,
+        add::<Events>,
+        add::<Generation>,
+        add::<Heartbeat>,
+        add::<HeartbeatReply>,
+        add::<History>,
+        add::<NodeAction>,
+        add::<NodeStatus>,
+        add::<PlanReport>,
+        add::<ServiceExplanation>,
+        add::<Spec>,
+        add::<Status>,
+    ];
+    all.iter().for_each(|add| add(generator));
+}
+
+fn describe(operation: &Operation) -> Value {
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let parameter = |name: &str, place: &str, description: &str| {
+        json!({
+            "name": name,
+            "in": place,
+            "required": place == "path",
+            "description": description,
+            "schema": { "type": "string" },
+        })
+    };
+    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut parameters: Vec<Value> = in_path.map(|name| parameter(name, "path", "Its name.")).collect();
+    parameters.extend(operation.query.iter().map(|(name, description)| parameter(name, "query", description)));
+    let content = match operation.response {
+        "text" => json!({ "text/plain": { "schema": { "type": "string" } } }),
+        name => json!({ "application/json": { "schema": reference(name) } }),
+    };
+    let mut described = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "Done.", "content": content },
+            "default": {
+                "description": "It was not done.",
+                "content": { "application/json": { "schema": reference("ErrorBody") } },
+            },
+        },
+    });
+    if let Some(request) = operation.request {
+        described["requestBody"] = json!({
+            "required": true,
+            "content": { "application/json": { "schema": reference(request) } },
+        });
+    }
+    described
+}

@@ -1,0 +1,76 @@
+/// One operation of the HTTP API, as the server serves it and the OpenAPI document describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    /// The HTTP method, in capitals.
+    pub method: &'static str,
+    /// The path, with `{name}` for its parameters.
+    pub path: &'static str,
+    /// A name that is its own, for generated clients.
+    pub id: &'static str,
+    /// What it does, in a sentence.
+    pub summary: &'static str,
+    /// Query parameters with what each means.
+    pub query: &'static [(&'static str, &'static str)],
+    /// The type of the request's body, if it has one.
+    pub request: Option<&'static str>,
+    /// The type of the answer's body; `text` for a plain stream.
+    pub response: &'static str,
+}
+
+const WATCH: &[(&str, &str)] = &[
+    ("after", "Answer once the index is greater than this; at once without it."),
+    ("wait", "The longest to wait for that, in milliseconds; at most 60000. Then the answer is as things stand."),
+];
+
+const fn read(path: &'static str, id: &'static str, summary: &'static str, response: &'static str) -> Operation {
+    Operation { method: "GET", path, id, summary, query: &[], request: None, response }
+}
+
+const fn watch(path: &'static str, id: &'static str, summary: &'static str, response: &'static str) -> Operation {
+    Operation { method: "GET", path, id, summary, query: WATCH, request: None, response }
+}
+
+const fn post(
+    path: &'static str,
+    id: &'static str,
+    summary: &'static str,
+    request: &'static str,
+    response: &'static str,
+) -> Operation {
+    Operation { method: "POST", path, id, summary, query: &[], request: Some(request), response }
+}
+
+/// Every operation of the public API.
+pub const OPERATIONS: &[Operation] = &[
+    watch("/v1/status", "status", "What is true now.", "Status"),
+    read("/v1/spec", "spec", "The spec in force.", "Spec"),
+    post("/v1/plan", "plan", "What an apply of this spec would change; changes nothing.", "ApplyRequest", "PlanReport"),
+    post("/v1/apply", "apply", "Puts a spec in force.", "ApplyRequest", "ApplyResponse"),
+    read("/v1/history", "history", "The specs that were put in force, newest first.", "History"),
+    Operation {
+        method: "GET",
+        path: "/v1/events",
+        id: "events",
+        summary: "What happened, oldest first.",
+        query: &[
+            ("after", "Only events with a greater number; waits for one as long as `wait` says."),
+            ("wait", "The longest to wait, in milliseconds; at most 60000."),
+        ],
+        request: None,
+        response: "Events",
+    },
+    read("/v1/services/{service}/explain", "explain", "Why each replica is where it is.", "ServiceExplanation"),
+    read("/v1/services/{service}/endpoints", "endpoints", "Where the healthy replicas are reached.", "Endpoints"),
+    Operation {
+        method: "GET",
+        path: "/v1/services/{service}/replicas/{index}/logs",
+        id: "logs",
+        summary: "What a replica wrote.",
+        query: &[("tail", "Only so many of the last lines."), ("follow", "`true` to keep sending what is added.")],
+        request: None,
+        response: "text",
+    },
+    post("/v1/nodes/{node}", "node", "Cordons, drains or uncordons a node.", "NodeAction", "NodeStatus"),
+    watch("/v1/nodes/{node}/plan", "node-plan", "A node's generation; 404 before it has one.", "Generation"),
+    post("/v1/nodes/{node}/heartbeat", "heartbeat", "An agent's report; registers it.", "Heartbeat", "HeartbeatReply"),
+];

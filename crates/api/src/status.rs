@@ -1,0 +1,186 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use icefield_spec::{Bytes, Cpu, Name, Revision};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::NodeState;
+
+/// What is true now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// See [`crate::SCHEMA`].
+    pub schema: u32,
+    /// Rises with every change of this answer; a watch waits for one beyond a given index.
+    pub index: u64,
+    /// The cluster's name; `None` before the first apply.
+    pub cluster: Option<Name>,
+    /// The URL of the server that answered.
+    pub api: String,
+    /// The name of the leading server, if there is one.
+    pub leader: Option<String>,
+    /// The revision of the spec in force.
+    pub revision: Option<Revision>,
+    /// The servers.
+    pub servers: Vec<ServerStatus>,
+    /// The services, by name.
+    pub services: Vec<ServiceStatus>,
+    /// The nodes, by name.
+    pub nodes: Vec<NodeStatus>,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerStatus {
+    /// Its name.
+    pub name: String,
+    /// Its URL.
+    pub api: String,
+    /// Whether it leads.
+    pub leader: bool,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: Name,
+    /// The revision that its replicas are to have.
+    pub revision: Revision,
+    /// How many replicas are declared.
+    pub desired: u32,
+    /// How many have a running process: states `running`, `healthy` and `unhealthy`.
+    pub running: u32,
+    /// How many are healthy.
+    pub healthy: u32,
+    /// How many are of [`Self::revision`] and healthy.
+    pub updated: u32,
+    /// The change from one revision to another that is under way, or the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
+    /// The replicas, by index: those declared, and those that are still to stop.
+    pub replicas: Vec<ReplicaStatus>,
+}
+
+/// One rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RolloutStatus {
+    /// The revision before; `None` for a new service.
+    pub from: Option<Revision>,
+    /// The revision after.
+    pub to: Revision,
+    /// Where it stands.
+    pub state: RolloutState,
+    /// Why, or what it waits for.
+    pub message: String,
+}
+
+/// Where a rollout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RolloutState {
+    /// Under way.
+    Progressing,
+    /// Every replica is of the new revision and healthy.
+    Done,
+    /// It failed, and replicas stay as they are.
+    Failed,
+    /// It failed, and replicas go back to the revision before.
+    RollingBack,
+    /// It failed, and every replica is of the revision before again.
+    RolledBack,
+}
+
+/// One replica.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaStatus {
+    /// Which of the service's replicas.
+    pub index: u32,
+    /// The node it is on; `None` if it is placed nowhere.
+    pub node: Option<Name>,
+    /// Its state.
+    pub state: ReplicaState,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Its ports by name.
+    pub ports: BTreeMap<Name, u16>,
+    /// The revision it has, or is to have while it is pending.
+    pub revision: Option<Revision>,
+    /// How often its process was started anew after it ended by itself.
+    pub restarts: u32,
+    /// What there is to say: why it is pending, how its last process ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The state of a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplicaState {
+    /// Placed nowhere, or its node has not taken it up yet.
+    Pending,
+    /// Being started.
+    Starting,
+    /// Its process runs, and its health check has not answered well yet.
+    Running,
+    /// Its process runs and its health check, if it has one, answers well.
+    Healthy,
+    /// Its process runs and its health check has failed too often in a row.
+    Unhealthy,
+    /// Being stopped.
+    Stopping,
+    /// Its process has ended or could not be started; it is tried again after a pause.
+    Failed,
+}
+
+impl ReplicaState {
+    /// Whether a process runs.
+    pub const fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::Healthy | Self::Unhealthy)
+    }
+}
+
+impl fmt::Display for ReplicaState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pending => "pending",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Stopping => "stopping",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeStatus {
+    /// Its name.
+    pub name: Name,
+    /// Its state.
+    pub state: NodeState,
+    /// Its labels, the implied ones among them.
+    pub labels: BTreeMap<String, String>,
+    /// The address that its replicas are reached by.
+    pub address: Option<String>,
+    /// What replicas may use of its processors together, and what those on it reserve.
+    pub cpu: Cpu,
+    /// Reserved processor time.
+    pub cpu_used: Cpu,
+    /// What replicas may use of its memory together.
+    pub memory: Bytes,
+    /// Reserved memory.
+    pub memory_used: Bytes,
+    /// How many replicas are placed on it.
+    pub replicas: u32,
+    /// The number of its newest generation.
+    pub generation: u64,
+    /// The number of the generation that its agent has taken up.
+    pub applied: Option<u64>,
+    /// What its agent has to say of itself: `"no cgroup: limits are not enforced"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}

@@ -1,0 +1,109 @@
+use icefield_api::{Capacity, EventKind, NodeAction};
+use icefield_placement::Change;
+use icefield_spec::{Name, Revision, Spec};
+use serde::{Deserialize, Serialize};
+
+/// A change of the state, as the log carries it. Times (`at`) are in milliseconds since 1970 and are the proposer's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// Puts a spec in force.
+    Apply {
+        /// When.
+        at: u64,
+        /// The spec.
+        spec: Box<Spec>,
+    },
+    /// Changes the placement.
+    Place {
+        /// When.
+        at: u64,
+        /// The state's version that the changes were made from; refused if the spec, the nodes or the placement
+        /// have changed since.
+        seen: u64,
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// A node's agent is there for the first time, or with other facts than before.
+    Register {
+        /// When.
+        at: u64,
+        /// The node.
+        node: Name,
+        /// The address that its replicas are reached by.
+        address: String,
+        /// The URL of the agent's own API.
+        api: String,
+        /// What the machine has.
+        capacity: Capacity,
+        /// The agent's drivers.
+        drivers: Vec<String>,
+    },
+    /// A node's lease has run out, or it is heard of again.
+    Lease {
+        /// When.
+        at: u64,
+        /// The node.
+        node: Name,
+        /// Whether it is lost.
+        lost: bool,
+        /// What was seen of it.
+        reason: String,
+    },
+    /// An operator's wish for a node.
+    Node {
+        /// When.
+        at: u64,
+        /// The node.
+        node: Name,
+        /// The wish.
+        action: NodeAction,
+    },
+    /// A rollout goes on.
+    Rollout {
+        /// When.
+        at: u64,
+        /// The service.
+        service: Name,
+        /// The revision that it goes to; the command is refused if that is no longer so.
+        to: Revision,
+        /// What happens.
+        step: RolloutStep,
+    },
+    /// Something was seen that is worth remembering and changes nothing.
+    Note {
+        /// When.
+        at: u64,
+        /// What was seen.
+        notes: Vec<(EventKind, String, String)>,
+    },
+}
+
+/// How a rollout goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum RolloutStep {
+    /// These replicas are to take the new revision now.
+    Advance {
+        /// Their indexes.
+        indexes: Vec<u32>,
+    },
+    /// Every replica is of the new revision and has proved itself.
+    Finish,
+    /// It has failed: it goes back if the service says so, and stops where it is otherwise.
+    Fail {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Applied {
+    /// It was applied. The number is the state's version after it.
+    Done(u64),
+    /// It changed nothing, because the state is already so. The number is the state's version.
+    Unchanged(u64),
+    /// It was refused, for this reason.
+    Refused(String),
+}
