@@ -2,17 +2,18 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-pub mod nix;
+pub(crate) mod nix;
+pub(crate) mod unit_words;
 
 use std::collections::BTreeMap;
 
 use icefield_emit::{Target, Tree, emit};
 use icefield_placement::{Assignment, Placement, ReplicaId};
 use icefield_plan::{Fleet, NodePlan, PlannedUnit, compile, units_of};
-use icefield_spec::{Name, Spec};
+use icefield_spec::{Name, ReplicaContext, Spec, expand, replica_variables};
 
 /// What plain units can express of the shop.
-pub const SHOP: &str = r#"{
+pub(crate) const SHOP: &str = r#"{
   "schema": 1, "cluster": "shop",
   "bases": {
     "std": {
@@ -63,16 +64,16 @@ const NIXOS: &str = r#"{
       "cpu": "1500m", "memory": "600MiB", "ports": {"api": "dynamic"}, "uses": ["store"], "env": {"LEVEL": "100%"}}}
 }"#;
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
 
-pub fn spec(text: &str) -> Spec {
+pub(crate) fn spec(text: &str) -> Spec {
     Spec::from_json(text).unwrap_or_else(|problems| panic!("the spec is valid: {problems:?}"))
 }
 
 /// The shop for plain units, and with `nixos` the rest of it.
-pub fn shop(nixos: bool) -> Spec {
+pub(crate) fn shop(nixos: bool) -> Spec {
     let mut json: serde_json::Value = serde_json::from_str(SHOP).expect("JSON");
     if nixos {
         let more: serde_json::Value = serde_json::from_str(NIXOS).expect("JSON");
@@ -97,7 +98,7 @@ const PLACED: [(&str, u32, &str, &[(&str, u16)]); 10] = [
     ("vault", 0, "metal-2", &[("api", 20_001)]),
 ];
 
-pub fn plans(spec: &Spec) -> Vec<NodePlan> {
+pub(crate) fn plans(spec: &Spec) -> Vec<NodePlan> {
     let mut units = units_of(spec);
     let mut before = spec.services["web"].unit.clone();
     before.env.insert("GREETING".into(), "good day".into());
@@ -116,8 +117,27 @@ pub fn plans(spec: &Spec) -> Vec<NodePlan> {
     compile(&Fleet { spec, units: &units, addresses: &BTreeMap::new() }, &placement)
 }
 
-pub fn emitted(target: Target) -> Tree {
+pub(crate) fn emitted(target: Target) -> Tree {
     let spec = shop(target == Target::Nix);
     let plans = plans(&spec);
     emit(target, &spec, &plans).expect("the shop can be written")
+}
+
+/// The argv and the variables that a replica must have, straight from the spec.
+pub(crate) fn expected(plan: &NodePlan, id: &ReplicaId) -> (Vec<String>, BTreeMap<String, String>) {
+    let replica = &plan.replicas[id];
+    let unit = &plan.units[&replica.revision].unit;
+    let context = ReplicaContext {
+        cluster: &plan.cluster,
+        service: &id.service,
+        index: id.index,
+        node: &plan.node,
+        address: &plan.address,
+        revision: &replica.revision,
+        ports: &replica.ports,
+        endpoints: "/etc/icefield/endpoints",
+    };
+    let variables = replica_variables(unit, &context).expect("the references are good");
+    let argument = |text: &String| expand(text, &|name| variables.get(name).cloned()).expect("the references are good");
+    (unit.run.command().iter().map(argument).collect(), variables)
 }

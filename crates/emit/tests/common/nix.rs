@@ -11,13 +11,13 @@ const EVALUATE: &str = include_str!("../nix/evaluate.nix");
 const LIB: &str = include_str!("../nix/lib.nix");
 
 /// A folder with emitted files, and `nix-instantiate` to evaluate them.
-pub struct Nix {
+pub(crate) struct Nix {
     folder: TempDir,
 }
 
 impl Nix {
     /// Writes `tree` out; `None` if there is no Nix and the test `test` is to be skipped.
-    pub fn with(tree: &Tree, test: &str) -> Option<Self> {
+    pub(crate) fn with(tree: &Tree, test: &str) -> Option<Self> {
         if Command::new("nix-instantiate").arg("--version").output().is_err() {
             skip(test, "nix-instantiate not found");
             return None;
@@ -31,18 +31,25 @@ impl Nix {
         Some(nix)
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.folder.path().join(path);
         std::fs::create_dir_all(path.parent().expect("it is in the folder")).expect("the folder can be made");
         std::fs::write(path, text).expect("the file can be written");
     }
 
-    pub fn path(&self) -> &Path {
+    /// Where nixpkgs, or its lib alone, is on this machine.
+    pub(crate) fn nixpkgs(&self) -> Option<String> {
+        let found = Command::new("nix-instantiate").args(["--find-file", "nixpkgs"]).output().ok()?;
+        let path = String::from_utf8(found.stdout).ok()?.trim().to_owned();
+        (found.status.success() && Path::new(&path).join("lib").is_dir()).then_some(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// What `expression`, in the folder, evaluates to.
-    pub fn evaluate(&self, expression: &str) -> Value {
+    pub(crate) fn evaluate(&self, expression: &str) -> Value {
         let output = Command::new("nix-instantiate")
             .args(["--store", "dummy://", "--eval", "--strict", "--json", "--expr", expression])
             .current_dir(self.path())
@@ -57,7 +64,7 @@ impl Nix {
 }
 
 /// Skips loudly, or fails where the tool is required.
-pub fn skip(test: &str, reason: &str) {
+pub(crate) fn skip(test: &str, reason: &str) {
     assert!(std::env::var_os("ICEFIELD_REQUIRE_NIX").is_none_or(|value| value != "1"), "{test}: {reason}");
     eprintln!("SKIPPED {test}: {reason}");
 }

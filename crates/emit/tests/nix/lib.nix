@@ -64,6 +64,9 @@ let
     else
       throw "${concatStringsSep "." path} has conflicting definitions";
 
+  # The names that have a definition left when conditions are applied.
+  definedIn = sets: filter (name: settle (pick name sets) != [ ]) (namesOf sets);
+
   # What no option declares: sets are merged, lists joined.
   freely =
     path: definitions:
@@ -71,7 +74,12 @@ let
       values = settle definitions;
     in
     if all isAttrs values then
-      mapAttrs (name: _: freely (path ++ [ name ]) (pick name values)) (foldl' (a: b: a // b) { } values)
+      listToAttrs (
+        map (name: {
+          inherit name;
+          value = freely (path ++ [ name ]) (pick name values);
+        }) (definedIn values)
+      )
     else if all isList values then
       concatLists values
     else
@@ -111,7 +119,11 @@ let
     };
     functionTo = type: {
       check = isFunction;
-      merge = path: definitions: argument: type.merge path (map (f: f argument) (settle definitions));
+      # A set that can be called, as in nixpkgs, and not a function.
+      merge = path: definitions: {
+        __functor = _: argument: type.merge path (map (f: f argument) (settle definitions));
+        __functionArgs = { };
+      };
     };
     listOf = type: {
       check = isList;
@@ -174,7 +186,7 @@ let
         let
           sets = settle definitions;
           declared = namesOf options;
-          undeclared = filter (name: !(elem name declared)) (namesOf sets);
+          undeclared = filter (name: !(elem name declared)) (definedIn sets);
           one = name: {
             inherit name;
             value =
@@ -204,6 +216,7 @@ let
 
   lib = rec {
     inherit types concatMap;
+    isFunction = f: builtins.isFunction f || (f ? __functor && isFunction (f.__functor f));
     mkOption = option: option // { _type = "option"; };
     mkIf = condition: content: {
       _type = "if";
