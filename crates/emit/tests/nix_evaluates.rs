@@ -6,10 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::nix::Nix;
 use common::unit_words::split;
-use common::{emitted, expected, name, plans, shop, spec};
+use common::{emitted, expected, name, one, plans, shop};
 use icefield_emit::{Target, emit};
-use icefield_placement::{Assignment, Placement, ReplicaId};
-use icefield_plan::{Fleet, NodePlan, compile, units_of};
 use icefield_spec::{Run, Spec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -192,26 +190,6 @@ fn sorted(value: &Value) -> Value {
         }
         other => other.clone(),
     }
-}
-
-/// A cluster of one node and one service.
-fn one(env: &BTreeMap<String, String>, arguments: &[String]) -> (Spec, Vec<NodePlan>) {
-    let literal = |text: &String| text.replace('$', "$$");
-    let env: BTreeMap<_, _> = env.iter().map(|(name, value)| (name, literal(value))).collect();
-    let command: Vec<String> = std::iter::once("run".into()).chain(arguments.iter().map(literal)).collect();
-    let spec = spec(
-        &json!({
-            "schema": 1, "cluster": "c",
-            "nodes": {"n": {"machine": {"cpu": "1", "memory": "1GiB"}}},
-            "services": {"s": {"replicas": 1, "unit": {
-                "run": {"kind": "exec", "command": command}, "cpu": "1", "memory": "1MiB", "env": env}}}
-        })
-        .to_string(),
-    );
-    let assignment = Assignment { node: name("n"), revision: spec.services["s"].revision(), ports: BTreeMap::new() };
-    let placement: Placement = [(ReplicaId::new(name("s"), 0), assignment)].into_iter().collect();
-    let plans = compile(&Fleet { spec: &spec, units: &units_of(&spec), addresses: &BTreeMap::new() }, &placement);
-    (spec, plans)
 }
 
 /// Texts that are hard to quote: what means something to Nix, to systemd or to JSON, between anything else.

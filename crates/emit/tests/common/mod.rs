@@ -11,6 +11,7 @@ use icefield_emit::{Target, Tree, emit};
 use icefield_placement::{Assignment, Placement, ReplicaId};
 use icefield_plan::{Fleet, NodePlan, PlannedUnit, compile, units_of};
 use icefield_spec::{Name, ReplicaContext, Spec, expand, replica_variables};
+use serde_json::json;
 
 /// What plain units can express of the shop.
 pub(crate) const SHOP: &str = r#"{
@@ -140,4 +141,24 @@ pub(crate) fn expected(plan: &NodePlan, id: &ReplicaId) -> (Vec<String>, BTreeMa
     let variables = replica_variables(unit, &context).expect("the references are good");
     let argument = |text: &String| expand(text, &|name| variables.get(name).cloned()).expect("the references are good");
     (unit.run.command().iter().map(argument).collect(), variables)
+}
+
+/// A cluster of one node and one service.
+pub(crate) fn one(env: &BTreeMap<String, String>, arguments: &[String]) -> (Spec, Vec<NodePlan>) {
+    let literal = |text: &String| text.replace('$', "$$");
+    let env: BTreeMap<_, _> = env.iter().map(|(name, value)| (name, literal(value))).collect();
+    let command: Vec<String> = std::iter::once("run".into()).chain(arguments.iter().map(literal)).collect();
+    let spec = spec(
+        &json!({
+            "schema": 1, "cluster": "c",
+            "nodes": {"n": {"machine": {"cpu": "1", "memory": "1GiB"}}},
+            "services": {"s": {"replicas": 1, "unit": {
+                "run": {"kind": "exec", "command": command}, "cpu": "1", "memory": "1MiB", "env": env}}}
+        })
+        .to_string(),
+    );
+    let assignment = Assignment { node: name("n"), revision: spec.services["s"].revision(), ports: BTreeMap::new() };
+    let placement: Placement = [(ReplicaId::new(name("s"), 0), assignment)].into_iter().collect();
+    let plans = compile(&Fleet { spec: &spec, units: &units_of(&spec), addresses: &BTreeMap::new() }, &placement);
+    (spec, plans)
 }
