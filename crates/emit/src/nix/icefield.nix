@@ -16,7 +16,7 @@ let
 
   # Commands and environments are either plain or functions of a replica's variables.
   orFunction = type: types.either (types.functionTo type) type;
-  resolve = value: variables: if builtins.isFunction value then value variables else value;
+  resolve = value: variables: if lib.isFunction value then value variables else value;
 
   portVariable = port: "PORT_" + lib.toUpper (builtins.replaceStrings [ "-" ] [ "_" ] port);
 
