@@ -2,6 +2,7 @@
 //!
 //! - [`state`] is what the servers agree on: a value that changes by [`Command`]s alone, the same on every server.
 
+mod count;
 pub mod state;
 
 pub use state::{Applied, Command, State};
