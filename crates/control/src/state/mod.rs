@@ -13,7 +13,7 @@ mod placed;
 mod register;
 mod rollout;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod service_record;
 
 pub use command::{Applied, Command, RolloutStep};
