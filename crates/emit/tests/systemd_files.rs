@@ -5,7 +5,7 @@ mod common;
 use std::process::Command;
 
 use common::unit_words::split;
-use common::{emitted, expected, one, plans, shop};
+use common::{emitted, expected, one, plans, shop, skip};
 use icefield_emit::{EmitError, Target, Tree, emit};
 use icefield_spec::Run;
 use insta::assert_snapshot;
@@ -75,7 +75,7 @@ fn what_only_nixos_can_do_is_refused() {
 fn systemd_finds_no_fault_with_systemd_analyze() {
     let test = "systemd_finds_no_fault_with_systemd_analyze";
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        eprintln!("SKIPPED {test}: systemd-analyze not found");
+        skip(test, "systemd-analyze not found");
         return;
     }
     let folder = tempfile::TempDir::new().expect("a folder for the test");

@@ -212,8 +212,8 @@ let
         wants = [ "network-online.target" ];
         after = [ "network-online.target" ];
         startLimitIntervalSec = 0;
-        # The programs of the node, as a login has them.
-        path = [
+        # The programs of the service's own package, then those of the node, as a login has them.
+        path = lib.optional (service.package != null) service.package ++ [
           "/run/wrappers"
           "/run/current-system/sw"
         ];

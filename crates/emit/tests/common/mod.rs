@@ -13,6 +13,12 @@ use icefield_plan::{Fleet, NodePlan, PlannedUnit, compile, units_of};
 use icefield_spec::{Name, ReplicaContext, Spec, expand, replica_variables};
 use serde_json::json;
 
+/// Says that a test is skipped, and why.
+#[expect(clippy::print_stderr, reason = "a test that is skipped in silence would pass for one that passed")]
+pub(crate) fn skip(test: &str, reason: &str) {
+    eprintln!("SKIPPED {test}: {reason}");
+}
+
 /// What plain units can express of the shop.
 pub(crate) const SHOP: &str = r#"{
   "schema": 1, "cluster": "shop",
@@ -85,8 +91,11 @@ pub(crate) fn shop(nixos: bool) -> Spec {
     spec(&json.to_string())
 }
 
+/// A replica, its node and its ports.
+type Placed = (&'static str, u32, &'static str, &'static [(&'static str, u16)]);
+
 /// Where the shop's replicas are; `web/2` is still at the revision before.
-const PLACED: [(&str, u32, &str, &[(&str, u16)]); 10] = [
+const PLACED: [Placed; 10] = [
     ("web", 0, "metal-1", &[("http", 20_000)]),
     ("web", 1, "workers-1", &[("http", 20_000)]),
     ("web", 2, "metal-1", &[("http", 20_001)]),

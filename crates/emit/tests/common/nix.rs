@@ -7,6 +7,8 @@ use icefield_emit::Tree;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::skip;
+
 const EVALUATE: &str = include_str!("../nix/evaluate.nix");
 const LIB: &str = include_str!("../nix/lib.nix");
 
@@ -16,19 +18,31 @@ pub(crate) struct Nix {
 }
 
 impl Nix {
-    /// Writes `tree` out; `None` if there is no Nix and the test `test` is to be skipped.
-    pub(crate) fn with(tree: &Tree, test: &str) -> Option<Self> {
-        if Command::new("nix-instantiate").arg("--version").output().is_err() {
+    /// Whether there is a Nix; if not, the test `test` is to be skipped.
+    pub(crate) fn is_here(test: &str) -> bool {
+        let here = Command::new("nix-instantiate").arg("--version").output().is_ok();
+        if !here {
+            let required = std::env::var_os("ICEFIELD_REQUIRE_NIX").is_some_and(|value| value == "1");
+            assert!(!required, "{test}: nix-instantiate not found, and ICEFIELD_REQUIRE_NIX=1");
             skip(test, "nix-instantiate not found");
-            return None;
         }
+        here
+    }
+
+    /// Writes `tree` out; `None` if there is no Nix.
+    pub(crate) fn with(tree: &Tree, test: &str) -> Option<Self> {
+        Self::is_here(test).then(|| Self::of(tree))
+    }
+
+    /// Writes `tree` out.
+    pub(crate) fn of(tree: &Tree) -> Self {
         let nix = Self { folder: TempDir::new().expect("a folder for the test") };
         for (path, text) in tree.iter() {
             nix.write(path, text);
         }
         nix.write("test/lib.nix", LIB);
         nix.write("test/evaluate.nix", EVALUATE);
-        Some(nix)
+        nix
     }
 
     pub(crate) fn write(&self, path: &str, text: &str) {
@@ -61,10 +75,4 @@ impl Nix {
         assert!(output.status.success(), "{expression} cannot be evaluated:\n{errors}");
         serde_json::from_slice(&output.stdout).expect("Nix writes JSON")
     }
-}
-
-/// Skips loudly, or fails where the tool is required.
-pub(crate) fn skip(test: &str, reason: &str) {
-    assert!(std::env::var_os("ICEFIELD_REQUIRE_NIX").is_none_or(|value| value != "1"), "{test}: {reason}");
-    eprintln!("SKIPPED {test}: {reason}");
 }
