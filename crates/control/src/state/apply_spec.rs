@@ -16,7 +16,14 @@ impl State {
         if self.spec.as_deref() == Some(&*spec) {
             return Effect::Nothing;
         }
-        let spec: Arc<Spec> = Arc::from(spec);
+        let telling = self.take_up(index, at, Arc::from(spec));
+        self.refresh_all();
+        self.tell_all(telling);
+        Effect::Basis
+    }
+
+    /// Puts a spec in force without making the nodes' plans anew; gives back what there is to tell.
+    pub(crate) fn take_up(&mut self, index: u64, at: u64, spec: Arc<Spec>) -> Telling {
         let before = self.spec.replace(Arc::clone(&spec));
         let revision = spec.revision();
         self.history.push_back(HistoryEntry { version: index, revision, at });
@@ -47,9 +54,7 @@ impl State {
         }
         let known: BTreeSet<Name> = self.services.keys().cloned().collect();
         self.forget_units(&known);
-        self.refresh_all();
-        self.tell_all(telling);
-        Effect::Basis
+        telling
     }
 }
 

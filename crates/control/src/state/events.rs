@@ -10,7 +10,7 @@ const TOLD: usize = 20;
 
 /// The events of one command, so that a command of a thousand changes does not push all others out.
 #[derive(Debug)]
-pub(super) struct Telling {
+pub(crate) struct Telling {
     at: u64,
     told: Vec<(EventKind, String, String)>,
     untold: usize,
