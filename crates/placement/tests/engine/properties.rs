@@ -1,6 +1,7 @@
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use icefield_placement::{Acceptance, Assignment, ChangeKind, Engine, ReplicaId};
+use icefield_placement::{Acceptance, Assignment, ChangeKind, Engine, ReplicaId, ScorePart};
 use proptest::prelude::*;
 
 use crate::cases::{fleet, other_node};
@@ -157,6 +158,26 @@ proptest! {
                     prop_assert!(taken, "{}: {reason:?}", unplaced.replica);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_best_node_is_taken(fleet in fleet()) {
+        // Of one service's new replicas the last one was placed in just the state that its explanation speaks of.
+        let mut fleet = Fleet { placement: Default::default(), ..fleet };
+        while fleet.services.len() > 1 {
+            fleet.services.pop_last();
+        }
+        fleet.services.values_mut().for_each(|demands| demands.truncate(1));
+        let Some((last, at)) = fleet.after(&fleet.solve()).placement.iter().last().map(|(id, at)| (id, at.clone())) else {
+            return Ok(());
+        };
+        let explanation = fleet.engine().explain(&last).unwrap();
+        // In millionths, as the engine counts, so that equal points are equal here too.
+        let total = |score: &[ScorePart]| score.iter().map(|part| (part.points * 1e6).round() as i64).sum::<i64>();
+        let here = (Reverse(total(&explanation.score)), &at.node);
+        for other in &explanation.alternatives {
+            prop_assert!(here < (Reverse(total(&other.score)), &other.node), "{explanation:?}");
         }
     }
 
