@@ -13,12 +13,15 @@ impl Diagnostic {
         let mut main = title
             .primary_title(clean(&self.message))
             .elements(self.place.iter().map(|place| element(place, AnnotationKind::Primary, self.label.as_deref())));
-        if let Some(help) = &self.help {
+        if let Some(help) = self.help.as_ref().filter(|_| self.place.is_some()) {
             main = main.element(Title::HELP.message(clean(help)));
         }
         let (placed, plain): (Vec<&Note>, Vec<&Note>) = self.notes.iter().partition(|note| note.place.is_some());
         main = main.elements(plain.iter().map(|note| Title::NOTE.message(clean(&note.message))));
         let mut groups = vec![main];
+        // Without a line to hang from, it stands by itself.
+        let help = self.help.as_ref().filter(|_| self.place.is_none());
+        groups.extend(help.map(|help| Group::with_title(Title::HELP.secondary_title(clean(help)))));
         groups.extend(placed.iter().map(|note| {
             let title = Title::NOTE.secondary_title(clean(&note.message));
             Group::with_title(title)
