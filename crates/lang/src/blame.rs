@@ -26,9 +26,14 @@ pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Re
         steps.push(key_or_value(field, key, problem));
     }
     let made = origin.made.iter().filter(|(of, _)| *of == field).map(|(_, site)| Rc::clone(site));
-    let mut report = Report::new(Spot { site: Rc::clone(&origin.site), steps }, problem.message.clone());
+    // The spec's word for it differs from the language's.
+    let message = match problem.message.strip_prefix("interval ") {
+        Some(rest) => format!("every = {rest}"),
+        None => problem.message.clone(),
+    };
+    let mut report = Report::new(Spot { site: Rc::clone(&origin.site), steps }, message);
     report.help = problem.help.clone().or_else(|| help(&problem.message));
-    report.clue = clue(&problem.message).map(|clue| (clue, made.collect()));
+    report.clue = clue(&report.message).map(|clue| (clue, made.collect()));
     Some(Ok(report))
 }
 
@@ -74,8 +79,6 @@ fn clue(message: &str) -> Option<Clue> {
         return message[at..].split_whitespace().next().map(|word| Clue::Word(word.to_owned()));
     }
     let first = message.split_whitespace().next()?;
-    // The spec's word differs from the language's.
-    let first = if first == "interval" { "every" } else { first };
     let mut known = FUNCTIONS.iter().flat_map(|function| function.doc.parameters);
     known.any(|parameter| parameter.name == first).then(|| Clue::Word(first.to_owned()))
 }

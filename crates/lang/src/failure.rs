@@ -103,6 +103,12 @@ fn reword(text: &str) -> Diagnostic {
         return Diagnostic::error("this can no longer be changed")
             .with_help("what a file loads stays as it is; make a copy: list(…), dict(…)");
     }
+    if text.contains("referenced before assignment")
+        && let Some(name) = ticked.first()
+    {
+        return Diagnostic::error(format!("{name:?} is used before it has a value"))
+            .with_help("move the line that gives it a value further up");
+    }
     // The interpreter puts its suggestion into the sentence.
     let (message, near) =
         text.split_once(", did you mean ").map_or((text, None), |(message, near)| (message, Some(near)));
@@ -110,8 +116,6 @@ fn reword(text: &str) -> Diagnostic {
         Some(format!("did you mean {}", near.replace('`', "\"")))
     } else if message.contains("`+` not supported") && ticked.contains(&"string") {
         Some("make the other one text too: str(…)".into())
-    } else if message.contains("referenced before assignment") {
-        Some("move the line that gives it a value further up".into())
     } else {
         None
     };

@@ -27,6 +27,7 @@
 //! | `site`, `source` | where a call was, and where in the text its argument stands |
 //! | `blame`, `clue` | from a problem of the spec to the text that declared it |
 //! | `diagnostic`, `render` | what a person is told, and how it looks |
+//! | `watch` | where a file is busy when it hits a limit |
 //! | `isolated`, `worker`, `folder` | the process border and the file system |
 
 mod arg;
@@ -53,6 +54,7 @@ mod site;
 mod source;
 mod thing;
 mod value;
+mod watch;
 mod worker;
 
 pub use diagnostic::{Diagnostic, Excerpt, Level, Note, Place};

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use icefield_spec::nearest;
 use starlark::codemap::Span;
 use starlark::environment::{FrozenModule, Globals, GlobalsBuilder, LibraryExtension, Module};
-use starlark::eval::{Evaluator, FileLoader};
+use starlark::eval::{BeforeStmtFunc, Evaluator, FileLoader};
 use starlark::syntax::AstModule;
 use starlark::syntax::ast::{AstStmt, Load, StmtP};
 use starlark::values::FrozenHeapName;
@@ -19,6 +19,7 @@ use crate::nesting::{MAX_BRACKETS, brackets};
 use crate::session::Session;
 use crate::source::{Source, dialect, range};
 use crate::value::{Builtin, Extra, Unknown};
+use crate::watch::Watcher;
 
 /// The files of one evaluation, each run once.
 pub(crate) struct Files<'a> {
@@ -118,8 +119,9 @@ impl<'a> Files<'a> {
         let ast = match AstModule::parse(&source.path, source.text.clone(), &dialect()) {
             Ok(ast) => ast,
             Err(error) => {
+                let cut_off = error.without_diagnostic().to_string().contains("new line");
                 let at_end = error.span().is_some_and(|span| range(span.span).end >= source.text.trim_end().len());
-                let diagnostic = match brackets.unclosed.filter(|_| at_end) {
+                let diagnostic = match brackets.unclosed.filter(|_| at_end && cut_off) {
                     Some(bracket) => unclosed(source, bracket),
                     None => diagnose(self.session, &error),
                 };
@@ -271,6 +273,10 @@ impl<'a> Files<'a> {
         let steps = limits.steps.saturating_sub(self.session.steps.get()).max(1);
         let mut evaluator = Evaluator::new(module);
         evaluator.extra = Some(extra);
+        if let Some(watch) = &self.session.watch {
+            let watcher = Box::new(Watcher(Rc::clone(watch)));
+            evaluator.before_stmt_for_dap(BeforeStmtFunc::from_dyn(watcher));
+        }
         evaluator.set_loader(loaded);
         evaluator.set_print_handler(self.session);
         evaluator.set_max_callstack_size(limits.depth.max(2))?;
