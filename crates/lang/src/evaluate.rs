@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::blame::blame;
 use crate::module::Files;
 use crate::session::Session;
+use crate::watch::busy_place;
 use crate::{Diagnostic, Level, Limits, Loader};
 
 /// What came of an evaluation.
@@ -44,6 +45,12 @@ pub fn evaluate(root: &str, loader: &dyn Loader, vars: &BTreeMap<String, String>
     diagnostics.extend(session.diagnostics.take());
     if whole {
         diagnostics.extend(unread_vars(&session));
+    }
+    if session.exhausted.get()
+        && let Some(limit) = diagnostics.iter_mut().find(|diagnostic| diagnostic.place.is_none())
+        && let Some((place, label)) = busy_place(root, loader, vars, limits)
+    {
+        (limit.place, limit.label) = (Some(place), Some(label));
     }
     let files = session.files.take();
     let rank = |file: &str| files.iter().position(|other| other == file);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use icefield_spec::nearest;
 use starlark::codemap::Span;
 use starlark::environment::{FrozenModule, Globals, GlobalsBuilder, LibraryExtension, Module};
-use starlark::eval::{Evaluator, FileLoader};
+use starlark::eval::{BeforeStmtFunc, Evaluator, FileLoader};
 use starlark::syntax::AstModule;
 use starlark::syntax::ast::{AstStmt, Load, StmtP};
 use starlark::values::FrozenHeapName;
@@ -15,10 +15,11 @@ use crate::failure::diagnose;
 use crate::functions::FUNCTIONS;
 use crate::loader::{InvalidPath, check_text, resolve};
 use crate::names::{assigned, undefined};
-use crate::nesting::{MAX_BRACKETS, too_deep};
+use crate::nesting::{MAX_BRACKETS, brackets};
 use crate::session::Session;
 use crate::source::{Source, dialect, range};
 use crate::value::{Builtin, Extra, Unknown};
+use crate::watch::Watcher;
 
 /// The files of one evaluation, each run once.
 pub(crate) struct Files<'a> {
@@ -108,7 +109,8 @@ impl<'a> Files<'a> {
     }
 
     fn run(&mut self, source: &Rc<Source>) -> Option<FrozenModule> {
-        if let Some(bracket) = too_deep(&source.text) {
+        let brackets = brackets(&source.text);
+        if let Some(bracket) = brackets.too_deep {
             let message = format!("brackets nest deeper than {MAX_BRACKETS}");
             self.session
                 .diagnose(source.error(bracket, message).with_help("give inner parts a name, one after the other"));
@@ -117,7 +119,13 @@ impl<'a> Files<'a> {
         let ast = match AstModule::parse(&source.path, source.text.clone(), &dialect()) {
             Ok(ast) => ast,
             Err(error) => {
-                self.session.diagnose(diagnose(self.session, &error));
+                let cut_off = error.without_diagnostic().to_string().contains("new line");
+                let at_end = error.span().is_some_and(|span| range(span.span).end >= source.text.trim_end().len());
+                let diagnostic = match brackets.unclosed.filter(|_| at_end && cut_off) {
+                    Some(bracket) => unclosed(source, bracket),
+                    None => diagnose(self.session, &error),
+                };
+                self.session.diagnose(diagnostic);
                 return None;
             }
         };
@@ -234,7 +242,10 @@ impl<'a> Files<'a> {
                 // The interpreter takes the tree with it; only what may fail needs one to go on from.
                 let tree = ast.clone();
                 if let Err(error) = self.evaluate(&module, ast, &extra, loaded) {
-                    self.session.diagnose(diagnose(self.session, &error));
+                    // What cannot be loaded is reported before anything runs.
+                    if !is_about_load(&error) {
+                        self.session.diagnose(diagnose(self.session, &error));
+                    }
                     failures += 1;
                     if !self.session.exhausted.get() && failures < Self::MAX_FAILURES {
                         next = rest_after(source, &tree, &error, &module);
@@ -262,6 +273,10 @@ impl<'a> Files<'a> {
         let steps = limits.steps.saturating_sub(self.session.steps.get()).max(1);
         let mut evaluator = Evaluator::new(module);
         evaluator.extra = Some(extra);
+        if let Some(watch) = &self.session.watch {
+            let watcher = Box::new(Watcher(Rc::clone(watch)));
+            evaluator.before_stmt_for_dap(BeforeStmtFunc::from_dyn(watcher));
+        }
         evaluator.set_loader(loaded);
         evaluator.set_print_handler(self.session);
         evaluator.set_max_callstack_size(limits.depth.max(2))?;
@@ -281,6 +296,12 @@ impl FileLoader for Loaded {
         let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, format!("{path:?} is not loaded"));
         self.0.get(path).cloned().ok_or_else(|| starlark::Error::new_other(missing()))
     }
+}
+
+fn unclosed(source: &Source, bracket: Range<usize>) -> Diagnostic {
+    let error =
+        source.error(bracket, "a bracket is never closed").with_help("is its end missing, or that of one within it?");
+    Diagnostic { label: Some("opened here".into()), ..error }
 }
 
 fn has_symbol(module: &FrozenModule, symbol: &str) -> bool {
@@ -308,6 +329,10 @@ fn with_stand_ins<'s>(module: Option<FrozenModule>, wanted: impl Iterator<Item =
     })
 }
 
+fn is_about_load(error: &starlark::Error) -> bool {
+    error.without_diagnostic().to_string().starts_with("Cannot import private symbol")
+}
+
 fn top_level<'a>(stmt: &'a AstStmt, each: &mut impl FnMut(&'a AstStmt)) {
     match &stmt.node {
         StmtP::Statements(statements) => statements.iter().for_each(|stmt| top_level(stmt, each)),
@@ -323,7 +348,7 @@ fn rest_after(source: &Source, tree: &AstModule, error: &starlark::Error, module
     let failed_at = here.next()?.span.begin();
     let mut failed = None;
     top_level(tree.statement(), &mut |stmt| {
-        if stmt.span.contains(failed_at) && failed.is_none() {
+        if (stmt.span.begin()..stmt.span.end()).contains(&failed_at) {
             failed = Some(stmt);
         }
     });
