@@ -75,6 +75,8 @@ mod tests {
         assert_eq!(sample.generation("n1"), 1);
         sample.place("web/0", "n1");
         assert_eq!((sample.generation("n1"), sample.generation("n2")), (2, 1));
+        sample.apply(&spec(&["n1", "n2", "n3"], &[("web", "a", 2), ("api", "a", 2)]));
+        assert_eq!((sample.generation("n1"), sample.generation("n2")), (2, 1));
         let plan = sample.state.node_plan(&name("n1")).unwrap();
         assert_eq!(plan.hash, plan.plan.hash());
         assert_eq!(plan.plan.replicas.len(), 1);

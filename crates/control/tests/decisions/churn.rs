@@ -57,7 +57,7 @@ fn happen(world: &mut World, happening: &Happening) {
             }
         }
         Happening::ChangeLeader => world.change_leader(),
-        Happening::Stall(millis) => world.now += millis,
+        Happening::Stall(millis) => world.stall(millis),
         Happening::Time(millis) => world.run(millis),
     }
 }

@@ -47,7 +47,7 @@ fn another_leader_takes_no_node_for_lost_and_moves_nothing() {
 fn a_leader_that_stalls_blames_no_node() {
     let mut world = World::settled(&web(3, "v1", 3));
     let before = world.state.placed.clone();
-    world.now += 20_000;
+    world.stall(20_000);
     world.run(5_000);
     assert_eq!(world.state.placed, before);
     assert!(!world.messages().iter().any(|message| message.contains("lost")));

@@ -141,6 +141,19 @@ fn a_change_of_leader_on_the_way_changes_nothing() {
 }
 
 #[test]
+fn the_time_without_a_leader_is_not_held_against_the_version() {
+    let mut world = World::settled(&web(3, "v1", 2));
+    world.apply(&web(3, "v2-never", 2));
+    world.run(2_000);
+    world.now += 30_000;
+    world.change_leader();
+    world.run(9_000);
+    assert_eq!(world.rollout(), RolloutState::Progressing);
+    world.run(2_000);
+    assert_ne!(world.rollout(), RolloutState::Progressing);
+}
+
+#[test]
 fn grows_and_shrinks_on_the_way() {
     for replicas in [2, 7] {
         let mut world = World::settled(&web(3, "v1", 4));

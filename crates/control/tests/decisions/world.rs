@@ -61,6 +61,12 @@ impl World {
         self.reconciler = Reconciler::new();
     }
 
+    /// The leader cannot run for so long, and then decides before it hears what was said meanwhile.
+    pub(crate) fn stall(&mut self, millis: u64) {
+        self.now += millis;
+        self.reconcile();
+    }
+
     pub(crate) fn apply(&mut self, spec: &Spec) -> Applied {
         self.propose(Command::Apply { at: self.now, spec: Box::new(spec.clone()) })
     }
