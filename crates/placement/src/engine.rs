@@ -4,11 +4,12 @@ use icefield_spec::Name;
 
 use crate::{Demand, Explanation, Host, Placement, ReplicaId, Solution};
 
+mod branch;
 mod column;
-mod count_map;
 mod explain;
 mod group;
 mod id;
+mod id_map;
 mod keep;
 mod node;
 mod obstacles;

@@ -51,7 +51,37 @@ pub(crate) trait Hard {
 
     /// The smallest change after which the rule admits the node. Where a broken rule before it is about the same label,
     /// that one's remedy must do for both.
-    fn remedy(&self, case: &Case<'_, '_>) -> String;
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy;
+
+    /// Whether the rule would admit a further node like `node` on which nothing runs yet.
+    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
+        if self.admits(state, node) { Twin::Admitted } else { Twin::Refused }
+    }
+}
+
+/// A change that lets a replica onto a node.
+pub(crate) struct Remedy {
+    pub(crate) text: String,
+    pub(crate) further: Further,
+}
+
+/// What a further node like the one in question is, compared with a remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Further {
+    /// More than is needed.
+    Excessive,
+    /// As good.
+    Equal,
+    /// Better.
+    Better,
+}
+
+/// Whether a further node would be admitted.
+pub(crate) enum Twin {
+    Admitted,
+    /// If it has more of something: `"at least 5 cpu"` without the `"at least"`.
+    WithMore(String),
+    Refused,
 }
 
 /// A node that a rule excludes, and for whom.
@@ -59,7 +89,7 @@ pub(crate) struct Case<'s, 'w> {
     pub(crate) state: &'s State<'w>,
     pub(crate) group: &'s Group<'w>,
     pub(crate) node: NodeId,
-    /// Whether no other rule excludes the node; only then is another node like it a remedy.
+    /// Whether no other rule excludes the node.
     pub(crate) alone: bool,
 }
 
@@ -67,10 +97,11 @@ impl Case<'_, '_> {
     fn node_name(&self) -> &str {
         self.state.world.name(self.node).as_str()
     }
+}
 
-    /// Whether a further node like this one, but empty, would be admitted by all other rules.
-    fn twin_helps(&self) -> bool {
-        self.alone && !self.group.is_tied_to_names()
+impl Remedy {
+    fn new(text: impl Into<String>, further: Further) -> Self {
+        Self { text: text.into(), further }
     }
 }
 

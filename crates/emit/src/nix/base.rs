@@ -25,7 +25,7 @@ pub(super) fn text(cluster: &Name, name: &Name, base: &Base) -> Result<String, E
     if let Some(TimeSync::Ntp { servers }) = &base.time {
         let servers = Value::from(servers.clone());
         groups.push(vec![
-            Setting::new("networking.timeServers", json(&servers).unwrap_or_default()),
+            Setting::of_json(name, "networking.timeServers", &servers)?,
             Setting::new("services.timesyncd.enable", "true".into()),
         ]);
     }
@@ -33,7 +33,7 @@ pub(super) fn text(cluster: &Name, name: &Name, base: &Base) -> Result<String, E
     let mut apart: Vec<Setting> = Vec::new();
     let mut own: Vec<Setting> = Vec::new();
     for (option, wanted) in &base.nixos {
-        let setting = Setting::from_user(name, option, wanted)?;
+        let setting = Setting::of_user(name, option, wanted)?;
         let clashes = groups.iter().flatten().chain(&own).any(|other| other.overlaps(&setting));
         if clashes { apart.push(setting) } else { own.push(setting) }
     }
@@ -75,13 +75,18 @@ impl Setting {
         Self { path: path.split('.').map(str::to_owned).collect(), value }
     }
 
-    fn from_user(base: &Name, option: &str, wanted: &Value) -> Result<Self, EmitError> {
+    fn of_user(base: &Name, option: &str, wanted: &Value) -> Result<Self, EmitError> {
         if option.split('.').any(str::is_empty) || option.split('.').next().is_some_and(|head| RESERVED.contains(&head))
         {
             return Err(EmitError::Option { base: base.clone(), option: option.to_owned() });
         }
-        match json(wanted) {
-            Ok(value) => Ok(Self::new(option, value)),
+        Self::of_json(base, option, wanted)
+    }
+
+    fn of_json(base: &Name, option: &str, wanted: &Value) -> Result<Self, EmitError> {
+        let mut out = String::new();
+        match value(&mut out, wanted, 2) {
+            Ok(()) => Ok(Self::new(option, out)),
             Err(TooLarge(number)) => {
                 Err(EmitError::Number { base: base.clone(), option: option.to_owned(), number: number.to_string() })
             }
@@ -99,12 +104,6 @@ impl Setting {
         out.push_str(&self.value);
         out.push(';');
     }
-}
-
-fn json(wanted: &Value) -> Result<String, TooLarge> {
-    let mut out = String::new();
-    value(&mut out, wanted, 2)?;
-    Ok(out)
 }
 
 fn packages(packages: &[String]) -> String {

@@ -16,7 +16,7 @@ let
 
   # Commands and environments are either plain or functions of a replica's variables.
   orFunction = type: types.either (types.functionTo type) type;
-  resolve = value: variables: if builtins.isFunction value then value variables else value;
+  resolve = value: variables: if lib.isFunction value then value variables else value;
 
   portVariable = port: "PORT_" + lib.toUpper (builtins.replaceStrings [ "-" ] [ "_" ] port);
 
@@ -212,8 +212,8 @@ let
         wants = [ "network-online.target" ];
         after = [ "network-online.target" ];
         startLimitIntervalSec = 0;
-        # The programs of the node, as a login has them.
-        path = [
+        # The programs of the service's own package, then those of the node, as a login has them.
+        path = lib.optional (service.package != null) service.package ++ [
           "/run/wrappers"
           "/run/current-system/sw"
         ];

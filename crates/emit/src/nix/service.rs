@@ -87,7 +87,7 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
     Ok(out)
 }
 
-fn module_paths<'a>(service: &'a ServiceRevision<'_>, modules: &[icefield_spec::NixModule]) -> Vec<String> {
+fn module_paths(service: &ServiceRevision<'_>, modules: &[icefield_spec::NixModule]) -> Vec<String> {
     modules::file_names(modules).into_iter().map(|file| format!("./{}/{file}", service.key)).collect()
 }
 

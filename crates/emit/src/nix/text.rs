@@ -3,7 +3,7 @@
 use icefield_spec::{InvalidReference, Piece, pieces};
 
 /// Words that cannot be the name of an attribute without quotes.
-const KEYWORDS: [&str; 9] = ["assert", "else", "if", "in", "inherit", "let", "or", "rec", "then"];
+const KEYWORDS: [&str; 10] = ["assert", "else", "if", "in", "inherit", "let", "or", "rec", "then", "with"];
 
 /// Appends `text` as a string.
 pub(super) fn string(out: &mut String, text: &str) {
@@ -55,7 +55,6 @@ fn is_identifier(name: &str) -> bool {
     bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'\''))
         && !KEYWORDS.contains(&name)
-        && name != "with"
 }
 
 /// Appends a text with references to variables, as an expression over the attribute set `env`.

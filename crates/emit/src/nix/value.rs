@@ -87,6 +87,9 @@ fn number(out: &mut String, number: &Number) -> Result<(), TooLarge> {
         let _ = write!(out, "{integer}");
     } else if let Some(integer) = number.as_u64() {
         return Err(TooLarge(integer));
+    } else if let Some(float) = number.as_f64().filter(|float| float.is_subnormal()) {
+        // Nix refuses to read so small a number, but not to have it.
+        let _ = write!(out, "(builtins.fromJSON \"{float:e}\")");
     } else if let Some(float) = number.as_f64() {
         let start = out.len();
         let _ = write!(out, "{float:?}");
@@ -131,6 +134,7 @@ mod tests {
     fn numbers_are_those_of_nix() {
         assert_eq!(written(serde_json::json!([1.5, 1e300, 1e-7, -0.25])), "[ 1.5 1.0e300 1.0e-7 (-0.25) ]");
         assert_eq!(written(serde_json::json!(i64::MIN)), "(-9223372036854775807 - 1)");
+        assert_eq!(written(serde_json::json!([-1e-310])), "[ (builtins.fromJSON \"-1e-310\") ]");
         assert!(value(&mut String::new(), &serde_json::json!(u64::MAX), 0).is_err());
     }
 }

@@ -65,8 +65,8 @@ impl<'a> Group<'a> {
         broken.map(|rule| &**rule as &dyn Hard)
     }
 
-    /// Whether only nodes named by the rules will do, so that a further node would be none of them.
-    pub(crate) fn is_tied_to_names(&self) -> bool {
-        self.demand.rules.require.contains_key("node")
+    /// Whether a hard rule asks for certain values of `label`.
+    pub(crate) fn requires(&self, label: &str) -> bool {
+        self.demand.rules.require.contains_key(label)
     }
 }

@@ -4,7 +4,7 @@ use super::group::Group;
 use super::id::NodeId;
 use super::state::State;
 use crate::Exclusion;
-use crate::rules::Case;
+use crate::rules::{Case, Further, Remedy, Twin};
 
 /// How many nodes are named as examples.
 const EXAMPLES: usize = 3;
@@ -36,7 +36,7 @@ pub(crate) fn exclusions(state: &State<'_>, group: &Group<'_>, except: Option<No
     }
     let excluding = tallies.into_iter().zip(&group.hard).filter_map(|(tally, rule)| {
         let Tally { nodes, examples, nearest, .. } = tally?;
-        let fix = remedies(state, group, nearest);
+        let fix = remedy(state, group, nearest);
         Some(Exclusion { rule: rule.name(world), nodes, examples, fix })
     });
     excluding.collect()
@@ -52,14 +52,38 @@ struct Tally {
     nearest: NodeId,
 }
 
-/// All that must change for `node` to take a replica of `group`.
-fn remedies(state: &State<'_>, group: &Group<'_>, node: NodeId) -> String {
+/// The smallest change after which `node`, or a further one like it, takes a replica of `group`.
+fn remedy(state: &State<'_>, group: &Group<'_>, node: NodeId) -> String {
     let broken: Vec<_> = group.hard.iter().filter(|rule| !rule.admits(state, node)).collect();
     let case = Case { state, group, node, alone: broken.len() == 1 };
     let needed = broken.iter().enumerate().filter(|(at, rule)| {
         let label = rule.label();
         label.is_none() || broken[..*at].iter().all(|before| before.label() != label)
     });
-    let remedies: Vec<String> = needed.map(|(_, rule)| rule.remedy(&case)).collect();
-    remedies.join(", and also ")
+    let remedies: Vec<Remedy> = needed.map(|(_, rule)| rule.remedy(&case)).collect();
+    let further = remedies.iter().map(|remedy| remedy.further).max().unwrap_or(Further::Excessive);
+    let twin = if further == Further::Excessive { None } else { twin(state, group, node) };
+    let texts = || remedies.iter().map(|remedy| remedy.text.as_str()).collect::<Vec<_>>().join(", and also ");
+    match twin {
+        None => texts(),
+        Some(twin) if further == Further::Equal && case.alone => format!("{}, or {twin}", texts()),
+        Some(twin) => twin,
+    }
+}
+
+/// That a further node like `node` be added, if it would take a replica of `group`.
+fn twin(state: &State<'_>, group: &Group<'_>, node: NodeId) -> Option<String> {
+    let mut more = Vec::new();
+    for rule in &group.hard {
+        match rule.twin(state, node) {
+            Twin::Admitted => {}
+            Twin::WithMore(amount) => more.push(amount),
+            Twin::Refused => return None,
+        }
+    }
+    let name = state.world.name(node);
+    Some(match more[..] {
+        [] => format!("add a node like {name}"),
+        _ => format!("add a node like {name} with at least {}", more.join(" and ")),
+    })
 }

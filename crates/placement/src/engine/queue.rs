@@ -1,120 +1,90 @@
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 
+use super::branch::{Branch, Ranked};
 use super::group::Group;
-use super::id::{DomainId, LabelId, NodeId};
+use super::id::{LabelId, NodeId};
 use super::state::State;
 use crate::rules::Soft;
 
+/// How many labels may have a level of their own. Where a service is spread over more, the nodes' own heaps do the rest.
+const LEVELS: usize = 4;
+
 /// The nodes that could take a replica of one group, best first.
 ///
-/// Placing a replica changes the points of the node it goes to and, with a spread over zones, those of all nodes of a
-/// zone. So nodes are kept in classes, one for each combination of shared domains: within a class their order does not
-/// change but for the node just used. Over the classes goes a heap whose keys may be outdated, but only upwards, since
-/// what a domain gives never rises while replicas are added: a key is made true when it comes to the top.
-pub(crate) struct Queue<'a, 'w> {
-    group: &'a Group<'w>,
-    shared: Vec<&'a (dyn Soft + 'w)>,
-    local: Vec<&'a (dyn Soft + 'w)>,
-    /// By class: points that are the node's own.
-    classes: Vec<BinaryHeap<(i64, Reverse<NodeId>)>>,
-    /// The best node of each class, by all its points.
-    heads: BinaryHeap<(i64, Reverse<NodeId>, usize)>,
+/// Placing a replica changes the points of the node that it goes to and, with a spread over zones, those of all nodes of
+/// a zone. So the nodes are the leaves of a tree with a level for each such label, where every branch keeps its parts in
+/// a heap. A change of a zone then concerns one entry, whatever the zone's size.
+pub(super) struct Queue<'a, 'w> {
+    scale: Scale<'a, 'w>,
+    root: Branch,
 }
 
 impl<'a, 'w> Queue<'a, 'w> {
     /// All nodes that could take one more replica of `group`.
-    pub(crate) fn new(state: &State<'_>, group: &'a Group<'w>) -> Self {
-        let rules = group.soft.iter().map(|rule| &**rule as &(dyn Soft + 'w));
-        let (shared, local): (Vec<_>, Vec<_>) = rules.partition(|rule| rule.shared().is_some());
-        let mut queue = Self { group, shared, local, classes: Vec::new(), heads: BinaryHeap::new() };
-        let mut classes = Classes::new(&queue.shared);
-        let mut members: Vec<Vec<(i64, Reverse<NodeId>)>> = Vec::new();
-        for node in state.world.node_ids().filter(|node| group.admitted(state, *node)) {
-            let class = classes.of(state, node);
-            if class == members.len() {
-                members.push(Vec::new());
-            }
-            members[class].push((queue.local_points(state, node), Reverse(node)));
-        }
-        queue.classes = members.into_iter().map(BinaryHeap::from).collect();
-        let heads = queue.classes.iter().enumerate().filter_map(|(class, heap)| {
-            let (local, node) = *heap.peek()?;
-            Some((local.saturating_add(queue.shared_points(state, node.0)), node, class))
-        });
-        queue.heads = heads.collect();
-        queue
+    pub(super) fn new(state: &State<'_>, group: &'a Group<'w>) -> Self {
+        let scale = Scale::new(state, group);
+        let nodes = state.world.node_ids().filter(|node| group.admitted(state, *node));
+        let nodes = nodes.map(|node| scale.rank(state, node)).collect();
+        Self { root: Branch::new(state, &scale, 0, nodes), scale }
     }
 
     /// The best node, if any is left.
-    pub(crate) fn best(&mut self, state: &State<'_>) -> Option<NodeId> {
-        loop {
-            let (stored, Reverse(node), class) = *self.heads.peek()?;
-            let Some((local, _)) = self.classes[class].peek().copied() else {
-                self.heads.pop();
-                continue;
-            };
-            // What is the node's own was checked when it was last used; so here a domain is full, for the whole class.
-            if !self.group.admitted(state, node) {
-                self.heads.pop();
-                continue;
-            }
-            let points = local.saturating_add(self.shared_points(state, node));
-            if points >= stored {
-                return Some(node);
-            }
-            if let Some(mut head) = self.heads.peek_mut() {
-                *head = (points, Reverse(node), class);
-            }
-        }
+    pub(super) fn best(&mut self, state: &State<'_>) -> Option<NodeId> {
+        self.root.best(state, &self.scale, 0).map(|(_, Reverse(node))| node)
     }
 
     /// Takes note that the best node was just given a replica.
-    pub(crate) fn used_best(&mut self, state: &State<'_>) {
-        let Some((_, Reverse(node), class)) = self.heads.pop() else { return };
-        let points = self.local_points(state, node);
-        let heap = &mut self.classes[class];
-        heap.pop();
-        if self.group.admitted(state, node) {
-            heap.push((points, Reverse(node)));
+    pub(super) fn used_best(&mut self, state: &State<'_>) {
+        self.root.used_best(state, &self.scale, 0);
+    }
+}
+
+/// How the points of a group's nodes come together.
+pub(super) struct Scale<'a, 'w> {
+    group: &'a Group<'w>,
+    levels: Vec<Level<'a, 'w>>,
+    own: Vec<&'a (dyn Soft + 'w)>,
+}
+
+/// A label whose domains change their points as a whole, with the rules that do so.
+struct Level<'a, 'w> {
+    label: LabelId,
+    rules: Vec<&'a (dyn Soft + 'w)>,
+}
+
+impl<'a, 'w> Scale<'a, 'w> {
+    fn new(state: &State<'_>, group: &'a Group<'w>) -> Self {
+        let rules = || group.soft.iter().map(|rule| &**rule as &(dyn Soft + 'w));
+        let mut levels: Vec<Level<'_, '_>> = Vec::new();
+        let labels = &state.world.service(group.service).labels;
+        for label in labels.iter().copied().filter(|label| !state.world.column(*label).is_unique()).take(LEVELS) {
+            levels.push(Level { label, rules: rules().filter(|rule| rule.shared() == Some(label)).collect() });
         }
-        if let Some((local, next)) = heap.peek().copied() {
-            let points = local.saturating_add(self.shared_points(state, next.0));
-            self.heads.push((points, next, class));
-        }
+        let has_level = |rule: &&(dyn Soft + 'w)| levels.iter().any(|level| rule.shared() == Some(level.label));
+        let own = rules().filter(|rule| !has_level(rule)).collect();
+        Self { group, levels, own }
     }
 
-    fn local_points(&self, state: &State<'_>, node: NodeId) -> i64 {
-        sum(&self.local, state, node)
+    /// The label that branches at `level` part by; `None` if their parts are nodes.
+    pub(super) fn label(&self, level: usize) -> Option<LabelId> {
+        self.levels.get(level).map(|level| level.label)
     }
 
-    fn shared_points(&self, state: &State<'_>, node: NodeId) -> i64 {
-        sum(&self.shared, state, node)
+    /// What the domain of `node` gives at `level`.
+    pub(super) fn points(&self, state: &State<'_>, level: usize, node: NodeId) -> i64 {
+        sum(&self.levels[level].rules, state, node)
+    }
+
+    pub(super) fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
+        self.group.admitted(state, node)
+    }
+
+    /// `node` with what it has apart from the points of its domains.
+    pub(super) fn rank(&self, state: &State<'_>, node: NodeId) -> Ranked {
+        (sum(&self.own, state, node), Reverse(node))
     }
 }
 
 fn sum(rules: &[&(dyn Soft + '_)], state: &State<'_>, node: NodeId) -> i64 {
     rules.iter().fold(0, |sum: i64, rule| sum.saturating_add(rule.points(state, node)))
-}
-
-/// Numbers the combinations of shared domains as they are met.
-struct Classes {
-    labels: Vec<LabelId>,
-    /// From the class by the labels before and the domain of this one, to the class by both.
-    steps: Vec<HashMap<(usize, Option<DomainId>), usize>>,
-}
-
-impl Classes {
-    fn new(shared: &[&(dyn Soft + '_)]) -> Self {
-        let labels: Vec<LabelId> = shared.iter().filter_map(|rule| rule.shared()).collect();
-        Self { steps: vec![HashMap::new(); labels.len()], labels }
-    }
-
-    fn of(&mut self, state: &State<'_>, node: NodeId) -> usize {
-        let steps = self.labels.iter().zip(&mut self.steps);
-        steps.fold(0, |class, (label, step)| {
-            let next = step.len();
-            *step.entry((class, state.world.column(*label).domain(node))).or_insert(next)
-        })
-    }
 }

@@ -1,6 +1,6 @@
 use super::column::Columns;
-use super::count_map::CountMap;
-use super::id::{LabelId, NodeId};
+use super::id::{DomainId, LabelId, NodeId};
+use super::id_map::CountMap;
 
 /// How many replicas of one service, of whatever revision, are where.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +23,7 @@ impl Tally {
     }
 
     /// How many are in a domain of the service's label number `slot`.
-    pub(crate) fn within(&self, slot: usize, domain: super::id::DomainId) -> u32 {
+    pub(crate) fn within(&self, slot: usize, domain: DomainId) -> u32 {
         self.by_label[slot].get(domain.0)
     }
 

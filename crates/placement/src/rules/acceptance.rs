@@ -1,4 +1,4 @@
-use super::{Case, Hard};
+use super::{Case, Further, Hard, Remedy, Twin};
 use crate::Acceptance;
 use crate::engine::{Node, NodeId, State, World};
 
@@ -43,10 +43,15 @@ impl Hard for Accepts {
         }
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> String {
-        match self.refusal {
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
+        let text = match self.refusal {
             Acceptance::Lost => format!("bring {} back", case.node_name()),
             _ => format!("uncordon {}", case.node_name()),
-        }
+        };
+        Remedy::new(text, Further::Excessive)
+    }
+
+    fn twin(&self, _state: &State<'_>, _node: NodeId) -> Twin {
+        Twin::Admitted
     }
 }

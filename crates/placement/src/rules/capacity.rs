@@ -1,4 +1,4 @@
-use super::{Case, Hard, Resource, Resources};
+use super::{Case, Further, Hard, Remedy, Resource, Resources, Twin};
 use crate::engine::{NodeId, State, World};
 
 /// Hard: what the replicas of a node need together of a resource is no more than the node has.
@@ -37,22 +37,26 @@ impl Hard for Capacity {
     }
 
     /// Asking for less helps at once, but for less than a quarter it would hardly be the same service.
-    fn remedy(&self, case: &Case<'_, '_>) -> String {
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
         let (node, what) = (case.node_name(), self.resource.name());
         let free = self.free(case.state, case.node);
-        let capacity = case.state.world.node(case.node).capacity[self.resource.at()];
-        let fits_alone = self.need <= capacity;
-        if free >= self.need.div_ceil(4) || (free > 0 && !fits_alone) {
-            return format!("lower {what} to {} ({node} has that free)", self.resource.at_most(free));
+        if free > 0 && free >= self.need.div_ceil(4) {
+            let text = format!("lower {what} to {} ({node} has that free)", self.resource.at_most(free));
+            return Remedy::new(text, Further::Excessive);
         }
         let missing = self.resource.at_least(self.need.saturating_sub(free));
-        match (fits_alone, case.twin_helps()) {
-            (true, true) => format!("free {missing} {what} on {node}, or add a node like it"),
-            (true, false) => format!("free {missing} {what} on {node}"),
-            (false, true) => {
-                format!("add a node like {node} with at least {} {what}", self.resource.at_least(self.need))
-            }
-            (false, false) => format!("give {node} {missing} more {what}"),
+        let text = match self.twin(case.state, case.node) {
+            Twin::Admitted => format!("free {missing} {what} on {node}"),
+            _ => format!("give {node} {missing} more {what}"),
+        };
+        Remedy::new(text, Further::Equal)
+    }
+
+    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
+        if self.need <= state.world.node(node).capacity[self.resource.at()] {
+            Twin::Admitted
+        } else {
+            Twin::WithMore(format!("{} {}", self.resource.at_least(self.need), self.resource.name()))
         }
     }
 }

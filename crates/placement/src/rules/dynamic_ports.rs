@@ -1,4 +1,4 @@
-use super::{Case, Hard};
+use super::{Case, Further, Hard, Remedy, Twin};
 use crate::engine::{NodeId, State, World};
 
 /// Hard: the node's range has enough free ports, besides those that the replica takes of it as fixed ones.
@@ -37,9 +37,15 @@ impl Hard for DynamicPorts {
         self.missing(state, node).into()
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> String {
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
         let missing = self.missing(case.state, case.node);
         let ports = if missing == 1 { "port" } else { "ports" };
-        format!("give {} {missing} more dynamic {ports}", case.node_name())
+        Remedy::new(format!("give {} {missing} more dynamic {ports}", case.node_name()), Further::Excessive)
+    }
+
+    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
+        let range = state.ports(node).range();
+        let fixed = self.fixed.iter().filter(|port| range.contains(**port)).count();
+        if u64::from(range.count()) >= u64::from(self.count) + fixed as u64 { Twin::Admitted } else { Twin::Refused }
     }
 }

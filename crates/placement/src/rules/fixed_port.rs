@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Case, Hard};
+use super::{Case, Further, Hard, Remedy, Twin};
 use crate::engine::{NodeId, State, World};
 
 /// Hard: a fixed port is free on the node.
@@ -48,23 +48,31 @@ impl Hard for FixedPort {
         }
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> String {
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
         let (port, node) = (self.port, case.node_name());
-        if self.twice {
-            return format!("ask for port {port} under one name only");
-        }
         let ports = case.state.ports(case.node);
-        let can_be_dynamic = ports.free_besides(&self.others) > case.group.dynamic;
-        let owner = self.owner(case.state, case.node).unwrap_or_default();
-        let own = ports.owner(port).is_some_and(|owner| case.state.world.group_of(owner).service == case.group.service);
-        match (own, can_be_dynamic, case.twin_helps()) {
-            (true, true, true) => {
-                format!("make port {port} dynamic ({owner} has it on {node}), or add a node like {node}")
-            }
-            (true, true, false) => format!("make port {port} dynamic ({owner} has it on {node})"),
-            (true, false, true) => format!("add a node like {node}"),
-            (_, true, _) => format!("free port {port} on {node} (used by {owner}) or make it dynamic"),
-            (_, false, _) => format!("free port {port} on {node} (used by {owner})"),
+        let owner = self.owner(case.state, case.node);
+        if self.twice {
+            let free = owner.map(|owner| format!(" and free it on {node} (used by {owner})"));
+            let text = format!("ask for port {port} under one name only{}", free.unwrap_or_default());
+            return Remedy::new(text, Further::Excessive);
         }
+        let owner = owner.unwrap_or_default();
+        // With other rules broken, its other fixed ports may have to become dynamic as well.
+        let more = if case.alone { 0 } else { self.others.len() };
+        let can_be_dynamic = ports.free_besides(&self.others) as usize > case.group.dynamic as usize + more;
+        let service_of = |owner| case.state.world.group_of(owner).service;
+        let own = ports.owner(port).is_some_and(|owner| service_of(owner) == case.group.service);
+        let free = format!("free port {port} on {node} (used by {owner})");
+        match (own, can_be_dynamic) {
+            (true, true) => Remedy::new(format!("make port {port} dynamic ({owner} has it on {node})"), Further::Equal),
+            (true, false) => Remedy::new(free, Further::Better),
+            (false, true) => Remedy::new(format!("{free} or make it dynamic"), Further::Excessive),
+            (false, false) => Remedy::new(free, Further::Equal),
+        }
+    }
+
+    fn twin(&self, _state: &State<'_>, _node: NodeId) -> Twin {
+        if self.twice { Twin::Refused } else { Twin::Admitted }
     }
 }

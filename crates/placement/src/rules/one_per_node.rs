@@ -1,4 +1,4 @@
-use super::{Case, Hard};
+use super::{Case, Further, Hard, Remedy, Twin};
 use crate::ReplicaId;
 use crate::engine::{NodeId, ReplicaNo, ServiceId, State, World};
 
@@ -30,16 +30,16 @@ impl Hard for OnePerNode {
     }
 
     fn departure(&self, state: &State<'_>, node: NodeId) -> String {
-        let (name, there) = (state.world.name(node), self.there(state, node));
-        let there = there.map_or_else(|| "another one".into(), |there| there.to_string());
-        format!("{name} has {there}, and at most one may be there")
+        let there = self.there(state, node).map(|there| there.to_string()).unwrap_or_default();
+        format!("{} has {there} already, and only one may be there", state.world.name(node))
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> String {
-        let node = case.node_name();
-        match self.there(case.state, case.node) {
-            Some(there) if !case.twin_helps() => format!("take {there} off {node}"),
-            _ => format!("add a node like {node}"),
-        }
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
+        let there = self.there(case.state, case.node).map(|there| there.to_string()).unwrap_or_default();
+        Remedy::new(format!("take {there} off {}", case.node_name()), Further::Better)
+    }
+
+    fn twin(&self, _state: &State<'_>, _node: NodeId) -> Twin {
+        Twin::Admitted
     }
 }

@@ -1,7 +1,7 @@
 use icefield_spec::IMPLIED_LABELS;
 
 use super::spread_max::SpreadMax;
-use super::{Case, Hard};
+use super::{Case, Further, Hard, Remedy, Twin};
 use crate::engine::{Column, LabelId, NodeId, State, World};
 
 /// Hard: the node's label has one of some values.
@@ -34,9 +34,10 @@ impl<'a> Require<'a> {
         IMPLIED_LABELS.contains(&self.label)
     }
 
-    /// To what a limit on the label's domains must be raised for a node with `value` to take one more.
-    fn raise_for(&self, state: &State<'_>, value: &str) -> Option<u32> {
-        self.limit.as_ref()?.needed(state, state.world.column(self.id).find(value))
+    /// To what a limit on the label's domains must be raised for `node` to take one more, were `value` its value.
+    fn raise_for(&self, case: &Case<'_, '_>, value: &str) -> Option<u32> {
+        let domain = case.state.world.column(self.id).find(value);
+        self.limit.as_ref()?.needed(case.state, case.node, domain)
     }
 
     /// "`disk=ssd`", "`disk=ssd or nvme`".
@@ -74,23 +75,29 @@ impl Hard for Require<'_> {
         }
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> String {
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
         let (label, node) = (self.label, case.node_name());
         let raise = |to: Option<u32>| match to {
             Some(max) => format!(" and raise max of spread {label} to {max}"),
             None => String::new(),
         };
         // Those without need of a raise come first: `None` is less than any number.
-        let best = self.values.iter().map(|value| (self.raise_for(case.state, value), value)).min_by_key(|(to, _)| *to);
+        let best = self.values.iter().map(|value| (self.raise_for(case, value), value)).min_by_key(|(to, _)| *to);
         let own = case.state.world.column(self.id).value(case.node);
-        match (best, own) {
+        let text = match (best, own) {
             (Some((None, value)), _) if !self.is_implied() => format!("give {node} the label {label}={value}"),
-            (_, Some(own)) => format!("allow {label}={own}{}", raise(self.raise_for(case.state, own))),
+            (_, Some(own)) => format!("allow {label}={own}{}", raise(self.raise_for(case, own))),
             (Some((to, value)), None) if !self.is_implied() => {
                 format!("give {node} the label {label}={value}{}", raise(to))
             }
             _ if self.limit.is_some() => format!("drop require {label} and the max of spread {label}"),
             _ => format!("drop require {label}"),
-        }
+        };
+        Remedy::new(text, Further::Excessive)
+    }
+
+    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
+        // A further node has another name.
+        if self.admits(state, node) && self.label != "node" { Twin::Admitted } else { Twin::Refused }
     }
 }

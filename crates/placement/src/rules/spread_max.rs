@@ -1,6 +1,6 @@
 use icefield_spec::IMPLIED_LABELS;
 
-use super::{Case, Hard};
+use super::{Case, Further, Hard, Remedy, Twin};
 use crate::engine::{DomainId, LabelId, NodeId, ServiceId, State, World};
 
 /// Hard: at most so many replicas of the service, of whatever revision, are in one domain; none on a node that is in no
@@ -27,9 +27,13 @@ impl SpreadMax {
         self.label == label
     }
 
-    /// What the limit must be for one more replica in `domain`, if it is less; `None` stands for an empty domain.
-    pub(super) fn needed(&self, state: &State<'_>, domain: Option<DomainId>) -> Option<u32> {
-        let count = domain.map_or(0, |domain| state.tally(self.service).within(self.slot, domain));
+    /// What the limit must be for one more replica on `node`, were that in `domain`; `None` if it is not less than that.
+    ///
+    /// A node that is given another label takes the replicas that it has along.
+    pub(super) fn needed(&self, state: &State<'_>, node: NodeId, domain: Option<DomainId>) -> Option<u32> {
+        let tally = state.tally(self.service);
+        let brought = if self.domain(state, node) == domain { 0 } else { tally.on(node) };
+        let count = domain.map_or(0, |domain| tally.within(self.slot, domain)).saturating_add(brought);
         (count >= self.max).then(|| count.saturating_add(1))
     }
 
@@ -67,26 +71,33 @@ impl Hard for SpreadMax {
         }
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> String {
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
         let column = case.state.world.column(self.label);
         let (label, node) = (column.label, case.node_name());
-        let needed = self.needed(case.state, self.domain(case.state, case.node));
-        let raise = needed.map(|max| format!("raise max of spread {label} to {max}"));
-        match raise {
-            _ if column.value(case.node).is_none() => match raise {
-                _ if IMPLIED_LABELS.contains(&label) => format!("drop the max of spread {label}"),
-                Some(raise) => format!("give {node} a {label} of its own and {raise}"),
-                None => format!("give {node} a {label} of its own"),
-            },
-            Some(raise) => {
-                let free_to_differ = !case.group.demand.rules.require.contains_key(label) && self.max > 0;
-                match label {
-                    _ if !free_to_differ || !case.twin_helps() => raise,
-                    "node" => format!("{raise}, or add a node like {node}"),
-                    _ => format!("{raise}, or add a node like {node} in another {label}"),
+        let raise = |to: u32| format!("raise max of spread {label} to {to}");
+        let needed = self.needed(case.state, case.node, self.domain(case.state, case.node));
+        if column.value(case.node).is_some() {
+            let raise = raise(needed.unwrap_or(self.max));
+            let group = case.group;
+            let may_differ = case.alone && self.max > 0 && !group.requires(label) && !group.requires("node");
+            return match label {
+                "node" => Remedy::new(raise, Further::Equal),
+                _ if may_differ => {
+                    Remedy::new(format!("{raise}, or add a node like {node} in another {label}"), Further::Excessive)
                 }
-            }
-            None => format!("raise max of spread {label}"),
+                _ => Remedy::new(raise, Further::Excessive),
+            };
         }
+        let text = match needed {
+            _ if IMPLIED_LABELS.contains(&label) => format!("drop the max of spread {label}"),
+            Some(to) => format!("give {node} a {label} of its own and {}", raise(to)),
+            None => format!("give {node} a {label} of its own"),
+        };
+        Remedy::new(text, Further::Excessive)
+    }
+
+    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
+        let own_domain = state.world.column(self.label).label == "node" && self.max > 0;
+        if own_domain || self.admits(state, node) { Twin::Admitted } else { Twin::Refused }
     }
 }

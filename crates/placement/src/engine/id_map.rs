@@ -1,11 +1,14 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Counts by a small number; what is not in it counts 0.
+/// A map whose keys are ids.
+pub(crate) type IdMap<T> = HashMap<u32, T, BuildHasherDefault<IdHasher>>;
+
+/// Counts by id; what is not in it counts 0.
 ///
 /// Most services touch few of the many nodes and domains, so a vector for each would be mostly zeros.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CountMap(HashMap<u32, u32, BuildHasherDefault<IdHasher>>);
+pub(crate) struct CountMap(IdMap<u32>);
 
 impl CountMap {
     pub(crate) fn get(&self, key: u32) -> u32 {
@@ -25,7 +28,7 @@ impl CountMap {
 
 /// Keys are positions that nobody outside chooses, so one multiplication scatters them well enough.
 #[derive(Debug, Clone, Copy, Default)]
-struct IdHasher(u64);
+pub(crate) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
