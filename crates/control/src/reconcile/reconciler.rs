@@ -7,8 +7,8 @@ use crate::{Command, State};
 /// What is to be done now, in order; empty if all is as it should be.
 ///
 /// The commands of one answer do not get in each other's way. Once they are applied, ask again: leases change the
-/// placement, that changes what rollouts do, and they in turn the placement. If one is refused, wait for the next change
-/// or tick before asking again.
+/// placement, that changes what rollouts do, and they in turn the placement. If one is refused, wait for the next
+/// change or tick before asking again.
 pub fn reconcile(state: &State, seen: &Observations, config: &Config, now: u64) -> Vec<Command> {
     decide(state, seen, config, now, None).0
 }
@@ -67,10 +67,10 @@ impl Reconciler {
     /// Besides, `seen` gets to know what fits nowhere and why, and gives its notes away.
     pub fn reconcile(&mut self, state: &State, seen: &mut Observations, config: &Config, now: u64) -> Vec<Command> {
         // If this server could not run for a while, the nodes' silence is its own.
-        if self.asked.is_some_and(|asked| now.saturating_sub(asked) > config.lease.get() / 2) {
+        let asked = self.asked.replace(now).unwrap_or(seen.since());
+        if now.saturating_sub(asked) > config.lease.get() / 2 {
             seen.excuse(now);
         }
-        self.asked = Some(now);
         let (mut commands, placing) = decide(state, seen, config, now, self.settled);
         if let Some(placing) = placing {
             self.settled = placing.settled.then_some(state.basis);

@@ -27,12 +27,6 @@ impl State {
         }
     }
 
-    /// Gives every node whose plan has changed a new generation.
-    pub(super) fn refresh_all(&mut self) {
-        let nodes: Vec<Name> = self.nodes.keys().cloned().collect();
-        self.refresh(&nodes);
-    }
-
     fn plan(&self, node: &Name) -> Option<NodePlan> {
         let spec = self.spec.as_deref()?;
         let record = self.nodes.get(node)?;

@@ -54,6 +54,15 @@ fn a_leader_that_stalls_blames_no_node() {
 }
 
 #[test]
+fn a_leader_that_takes_long_to_begin_blames_no_node() {
+    let mut world = World::settled(&web(3, "v1", 3));
+    world.change_leader();
+    world.stall(10_000);
+    world.run(2_000);
+    assert!(!world.messages().iter().any(|message| message.contains("lost")));
+}
+
+#[test]
 fn a_node_lost_under_one_leader_is_still_lost_under_the_next() {
     let mut world = World::settled(&web(2, "v1", 2));
     world.agents.get_mut("n1").unwrap().lose_power();
