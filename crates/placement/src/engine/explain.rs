@@ -9,7 +9,8 @@ use crate::{Alternative, Explanation, ScorePart};
 /// How many other nodes are shown.
 const ALTERNATIVES: usize = 3;
 
-/// Why `replica` is where it is in `state`: what each node would give it if it alone were to be placed now.
+/// Why `replica` is where it is in `state`: what each node would give it if it alone were to be placed now. Leaves
+/// `state` as it was.
 pub(crate) fn explain(state: &mut State<'_>, replica: ReplicaNo) -> Explanation {
     let world = state.world;
     let group = world.group_of(replica);
@@ -29,13 +30,18 @@ pub(crate) fn explain(state: &mut State<'_>, replica: ReplicaNo) -> Explanation 
         group.soft.iter().map(|rule| part(&**rule)).collect()
     };
     let alternative = |(_, node): (_, NodeId)| Alternative { node: world.name(node).clone(), score: parts(node) };
-    Explanation {
+    let explanation = Explanation {
         replica: world.replica_id(replica),
         assignment: spot.as_ref().map(|spot| state.assignment(replica, spot)),
         score: here.map(parts).unwrap_or_default(),
         alternatives: others.into_iter().map(alternative).collect(),
         excluded: exclusions(state, group, here),
+    };
+    if let Some(spot) = spot {
+        let same: Vec<Option<u16>> = spot.ports.iter().copied().map(Some).collect();
+        state.put(replica, spot.node, &same);
     }
+    explanation
 }
 
 #[cfg(test)]
