@@ -50,6 +50,9 @@ pub(crate) fn check(script: &str) -> Health {
     }
 }
 
+/// A replica with its unit and its ports.
+pub(crate) type Wanted<'a> = (&'a str, &'a Unit, &'a [(&'a str, u16)]);
+
 pub(crate) struct Fixture {
     folder: tempfile::TempDir,
     pub(crate) cluster: StandIn,
@@ -123,7 +126,7 @@ impl Fixture {
         self.want_with_ports(number, &with_ports);
     }
 
-    pub(crate) fn want_with_ports(&self, number: u64, replicas: &[(&str, &Unit, &[(&str, u16)])]) {
+    pub(crate) fn want_with_ports(&self, number: u64, replicas: &[Wanted<'_>]) {
         self.cluster.offer(generation(number, replicas));
     }
 
@@ -156,7 +159,7 @@ fn report_of<'a>(beat: &'a Heartbeat, replica: &str) -> Option<&'a ReplicaReport
     beat.replicas.iter().find(|report| report.replica.to_string() == replica)
 }
 
-pub(crate) fn generation(number: u64, replicas: &[(&str, &Unit, &[(&str, u16)])]) -> Generation {
+pub(crate) fn generation(number: u64, replicas: &[Wanted<'_>]) -> Generation {
     let mut plan = NodePlan {
         schema: PLAN_SCHEMA,
         cluster: name("test"),

@@ -73,9 +73,10 @@ async fn a_web_server_is_asked_over_http() {
     fixture.want_with_ports(1, &[("web/0", &unit, &[("http", free)])]);
     let before = fixture.healthy("web/0").await;
     std::fs::remove_file(&page).unwrap();
-    let restarted = fixture.report("web/0", |report| report.restarts > 0).await;
-    let message = restarted.message.unwrap();
-    assert!(message.contains("unhealthy: GET /page answered 404, 2 times in a row"), "{message}");
+    fixture.report("web/0", |report| report.restarts > 0).await;
     std::fs::write(&page, "hello").unwrap();
-    fixture.report("web/0", |report| report.state == ReplicaState::Healthy && report.pid != Some(before)).await;
+    let after = fixture.report("web/0", |report| report.state == ReplicaState::Healthy && report.restarts > 0).await;
+    assert_ne!(after.pid, Some(before));
+    let message = after.message.unwrap();
+    assert_eq!(message, "started anew after: unhealthy: GET /page answered 404, 2 times in a row");
 }
