@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(groups.missing(), None);
         let made = groups.create("web-3", Cpu::from_millis(500), Bytes::new(1 << 20)).unwrap();
         let group = own.path().join("icefield/n1-0123456789/web-3");
-        assert_eq!(made, [group.clone()]);
+        assert_eq!(made.as_slice(), std::slice::from_ref(&group));
         let value = |path: PathBuf| fs::read_to_string(path).unwrap();
         assert_eq!(value(group.join("memory.max")), "1048576");
         assert_eq!(value(group.join("cpu.weight")), "50");

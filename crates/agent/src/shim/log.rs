@@ -133,7 +133,7 @@ mod tests {
         let mut log = log(folder.path(), 10, 3);
         log.write(b"one\ntwo\nthree\n");
         log.write(b"four\nfive\nsix\nseven\n");
-        assert_eq!(files(folder.path()), ["seven\n", "five\nsix\n", "three\nfour\n"].map(str::to_owned));
+        assert_eq!(files(folder.path()), ["six\nseven\n", "four\nfive\n", "three\n"].map(str::to_owned));
     }
 
     #[test]
