@@ -77,7 +77,7 @@ pub(crate) enum Leader {
 /// This server's part of a group of servers that agree on one state.
 pub(crate) struct Group {
     raft: Raft,
-    log: LogStore,
+    log: Mutex<Option<LogStore>>,
     shared: machine::Shared,
     proposer: Proposer,
     confirmer: Confirmer,
@@ -131,7 +131,7 @@ impl Group {
         } else {
             tasks.spawn(allow_elections(raft.clone(), timings.lease + timings.election));
         }
-        let tasks = Mutex::new(tasks);
+        let (log, tasks) = (Mutex::new(Some(log)), Mutex::new(tasks));
         Ok(Self { raft, log, shared, proposer, confirmer, members, me, leader, failure, tasks })
     }
 
@@ -189,16 +189,17 @@ impl Group {
     }
 
     /// Ends this server's part. When this returns, its folder may be used by another.
-    pub(crate) async fn shutdown(self) {
+    pub(crate) async fn shutdown(&self) {
         const PATIENCE: Duration = Duration::from_secs(3);
-        let Self { raft, log, tasks, .. } = self;
-        let mut tasks = tasks.into_inner().unwrap_or_else(PoisonError::into_inner);
-        tasks.shutdown().await;
-        if let Err(error) = raft.shutdown().await {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
+        { tasks }.shutdown().await;
+        if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(%error, "Raft did not end well");
         }
-        drop(raft);
-        if tokio::time::timeout(PATIENCE, log.close()).await.is_err() {
+        if let Some(log) = log
+            && tokio::time::timeout(PATIENCE, log.close()).await.is_err()
+        {
             tracing::warn!("the log is still in use");
         }
     }
