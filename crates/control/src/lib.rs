@@ -12,9 +12,7 @@ mod leading;
 mod raft;
 mod server;
 pub mod state;
-mod stub;
 
 pub use raft::{FolderError, GroupError, Member, ProposeError, Timings};
 pub use server::{Server, ServerConfig, ServerError, StartError};
 pub use state::{Applied, Command, State};
-pub use stub::{observe, reconcile, view};

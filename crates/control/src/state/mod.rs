@@ -1,6 +1,5 @@
 //! What the servers agree on. Everything here is pure: the log carries commands, and each server applies them alike.
 
-mod apply_stub;
 mod command;
 mod node_record;
 mod service_record;
