@@ -1,1 +1,37 @@
-//! .
+//! What makes a node plan true: starts, watches, asks and stops the replicas of one node.
+//!
+//! An [`Agent`] follows its node's generation, keeps the newest one on disk and goes by that when no server answers.
+//! Each replica runs under a supervisor of its own ([`shim_main`]), so it outlives the agent, and the next agent takes
+//! it over. What to do next is decided in `core`, which knows no process and no clock; everything else carries it out.
+
+mod adopt;
+mod agent;
+mod api;
+mod cgroup;
+mod config;
+mod core;
+mod driver;
+mod endpoints;
+mod error;
+mod follow;
+mod generation;
+mod heartbeat;
+mod home;
+mod kill;
+mod launch;
+mod logs;
+mod ports;
+mod probe;
+mod process;
+mod record;
+mod run;
+mod servers;
+mod shim;
+mod work;
+
+pub use agent::{Agent, Shutdown};
+pub use config::AgentConfig;
+pub use core::Timings;
+pub use error::AgentError;
+pub use kill::kill_all;
+pub use shim::{LogLimits, shim_main};

@@ -1,1 +1,118 @@
-fn main() {}
+//! Every figure that Icefield quotes, one subcommand each. A figure is measured on the real binary as a user starts it.
+
+mod compile;
+mod dev_cluster;
+mod dev_start;
+mod figure;
+mod leader_kill;
+mod machine;
+mod node_kill;
+mod replica_kill;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+
+/// What can go wrong in a measurement; it is told and ends the run.
+type Failure = Box<dyn std::error::Error>;
+
+/// Measures Icefield. Each subcommand is one figure of BENCHMARKS.md.
+#[derive(Debug, Parser)]
+#[command(name = "icefield-bench", version)]
+struct Bench {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    figure: Figure,
+}
+
+/// What every figure takes.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// The icefield binary to measure; by default the one beside this program
+    #[arg(long, global = true, value_name = "PATH")]
+    icefield: Option<PathBuf>,
+    /// The folder with the examples
+    #[arg(long, global = true, value_name = "DIR", default_value = "examples")]
+    examples: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Figure {
+    /// From the command to all healthy, for examples/hello: goal 2 s
+    DevStart {
+        /// How many starts
+        #[arg(long, default_value_t = 10)]
+        runs: usize,
+    },
+    /// From `kill -9` of a replica to healthy again: goal p99 500 ms
+    ReplicaKill {
+        /// How many kills
+        #[arg(long, default_value_t = 50)]
+        runs: usize,
+    },
+    /// From a node's death to all its replicas healthy elsewhere: goal p99 3 s
+    NodeKill {
+        /// How many kills
+        #[arg(long, default_value_t = 20)]
+        runs: usize,
+    },
+    /// From the leader's death to the next committed write, and no acknowledged write lost: goal p99 1 s
+    LeaderKill {
+        /// How many kills
+        #[arg(long, default_value_t = 20)]
+        runs: usize,
+    },
+    /// Evaluate, place and write examples/fleet to Nix files: goal 2 s
+    Compile {
+        /// How many runs
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let bench = Bench::parse();
+    match run(&bench) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(bench: &Bench) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let common = &bench.common;
+        match &bench.figure {
+            Figure::DevStart { runs } => print(common, &dev_start::measure(common, *runs)?),
+            Figure::ReplicaKill { runs } => print(common, &replica_kill::measure(common, *runs).await?),
+            Figure::NodeKill { runs } => print(common, &node_kill::measure(common, *runs).await?),
+            Figure::LeaderKill { runs } => print(common, &leader_kill::measure(common, *runs).await?),
+            Figure::Compile { runs } => print(common, &compile::measure(common, *runs)?),
+        }
+    })
+}
+
+/// Writes a result: as JSON, or the same fields a line each.
+fn print(common: &Common, result: &impl Serialize) -> Result<(), Failure> {
+    let value = serde_json::to_value(result)?;
+    let mut out = std::io::stdout().lock();
+    match value.as_object() {
+        Some(fields) if !common.json => {
+            for (name, value) in fields {
+                writeln!(out, "{name:<24} {value}")?;
+            }
+        }
+        _ => writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?,
+    }
+    Ok(())
+}

@@ -1,1 +1,24 @@
-//! .
+//! Node plans as files: one module for each [`Target`].
+//!
+//! Emitting is pure: files come back as text and the caller writes them. Equal input gives equal bytes, and a change
+//! of one service changes only its own files and those of the nodes that it is on.
+//!
+//! An [`Emitter`] gives what the nodes share once ([`Emitter::shared`]) and then each node's own files
+//! ([`Emitter::node`]). It can be used from many threads at a time, so a large fleet is written by as many threads as
+//! there are cores. [`emit`] does all at once.
+
+mod check;
+mod emitter;
+mod error;
+mod file;
+mod fleet;
+mod limits;
+mod nix;
+mod package;
+mod systemd;
+mod target;
+
+pub use emitter::{Emitter, emit};
+pub use error::EmitError;
+pub use file::{File, Tree};
+pub use target::{Target, UnknownTarget};

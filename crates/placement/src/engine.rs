@@ -1,10 +1,45 @@
+use std::collections::BTreeMap;
+
 use icefield_spec::Name;
 
 use crate::{Demand, Explanation, Host, Placement, ReplicaId, Solution};
 
+mod branch;
+mod column;
+mod explain;
+mod group;
+mod id;
+mod id_map;
+mod keep;
+mod node;
+mod obstacles;
+mod place;
+mod port_set;
+mod queue;
+mod report;
+mod state;
+mod tally;
+mod world;
+
+pub(crate) use column::{Column, Columns};
+pub(crate) use group::Group;
+pub(crate) use id::{DomainId, LabelId, NodeId, ReplicaNo, ServiceId};
+use keep::Departures;
+pub(crate) use node::Node;
+pub(crate) use state::State;
+pub(crate) use world::World;
+
 /// Decides where replicas run.
+///
+/// A replica stays where it is as long as it breaks no hard rule there, even if another node would now be better.
+/// What is nowhere goes to the node with the most points of those that every hard rule admits; among equals to the one
+/// whose name comes first.
 #[derive(Debug, Clone, Default)]
-pub struct Engine {}
+pub struct Engine {
+    hosts: BTreeMap<Name, Host>,
+    services: BTreeMap<Name, Vec<Demand>>,
+    current: Placement,
+}
 
 impl Engine {
     /// An engine that knows of no node and no service.
@@ -13,24 +48,50 @@ impl Engine {
     }
 
     /// Adds a node, or replaces what is known of it.
-    pub fn set_host(&mut self, _host: Host) {}
+    pub fn set_host(&mut self, host: Host) {
+        self.hosts.insert(host.name.clone(), host);
+    }
 
     /// Forgets a node: what is on it is nowhere.
-    pub fn remove_host(&mut self, _name: &Name) {}
+    pub fn remove_host(&mut self, name: &Name) {
+        self.hosts.remove(name);
+    }
 
     /// Sets all that is wanted of a service; an empty `demands` is a service that is gone.
-    pub fn set_service(&mut self, _service: Name, _demands: Vec<Demand>) {}
+    ///
+    /// Where two demands ask for the same index, the first one has it.
+    pub fn set_service(&mut self, service: Name, demands: Vec<Demand>) {
+        if demands.is_empty() {
+            self.services.remove(&service);
+        } else {
+            self.services.insert(service, demands);
+        }
+    }
 
     /// Sets where everything is now.
-    pub fn set_placement(&mut self, _placement: &Placement) {}
+    pub fn set_placement(&mut self, placement: &Placement) {
+        self.current = placement.clone();
+    }
 
     /// What must change for every demand to be met as well as it can be.
     pub fn solve(&self) -> Solution {
-        Solution::default()
+        let world = World::new(&self.hosts, &self.services);
+        let (state, departures) = self.decide(&world);
+        report::report(&state, &self.current, &departures)
     }
 
     /// Why `replica` is where it is now, or would be after the solution; `None` if it is not wanted.
-    pub fn explain(&self, _replica: &ReplicaId) -> Option<Explanation> {
-        None
+    pub fn explain(&self, replica: &ReplicaId) -> Option<Explanation> {
+        let world = World::new(&self.hosts, &self.services);
+        let wanted = world.replica_called(replica)?;
+        let (mut state, _) = self.decide(&world);
+        Some(explain::explain(&mut state, wanted))
+    }
+
+    fn decide<'w>(&self, world: &'w World<'w>) -> (State<'w>, Departures) {
+        let mut state = State::new(world);
+        let departures = keep::keep(&mut state, &self.current);
+        place::place(&mut state);
+        (state, departures)
     }
 }

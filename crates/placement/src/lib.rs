@@ -11,6 +11,7 @@ mod host;
 mod outcome;
 mod placement;
 mod replica;
+mod rules;
 
 pub use demand::Demand;
 pub use engine::Engine;

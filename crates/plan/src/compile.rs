@@ -26,11 +26,14 @@ impl Fleet<'_> {
 }
 
 /// The unit of each service of `spec`, by revision: what [`Fleet::units`] is when nothing is being rolled out.
+///
+/// Services whose units are equal share a revision, and so an entry: that of the first by name.
 pub fn units_of(spec: &Spec) -> BTreeMap<Revision, PlannedUnit> {
     let unit = |(name, service): (&Name, &icefield_spec::Service)| {
         (service.revision(), PlannedUnit { service: name.clone(), unit: Arc::<Unit>::new(service.unit.clone()) })
     };
-    spec.services.iter().map(unit).collect()
+    // Backwards, so that the first of equal units is the one that stays.
+    spec.services.iter().rev().map(unit).collect()
 }
 
 /// The plan of one node, from the replicas that are on it.
@@ -53,9 +56,16 @@ pub fn node_plan<'a>(
     };
     for (replica, assignment) in replicas {
         let Some(unit) = fleet.units.get(&assignment.revision) else { continue };
-        plan.units.entry(assignment.revision).or_insert_with(|| unit.clone());
-        let planned = PlannedReplica { revision: assignment.revision, ports: assignment.ports.clone() };
-        plan.replicas.insert(replica, planned);
+        let entry = plan.units.entry(assignment.revision);
+        // Services with equal units share a revision. Which of them the entry names follows from this node's replicas
+        // alone, else a change of a service elsewhere would change this plan's hash.
+        let planned =
+            entry.or_insert_with(|| PlannedUnit { service: replica.service.clone(), unit: Arc::clone(&unit.unit) });
+        if replica.service < planned.service {
+            planned.service = replica.service.clone();
+        }
+        let wiring = PlannedReplica { revision: assignment.revision, ports: assignment.ports.clone() };
+        plan.replicas.insert(replica, wiring);
     }
     plan
 }

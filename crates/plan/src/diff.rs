@@ -4,13 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::NodePlan;
 
-/// What sets one node plan apart from an earlier one.
+/// What sets one node plan apart from an earlier one of the same node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PlanDiff {
     /// The base before and after, if it changed.
     pub base: Option<(Option<Name>, Option<Name>)>,
     /// The address before and after, if it changed.
     pub address: Option<(String, String)>,
+    /// The system double before and after, if it changed.
+    pub system: Option<(String, String)>,
     /// Replicas that changed, by service and index.
     pub replicas: Vec<(ReplicaId, ReplicaChange)>,
 }
@@ -36,7 +38,9 @@ impl PlanDiff {
     }
 }
 
-/// The difference from `old` to `new`.
+/// The difference from `old` to `new`, two plans of one node.
+///
+/// Units are compared by revision alone: a revision is the hash of its unit.
 pub fn diff(old: &NodePlan, new: &NodePlan) -> PlanDiff {
     let mut replicas = Vec::new();
     for (id, replica) in &new.replicas {
@@ -54,6 +58,7 @@ pub fn diff(old: &NodePlan, new: &NodePlan) -> PlanDiff {
     PlanDiff {
         base: (old.base != new.base).then(|| (old.base.clone(), new.base.clone())),
         address: (old.address != new.address).then(|| (old.address.clone(), new.address.clone())),
+        system: (old.system != new.system).then(|| (old.system.clone(), new.system.clone())),
         replicas,
     }
 }

@@ -11,6 +11,7 @@ mod node_plan;
 
 pub use compile::{Fleet, compile, node_plan, units_of};
 pub use diff::{PlanDiff, ReplicaChange, diff};
-pub use endpoints::{Endpoint, endpoints};
+pub use endpoints::{Endpoint, endpoints, endpoints_in};
 pub use generation::Generation;
+pub use icefield_placement::ReplicaId;
 pub use node_plan::{NodePlan, PLAN_SCHEMA, PlannedReplica, PlannedUnit};

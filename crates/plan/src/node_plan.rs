@@ -38,7 +38,8 @@ pub struct NodePlan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedUnit {
-    /// The service.
+    /// The service; where services with equal units share the revision, the first of them by name. Whose replica a
+    /// replica is, its [`ReplicaId`] says.
     pub service: Name,
     /// What its replicas are.
     pub unit: Arc<Unit>,

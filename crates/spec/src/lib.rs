@@ -41,4 +41,4 @@ pub use spec::{SCHEMA_VERSION, Spec, json_schema};
 pub use suggest::nearest;
 pub use unit::Unit;
 pub use update::Update;
-pub use variables::{InvalidReference, ReplicaContext, expand, references, replica_variables};
+pub use variables::{InvalidReference, Piece, ReplicaContext, expand, pieces, references, replica_variables};

@@ -86,12 +86,19 @@ pub fn replica_variables(
 }
 
 /// A piece of a text with references.
-enum Piece<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Text that stands for itself.
     Text(&'a str),
+    /// The name of a variable.
     Variable(&'a str),
 }
 
-fn pieces(text: &str) -> Result<Vec<Piece<'_>>, InvalidReference> {
+/// Takes `text` apart into what stands for itself (`$$` is a `$`) and what refers to variables (`$NAME`, `${NAME}`).
+///
+/// # Errors
+/// If a reference is malformed.
+pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, InvalidReference> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {

@@ -1,17 +1,30 @@
 //! What the servers agree on. Everything here is pure: the log carries commands, and each server applies them alike.
 
+mod apply_spec;
 mod command;
+mod events;
+mod generation;
+mod lease;
+mod node;
 mod node_record;
+mod note;
+mod place;
+mod placed;
+mod register;
+mod rollout;
+#[cfg(test)]
+pub(crate) mod sample;
 mod service_record;
 
 pub use command::{Applied, Command, RolloutStep};
 pub use node_record::NodeRecord;
+pub use placed::{Decision, Placed};
 pub use service_record::{Rollout, ServiceRecord};
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use icefield_api::{Event, HistoryEntry};
-use icefield_placement::Placement;
 use icefield_spec::{Name, Spec};
 use serde::{Deserialize, Serialize};
 
@@ -20,18 +33,75 @@ use serde::{Deserialize, Serialize};
 pub struct State {
     /// The log index of the last command that changed anything.
     pub version: u64,
+    /// The log index of the last command that changed what placement is decided from: the spec, a node, a rollout or
+    /// the placement itself. Never more than [`Self::version`].
+    pub basis: u64,
     /// The spec in force.
-    pub spec: Option<Spec>,
+    pub spec: Option<Arc<Spec>>,
     /// What there is to know of each service, also of one that is gone while replicas of it are placed.
     pub services: BTreeMap<Name, ServiceRecord>,
-    /// Every node whose agent has registered.
+    /// Every node whose agent has ever registered. A record is never dropped: the numbers of a node's generations must
+    /// not start anew.
     pub nodes: BTreeMap<Name, NodeRecord>,
     /// Where every replica is.
-    pub placement: Placement,
+    pub placed: Placed,
     /// The specs that were put in force, newest last.
     pub history: VecDeque<HistoryEntry>,
     /// What happened, newest last.
     pub events: VecDeque<Event>,
     /// The number of the newest event.
     pub last_event: u64,
+}
+
+/// How far a command reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// The state is already so.
+    Nothing,
+    /// Something is remembered that nothing is decided from.
+    Noted,
+    /// What placement is decided from has changed.
+    Basis,
+}
+
+impl State {
+    /// Applies the command that the log has at `index`. Equal states and commands give equal states; a refused command
+    /// changes nothing.
+    pub fn apply(&mut self, index: u64, command: Command) -> Applied {
+        let is_spec = matches!(command, Command::Apply { .. });
+        let effect = match command {
+            Command::Apply { at, spec } => Ok(self.apply_spec(index, at, spec)),
+            Command::Place { at, seen, changes } => self.place(at, seen, changes),
+            Command::Register { at, node, address, api, capacity, drivers } => {
+                Ok(self.register(at, node, register::Facts { address, api, capacity, drivers }))
+            }
+            Command::Lease { at, node, lost, reason } => self.lease(at, &node, lost, &reason),
+            Command::Node { at, node, action } => self.node(at, &node, action),
+            Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
+            Command::Note { at, notes } => Ok(self.note(at, notes)),
+        };
+        match effect {
+            Err(reason) => return Applied::Refused(reason),
+            // Whoever applies a spec again is told of the apply that put it in force.
+            Ok(Effect::Nothing) if is_spec => {
+                return Applied::Unchanged(self.history.back().map_or(self.version, |entry| entry.version));
+            }
+            Ok(Effect::Nothing) => return Applied::Unchanged(self.version),
+            Ok(Effect::Noted) => {}
+            Ok(Effect::Basis) => self.basis = index,
+        }
+        self.version = index;
+        Applied::Done(index)
+    }
+
+    /// How many replicas the spec declares of `service`; 0 if it declares none of that name.
+    pub fn desired(&self, service: &str) -> u32 {
+        let declared = self.spec.as_ref().and_then(|spec| spec.services.get(service));
+        declared.map_or(0, |service| service.replicas)
+    }
+
+    /// Whether the spec declares `node`.
+    pub fn declares(&self, node: &str) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.fleet_node(node).is_some())
+    }
 }

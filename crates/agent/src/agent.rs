@@ -1,0 +1,116 @@
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use icefield_spec::Revision;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::cgroup::Groups;
+use crate::driver::Drivers;
+use crate::generation::Kept;
+use crate::home::Home;
+use crate::launch::Launcher;
+use crate::work::Work;
+use crate::{AgentConfig, AgentError};
+
+/// A running agent. Dropping it ends it as if it were killed: its replicas go on.
+#[derive(Debug)]
+pub struct Agent {
+    api: SocketAddr,
+    shutdown: Option<oneshot::Sender<Shutdown>>,
+    work: JoinHandle<()>,
+    /// Held as long as the agent runs.
+    _lock: File,
+}
+
+/// What an agent that ends does with its replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// They go on, and the next agent takes them over.
+    Leave,
+    /// They are stopped first, each in the time that it is given.
+    Stop,
+}
+
+impl Agent {
+    /// Starts an agent. Replicas that run already are taken over before this returns.
+    ///
+    /// # Errors
+    /// If the data folder cannot be used or another agent uses it, or the agent's API cannot listen.
+    pub async fn start(config: AgentConfig) -> Result<Self, AgentError> {
+        if config.shim_command.is_empty() {
+            return Err(AgentError::NoShim);
+        }
+        let data = prepare(&config.data).map_err(|source| folder(&config.data, source))?;
+        let home = Home::new(&data);
+        let lock = lock(&home)?;
+        let (kept, complaint) = Kept::open(home.generation(), config.node.clone());
+        if let Some(newest) = kept.newest().filter(|newest| newest.plan.node != config.node) {
+            return Err(AgentError::OtherNode { folder: data, owner: newest.plan.node.clone(), node: config.node });
+        }
+        let listen = |source| AgentError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let api = listener.local_addr().map_err(listen)?;
+        let instance = format!("{}-{}", config.node, Revision::of(&data.to_string_lossy()).short());
+        let launcher = Launcher {
+            home: home.clone(),
+            drivers: Drivers::new(config.base_env.clone(), config.exec_dir.clone()),
+            groups: Groups::detect(&instance),
+            log: config.log,
+        };
+        let mut work = Work::new(config, launcher, kept, complaint);
+        work.adopt().await.map_err(|source| folder(&data, source))?;
+        let (shutdown, asked) = oneshot::channel();
+        Ok(Self { api, shutdown: Some(shutdown), work: tokio::spawn(work.run(listener, api, asked)), _lock: lock })
+    }
+
+    /// Where its own API listens.
+    pub const fn api(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// Ends it, and returns when it has ended.
+    ///
+    /// # Errors
+    /// If it failed before.
+    pub async fn shut_down(mut self, how: Shutdown) -> Result<(), AgentError> {
+        if let Some(shutdown) = self.shutdown.take() {
+            // One that cannot be told has ended already.
+            let _ = shutdown.send(how);
+        }
+        (&mut self.work).await.map_err(|_| AgentError::Failed)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.work.abort();
+    }
+}
+
+fn folder(data: &Path, source: io::Error) -> AgentError {
+    AgentError::Folder { folder: data.into(), source }
+}
+
+/// Makes the data folder; its path is told to replicas, so it must be absolute and text.
+fn prepare(data: &Path) -> io::Result<PathBuf> {
+    fs::create_dir_all(data)?;
+    let data = fs::canonicalize(data)?;
+    match data.to_str() {
+        Some(_) => Ok(data),
+        None => Err(io::Error::new(io::ErrorKind::InvalidInput, "its path is not UTF-8")),
+    }
+}
+
+fn lock(home: &Home) -> Result<File, AgentError> {
+    let open = File::options().create(true).truncate(false).write(true).open(home.lock());
+    let file = open.map_err(|source| folder(home.root(), source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AgentError::Running { folder: home.root().into() }),
+        Err(TryLockError::Error(source)) => Err(folder(home.root(), source)),
+    }
+}

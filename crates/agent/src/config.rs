@@ -1,0 +1,37 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use icefield_api::Capacity;
+use icefield_spec::Name;
+
+use crate::{LogLimits, Timings};
+
+/// All that an agent is told when it starts.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// The node that it is the agent of.
+    pub node: Name,
+    /// The URLs of the cluster's servers; at least one.
+    pub servers: Vec<String>,
+    /// Where it keeps what it must not forget; one agent a folder.
+    pub data: PathBuf,
+    /// The address that replicas on this node listen on and are reached by.
+    pub address: String,
+    /// Where its own API listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What the machine has.
+    pub capacity: Capacity,
+    /// Where programs of `exec` units run, if not each in a folder of its own.
+    pub exec_dir: Option<PathBuf>,
+    /// What every program's environment begins with: `PATH` and the like. The agent's own environment is not passed on.
+    pub base_env: BTreeMap<String, String>,
+    /// The command line that ends in [`crate::shim_main`], whatever folder it is run in: the program and the hidden
+    /// subcommand, such as `/proc/self/exe shim`.
+    pub shim_command: Vec<OsString>,
+    /// The lengths of time that it goes by.
+    pub timings: Timings,
+    /// How much of what replicas write is kept.
+    pub log: LogLimits,
+}

@@ -1,0 +1,135 @@
+use std::collections::BTreeSet;
+
+use icefield_plan::{NodePlan, ReplicaId};
+use icefield_spec::{Health, Unit};
+
+use super::replica::{Phase, Replica};
+use super::{Incarnation, Local, Moment, Timings};
+
+/// Something for the agent to carry out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Start a process; [`super::Event::Started`] or `NotStarted` must follow.
+    Start { id: ReplicaId, incarnation: Incarnation },
+    /// Ask a process to end; [`super::Event::Ended`] must follow sooner or later.
+    Stop { id: ReplicaId },
+    /// End a process.
+    Kill { id: ReplicaId },
+    /// Put the health check's question; [`super::Event::Answered`] must follow, if the process does not end first.
+    Probe { id: ReplicaId, health: Health },
+    /// Delete what a replica that is not wanted leaves.
+    Remove { id: ReplicaId },
+}
+
+/// What an agent is to make true.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted<'a> {
+    /// Nothing is known: what runs goes on, and nothing is started.
+    Unknown,
+    /// This plan.
+    Plan(&'a NodePlan),
+    /// No process; what they leave stays.
+    Quiet,
+}
+
+/// What is to become of one replica.
+enum Target<'a> {
+    Unknown,
+    This(Incarnation, &'a Unit),
+    Quiet,
+    Gone,
+}
+
+impl<'a> Wanted<'a> {
+    fn target(self, id: &ReplicaId) -> Target<'a> {
+        match self {
+            Self::Unknown => Target::Unknown,
+            Self::Quiet => Target::Quiet,
+            Self::Plan(plan) => match (plan.replicas.get(id), plan.unit(id)) {
+                (Some(replica), Some(planned)) => Target::This(Incarnation::of(plan, replica), &planned.unit),
+                _ => Target::Gone,
+            },
+        }
+    }
+}
+
+/// What is to be done now, and when to ask again if nothing happens before.
+///
+/// Deciding takes note of what is decided: the same action is not given twice.
+pub(crate) fn decide(wanted: Wanted<'_>, local: &mut Local, now: Moment) -> (Vec<Action>, Option<Moment>) {
+    let mut ids: BTreeSet<ReplicaId> = local.replicas.keys().cloned().collect();
+    if let Wanted::Plan(plan) = wanted {
+        ids.extend(plan.replicas.keys().cloned());
+    }
+    let mut actions = Vec::new();
+    let mut next: Option<Moment> = None;
+    for id in ids {
+        let target = wanted.target(&id);
+        if matches!(target, Target::This(..)) {
+            local.replicas.entry(id.clone()).or_insert_with(|| Replica::new(now));
+        }
+        let Some(replica) = local.replicas.get_mut(&id) else { continue };
+        let action = step(&id, replica, target, &local.timings, now);
+        if let Some(Action::Remove { id }) = &action {
+            local.replicas.remove(id);
+        } else {
+            let unit =
+                if let Wanted::Plan(plan) = wanted { plan.unit(&id).map(|planned| &*planned.unit) } else { None };
+            next = [next, due(replica, unit, wanted, &local.timings)].into_iter().flatten().min();
+        }
+        actions.extend(action);
+    }
+    (actions, next)
+}
+
+/// Brings one replica a step nearer to what it is to be.
+fn step(id: &ReplicaId, replica: &mut Replica, target: Target<'_>, timings: &Timings, now: Moment) -> Option<Action> {
+    let id = id.clone();
+    let other = match &target {
+        Target::This(incarnation, _) => replica.incarnation.as_ref() != Some(incarnation),
+        Target::Unknown => false,
+        Target::Quiet | Target::Gone => true,
+    };
+    match (&mut replica.phase, target) {
+        (Phase::Starting, _) => None,
+        (Phase::Ending { kill_at, .. }, _) => {
+            if *kill_at > now {
+                return None;
+            }
+            *kill_at = now + timings.kill_again;
+            Some(Action::Kill { id })
+        }
+        (Phase::Up { .. }, _) if other => {
+            replica.stop(false, now);
+            Some(Action::Stop { id })
+        }
+        (Phase::Up { checks, .. }, _) if checks.is_lost() => {
+            replica.stop(true, now);
+            Some(Action::Stop { id })
+        }
+        (Phase::Up { checks, .. }, Target::This(_, unit)) => {
+            let ask = checks.tick(unit.health.as_ref(), timings, now);
+            let health = unit.health.clone().filter(|_| ask)?;
+            Some(Action::Probe { id, health })
+        }
+        (Phase::Down { due, .. }, Target::This(incarnation, unit)) => {
+            if !other && due.is_none_or(|due| due > now) {
+                return None;
+            }
+            replica.start(incarnation.clone(), unit.stop_grace);
+            Some(Action::Start { id, incarnation })
+        }
+        (Phase::Down { .. }, Target::Gone) => Some(Action::Remove { id }),
+        (Phase::Up { .. } | Phase::Down { .. }, _) => None,
+    }
+}
+
+/// When something is due for a replica though nothing happens to it.
+fn due(replica: &Replica, unit: Option<&Unit>, wanted: Wanted<'_>, timings: &Timings) -> Option<Moment> {
+    match &replica.phase {
+        Phase::Starting => None,
+        Phase::Ending { kill_at, .. } => Some(*kill_at),
+        Phase::Up { checks, .. } => checks.due(unit?.health.as_ref(), timings),
+        Phase::Down { due, .. } => due.filter(|_| matches!(wanted, Wanted::Plan(_))),
+    }
+}

@@ -1,0 +1,67 @@
+use std::collections::BTreeMap;
+
+use icefield_api::{ReplicaReport, ReplicaState};
+use icefield_plan::ReplicaId;
+use icefield_spec::Millis;
+
+use super::replica::{Phase, Replica};
+use super::{Event, Found, Moment, Timings};
+
+/// What an agent knows of its replicas.
+#[derive(Debug, Clone)]
+pub(crate) struct Local {
+    pub(super) replicas: BTreeMap<ReplicaId, Replica>,
+    pub(super) timings: Timings,
+}
+
+impl Local {
+    pub(crate) const fn new(timings: Timings) -> Self {
+        Self { replicas: BTreeMap::new(), timings }
+    }
+
+    /// Takes over what an earlier agent left of a replica.
+    pub(crate) fn find(&mut self, id: ReplicaId, found: Found, now: Moment) {
+        self.replicas.insert(id, Replica::found(found, now));
+    }
+
+    /// Takes note of what has happened to a replica.
+    pub(crate) fn note(&mut self, id: &ReplicaId, event: Event, now: Moment) {
+        if let Some(replica) = self.replicas.get_mut(id) {
+            replica.note(event, &self.timings, now);
+        }
+    }
+
+    /// How often the replica was started anew.
+    pub(crate) fn restarts(&self, id: &ReplicaId) -> u32 {
+        self.replicas.get(id).map_or(0, |replica| replica.restarts)
+    }
+
+    /// Whether the replica is healthy.
+    pub(crate) fn is_healthy(&self, id: &ReplicaId) -> bool {
+        self.replicas.get(id).is_some_and(|replica| replica.state() == ReplicaState::Healthy)
+    }
+
+    /// Whether no replica has a process.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.replicas.values().all(|replica| matches!(replica.phase, Phase::Down { .. }))
+    }
+
+    /// Every replica with the moment since when it has been in its state; `ReplicaReport::since` is left at zero.
+    pub(crate) fn report(&mut self, now: Moment) -> Vec<(Moment, ReplicaReport)> {
+        let report = |(id, replica): (&ReplicaId, &mut Replica)| {
+            let revision = replica.incarnation.as_ref()?.revision;
+            let since = replica.since(now);
+            let report = ReplicaReport {
+                replica: id.clone(),
+                revision,
+                state: replica.state(),
+                pid: replica.pid(),
+                since: Millis::default(),
+                restarts: replica.restarts,
+                message: replica.message(),
+            };
+            Some((since, report))
+        };
+        self.replicas.iter_mut().filter_map(report).collect()
+    }
+}

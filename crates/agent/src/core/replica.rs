@@ -1,0 +1,206 @@
+use std::time::Duration;
+
+use icefield_api::ReplicaState;
+use icefield_spec::{Health, Millis, Unit};
+
+use super::backoff::Backoff;
+use super::checks::{Answer, Checks};
+use super::{Incarnation, Moment, Timings};
+
+/// One replica, as the agent knows it.
+///
+/// ```text
+/// Down ──start──▶ Starting ──started──▶ Up ──stop──▶ Ending ──ended──▶ Down
+///   ▲                 │ not started      │ ended
+///   └─────────────────┴──────────────────┘
+/// ```
+#[derive(Debug, Clone)]
+pub(super) struct Replica {
+    /// What runs, or ran last; `None` for a folder that tells nothing of it.
+    pub(super) incarnation: Option<Incarnation>,
+    pub(super) phase: Phase,
+    pub(super) restarts: u32,
+    /// How long the process may take to end.
+    grace: Millis,
+    backoff: Backoff,
+    /// How the last process ended, or why none could be started.
+    last_end: Option<String>,
+    /// The state that was last reported, and since when it is so.
+    shown: (ReplicaState, Moment),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Phase {
+    /// No process, and none being started.
+    Down {
+        /// When to start one; never for a replica that this agent cannot run as it is wanted.
+        due: Option<Moment>,
+        failed: bool,
+    },
+    Starting,
+    Up {
+        pid: u32,
+        checks: Checks,
+    },
+    Ending {
+        pid: u32,
+        /// When to send SIGKILL.
+        kill_at: Moment,
+        /// For a process that is ended because it failed, not because it is no longer wanted: whether it was well once.
+        failed: Option<bool>,
+    },
+}
+
+/// What an agent finds of a replica when it starts.
+#[derive(Debug, Clone)]
+pub(crate) enum Found {
+    /// It runs.
+    Running { incarnation: Incarnation, grace: Millis, restarts: u32, pid: u32, ran_for: Duration, was_healthy: bool },
+    /// Its process ended while no agent was there.
+    Ended { incarnation: Incarnation, restarts: u32, how: String },
+    /// There is a folder and no more.
+    Remains,
+}
+
+/// Something that has happened to a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Its process is there.
+    Started { pid: u32 },
+    /// No process could be started; `retry` if that may change.
+    NotStarted { message: String, retry: bool },
+    /// Its process, with all that it started, has ended.
+    Ended { how: String },
+    /// Its health check has answered.
+    Answered { answer: Answer, health: Health },
+}
+
+impl Replica {
+    pub(super) const fn new(now: Moment) -> Self {
+        Self {
+            incarnation: None,
+            phase: Phase::Down { due: Some(now), failed: false },
+            restarts: 0,
+            grace: Unit::default_stop_grace(),
+            backoff: Backoff::new(),
+            last_end: None,
+            shown: (ReplicaState::Starting, now),
+        }
+    }
+
+    pub(super) fn found(found: Found, now: Moment) -> Self {
+        let new = Self::new(now);
+        match found {
+            Found::Remains => new,
+            Found::Running { incarnation, grace, restarts, pid, ran_for, was_healthy } => {
+                let phase = Phase::Up { pid, checks: Checks::new(now, ran_for, was_healthy) };
+                Self { incarnation: Some(incarnation), phase, restarts, grace, ..new }
+            }
+            Found::Ended { incarnation, restarts, how } => {
+                let phase = Phase::Down { due: Some(now), failed: true };
+                let restarts = restarts.saturating_add(1);
+                Self { incarnation: Some(incarnation), phase, restarts, last_end: Some(how), ..new }
+            }
+        }
+    }
+
+    pub(super) const fn state(&self) -> ReplicaState {
+        match &self.phase {
+            Phase::Down { failed: true, .. } => ReplicaState::Failed,
+            Phase::Down { failed: false, .. } | Phase::Starting => ReplicaState::Starting,
+            Phase::Up { checks, .. } => checks.state(),
+            Phase::Ending { failed: Some(_), .. } => ReplicaState::Unhealthy,
+            Phase::Ending { failed: None, .. } => ReplicaState::Stopping,
+        }
+    }
+
+    /// Since when it has been in its state; to be asked after every change.
+    pub(super) fn since(&mut self, now: Moment) -> Moment {
+        let state = self.state();
+        if self.shown.0 != state {
+            self.shown = (state, now);
+        }
+        self.shown.1
+    }
+
+    pub(super) const fn pid(&self) -> Option<u32> {
+        match &self.phase {
+            Phase::Up { pid, .. } | Phase::Ending { pid, .. } => Some(*pid),
+            Phase::Down { .. } | Phase::Starting => None,
+        }
+    }
+
+    pub(super) fn message(&self) -> Option<String> {
+        let ended = self.last_end.as_deref();
+        match &self.phase {
+            Phase::Up { checks, .. } => {
+                checks.message().map(str::to_owned).or_else(|| ended.map(|how| format!("started anew after: {how}")))
+            }
+            _ => ended.map(str::to_owned),
+        }
+    }
+
+    /// Sets out to start a process.
+    pub(super) fn start(&mut self, incarnation: Incarnation, grace: Millis) {
+        if self.incarnation.as_ref() != Some(&incarnation) {
+            self.restarts = 0;
+            self.backoff.forgive();
+            self.last_end = None;
+            self.incarnation = Some(incarnation);
+        }
+        self.grace = grace;
+        self.phase = Phase::Starting;
+    }
+
+    /// Sets out to end the process, because it failed or is no longer wanted.
+    pub(super) fn stop(&mut self, failed: bool, now: Moment) {
+        if let Phase::Up { pid, checks } = &self.phase {
+            let (pid, failed) = (*pid, failed.then(|| checks.was_healthy()));
+            self.phase = Phase::Ending { pid, kill_at: now + self.grace.duration(), failed };
+        }
+    }
+
+    /// Takes note of what has happened.
+    pub(super) fn note(&mut self, event: Event, timings: &Timings, now: Moment) {
+        match (event, &mut self.phase) {
+            (Event::Started { pid }, Phase::Starting) => {
+                self.phase = Phase::Up { pid, checks: Checks::new(now, Duration::ZERO, false) };
+            }
+            (Event::NotStarted { message, retry: false }, Phase::Starting) => {
+                self.phase = Phase::Down { due: None, failed: true };
+                self.last_end = Some(message);
+            }
+            (Event::NotStarted { message, retry: true }, Phase::Starting) => self.fail(message, false, timings, now),
+            (Event::Ended { how }, Phase::Up { checks, .. }) => {
+                if checks.healthy_for(now).is_some_and(|healthy| healthy >= timings.forgiven_after) {
+                    self.backoff.forgive();
+                }
+                let proven = checks.was_healthy() || checks.age(now) >= timings.proven_after;
+                self.restarts = self.restarts.saturating_add(1);
+                self.fail(how, proven, timings, now);
+            }
+            (Event::Ended { .. }, Phase::Ending { failed: Some(proven), .. }) => {
+                let (proven, why) = (*proven, self.last_end.take().unwrap_or_default());
+                self.restarts = self.restarts.saturating_add(1);
+                self.fail(why, proven, timings, now);
+            }
+            (Event::Ended { .. }, Phase::Ending { failed: None, .. }) => {
+                self.phase = Phase::Down { due: Some(now), failed: false };
+            }
+            (Event::Answered { answer, health }, Phase::Up { checks, .. }) => {
+                let said = checks.answered(answer, &health, now);
+                if checks.is_lost() {
+                    self.last_end = Some(said);
+                }
+            }
+            // An answer that came too late, or news of a process that is no longer this replica's.
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, why: String, proven: bool, timings: &Timings, now: Moment) {
+        let pause = self.backoff.fail(proven, timings);
+        self.phase = Phase::Down { due: Some(now + pause), failed: true };
+        self.last_end = Some(why);
+    }
+}

@@ -1,0 +1,154 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use icefield_plan::ReplicaId;
+use icefield_spec::Name;
+
+/// Where an agent keeps what it must not forget.
+///
+/// ```text
+/// agent.lock             held by the agent
+/// generation.json        the newest generation
+/// endpoints/api.json     where the replicas of a used service are reached
+/// replicas/web-3/        one replica
+/// ```
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    root: PathBuf,
+}
+
+/// Where everything of one replica is.
+///
+/// ```text
+/// lock                   held by the supervisor
+/// run.json               what it is to run
+/// process.json           the process that it started
+/// exit.json              how that ended
+/// start-error            why it could not be started
+/// healthy.json           there while its health check answers well
+/// log, log.1, log.2, …   what it wrote, newest first
+/// work/                  its own folder
+/// ```
+#[derive(Debug, Clone)]
+pub(crate) struct ReplicaHome {
+    root: PathBuf,
+}
+
+impl Home {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("agent.lock")
+    }
+
+    pub(crate) fn generation(&self) -> PathBuf {
+        self.root.join("generation.json")
+    }
+
+    pub(crate) fn endpoints(&self) -> PathBuf {
+        self.root.join("endpoints")
+    }
+
+    pub(crate) fn endpoints_of(&self, service: &Name) -> PathBuf {
+        self.endpoints().join(format!("{service}.json"))
+    }
+
+    pub(crate) fn replicas(&self) -> PathBuf {
+        self.root.join("replicas")
+    }
+
+    pub(crate) fn replica(&self, id: &ReplicaId) -> ReplicaHome {
+        ReplicaHome::new(self.replicas().join(format!("{}-{}", id.service, id.index)))
+    }
+
+    /// The replicas that have a folder; what else lies there is passed over.
+    pub(crate) fn known_replicas(&self) -> io::Result<Vec<(ReplicaId, ReplicaHome)>> {
+        let folder = match std::fs::read_dir(self.replicas()) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut known = Vec::new();
+        for entry in folder {
+            if let Some(id) = entry?.file_name().to_str().and_then(replica_of) {
+                let home = self.replica(&id);
+                known.push((id, home));
+            }
+        }
+        known.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(known)
+    }
+}
+
+/// The replica whose folder is called `folder`: the index has no `-`, so the last one parts the two.
+fn replica_of(folder: &str) -> Option<ReplicaId> {
+    let (service, index) = folder.rsplit_once('-')?;
+    let id = ReplicaId::new(Name::new(service).ok()?, index.parse().ok()?);
+    (format!("{}-{}", id.service, id.index) == folder).then_some(id)
+}
+
+impl ReplicaHome {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    pub(crate) fn run(&self) -> PathBuf {
+        self.root.join("run.json")
+    }
+
+    pub(crate) fn process(&self) -> PathBuf {
+        self.root.join("process.json")
+    }
+
+    pub(crate) fn exit(&self) -> PathBuf {
+        self.root.join("exit.json")
+    }
+
+    pub(crate) fn start_error(&self) -> PathBuf {
+        self.root.join("start-error")
+    }
+
+    pub(crate) fn healthy(&self) -> PathBuf {
+        self.root.join("healthy.json")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    pub(crate) fn work(&self) -> PathBuf {
+        self.root.join("work")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_names_its_replica() {
+        let home = Home::new("/data");
+        for text in ["web/0", "web-3/12", "0/7"] {
+            let id: ReplicaId = text.parse().unwrap();
+            let folder = home.replica(&id).root().file_name().unwrap().to_str().unwrap().to_owned();
+            assert_eq!(replica_of(&folder), Some(id));
+        }
+        for junk in ["", "web", "web-", "-1", "web-x", "web-01", "Web-1", "lost+found"] {
+            assert_eq!(replica_of(junk), None, "{junk:?}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::table::Entry;
+
+/// One process, not to be mistaken for a later one that has its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// When it started, in clock ticks since the machine did.
+    start: u64,
+    /// Which start of the machine that was.
+    boot: String,
+}
+
+impl Process {
+    /// The process that has the number `pid` now.
+    pub(crate) fn of(pid: u32) -> io::Result<Self> {
+        Ok(Self { pid, start: Entry::read(pid)?.start, boot: boot()? })
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        let same = |entry: &Entry| entry.start == self.start && !entry.has_ended();
+        self.is_of_this_boot() && Entry::read(self.pid).is_ok_and(|entry| same(&entry))
+    }
+
+    /// Whether the machine has not been restarted since it was started.
+    pub(crate) fn is_of_this_boot(&self) -> bool {
+        boot().is_ok_and(|boot| boot == self.boot)
+    }
+
+    /// Whether a process that started at `start` may be one that this one brought forth.
+    pub(super) const fn is_older_than(&self, start: u64) -> bool {
+        self.start <= start
+    }
+
+    /// Whether another process has its number now.
+    pub(super) fn is_replaced(&self) -> bool {
+        Entry::read(self.pid).is_ok_and(|entry| entry.start != self.start)
+    }
+}
+
+fn boot() -> io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_very_process_is_alive() {
+        let own = Process::of(std::process::id()).unwrap();
+        assert!(own.is_alive());
+        assert!(!Process { start: own.start + 1, ..own.clone() }.is_alive(), "another start time");
+        assert!(!Process { boot: "another".into(), ..own.clone() }.is_alive(), "another boot");
+        assert!(!Process { pid: u32::MAX, ..own }.is_alive(), "no such number");
+    }
+}

@@ -1,0 +1,39 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use icefield_api::Client;
+
+/// The cluster's servers, as an agent goes about them.
+///
+/// A client goes on to the next server when one cannot be reached, but waits for one that takes a request and is silent
+/// (frozen, or cut off). An agent whose lease runs out cannot wait, so it has a client for each server to begin with.
+#[derive(Debug, Clone)]
+pub(crate) struct Servers {
+    clients: Arc<[Client]>,
+    current: Arc<AtomicUsize>,
+}
+
+impl Servers {
+    pub(crate) fn new(urls: &[String]) -> Self {
+        let rotated = |first: usize| urls.iter().cycle().skip(first).take(urls.len()).cloned();
+        let clients = (0..urls.len().max(1)).map(|first| Client::new(rotated(first))).collect();
+        Self { clients, current: Arc::default() }
+    }
+
+    /// The client that begins with a server that answers, as far as is known.
+    pub(crate) fn client(&self) -> &Client {
+        &self.clients[self.current.load(Ordering::Relaxed) % self.clients.len()]
+    }
+
+    /// Begins with the next server, because the one before was silent.
+    pub(crate) fn pass_over(&self) {
+        self.current.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The pause after the `failures`th request in a row that brought nothing.
+pub(crate) fn pause(first: Duration, failures: u32) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(2);
+    first.saturating_mul(1 << failures.min(4)).min(LONGEST.max(first))
+}

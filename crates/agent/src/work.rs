@@ -1,0 +1,362 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use icefield_api::HeartbeatReply;
+use icefield_plan::{Generation, ReplicaId};
+use icefield_spec::Health;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::adopt::{Adopted, adopt};
+use crate::agent::Shutdown;
+use crate::cgroup::Groups;
+use crate::core::{Action, Answer, Event, Incarnation, Local, Moment, Wanted, decide};
+use crate::driver::NotStarted;
+use crate::endpoints::{EndpointFiles, used};
+use crate::follow::Follow;
+use crate::generation::{Kept, Offer};
+use crate::heartbeat::{Heartbeats, Report};
+use crate::launch::{Launcher, Watch, conclude, launch};
+use crate::probe::{self, Asked};
+use crate::process::Process;
+use crate::run::{News, Run, RunNews};
+use crate::servers::Servers;
+use crate::{AgentConfig, api};
+
+/// The agent's loop: hears what happens, lets `core` decide, and has it carried out.
+pub(crate) struct Work {
+    config: AgentConfig,
+    launcher: Launcher,
+    kept: Kept,
+    local: Local,
+    runs: BTreeMap<ReplicaId, Run>,
+    endpoints: EndpointFiles,
+    /// What there is to say of the node itself.
+    complaint: Option<String>,
+    stopping: bool,
+    last_run: u64,
+    beginning: Instant,
+    tasks: JoinSet<()>,
+    news: mpsc::UnboundedSender<RunNews>,
+    answers: mpsc::UnboundedSender<Answered>,
+    inbox: Inbox,
+}
+
+/// What comes in from the tasks that the loop has started.
+struct Inbox {
+    news: mpsc::UnboundedReceiver<RunNews>,
+    answers: mpsc::UnboundedReceiver<Answered>,
+}
+
+/// The answer of a health check to the question that was put to the run with the number `run`.
+struct Answered {
+    id: ReplicaId,
+    run: u64,
+    answer: Answer,
+    health: Health,
+}
+
+impl Work {
+    pub(crate) fn new(config: AgentConfig, launcher: Launcher, kept: Kept, complaint: Option<String>) -> Self {
+        if let Some(complaint) = &complaint {
+            tracing::warn!("{complaint}; a server is asked for the generation");
+        }
+        if let Some(missing) = launcher.groups.missing() {
+            tracing::warn!("{missing}");
+        }
+        let (news, news_inbox) = mpsc::unbounded_channel();
+        let (answers, answers_inbox) = mpsc::unbounded_channel();
+        Self {
+            local: Local::new(config.timings.clone()),
+            endpoints: EndpointFiles::new(launcher.home.clone()),
+            config,
+            launcher,
+            kept,
+            runs: BTreeMap::new(),
+            complaint,
+            stopping: false,
+            last_run: 0,
+            beginning: Instant::now(),
+            tasks: JoinSet::new(),
+            news,
+            answers,
+            inbox: Inbox { news: news_inbox, answers: answers_inbox },
+        }
+    }
+
+    /// Takes over what an earlier agent left.
+    pub(crate) async fn adopt(&mut self) -> io::Result<()> {
+        for (id, home) in self.launcher.home.known_replicas()? {
+            let Adopted { found, order, running } = adopt(&id, &home).await;
+            self.local.find(id.clone(), found, self.now());
+            let Some(order) = order else { continue };
+            self.last_run = self.last_run.max(order.run);
+            let mut run = Run::new(order, home);
+            if let Some((process, watch)) = running {
+                tracing::info!(replica = %id, pid = process.pid, "taken over");
+                run.marked = self.local.is_healthy(&id);
+                run.process = Some(process.clone());
+                self.watch(&run, process, watch);
+            }
+            self.runs.insert(id, run);
+        }
+        Ok(())
+    }
+
+    /// Runs until it is told to end.
+    pub(crate) async fn run(mut self, listener: TcpListener, api: SocketAddr, mut asked: oneshot::Receiver<Shutdown>) {
+        let servers = Servers::new(&self.config.servers);
+        let (report, reports) = watch::channel(Report::default());
+        let (own, own_number) = watch::channel(self.kept.number());
+        let (newest, newest_number) = watch::channel(0);
+        let (replies, mut replies_inbox) = mpsc::unbounded_channel::<HeartbeatReply>();
+        let (offers, mut offers_inbox) = mpsc::unbounded_channel::<Generation>();
+
+        self.settle();
+        let mut next = self.act();
+        self.tell(&report);
+        let heartbeats = self.heartbeats(servers.clone(), api);
+        let follow = Follow {
+            servers,
+            node: self.config.node.clone(),
+            timings: self.config.timings.clone(),
+            own: own_number,
+            newest: newest_number,
+        };
+        let home = self.launcher.home.clone();
+        let mut contact = JoinSet::new();
+        contact.spawn(heartbeats.run(reports, replies));
+        contact.spawn(follow.run(offers));
+        contact.spawn(async move {
+            if let Err(error) = api::serve(listener, api::router(home)).await {
+                tracing::error!(%error, "logs cannot be read any more");
+            }
+        });
+
+        while !(self.stopping && self.local.is_quiet()) {
+            tokio::select! {
+                Some(news) = self.inbox.news.recv() => self.hear(news),
+                Some(answered) = self.inbox.answers.recv() => self.hear_answer(answered),
+                Some(reply) = replies_inbox.recv() => {
+                    newest.send_if_modified(|newest| std::mem::replace(newest, reply.generation) != reply.generation);
+                    self.endpoints.told(reply.endpoints);
+                }
+                Some(generation) = offers_inbox.recv() => {
+                    self.consider(generation);
+                    own.send_if_modified(|own| std::mem::replace(own, self.kept.number()) != self.kept.number());
+                }
+                // A sender that is gone is an agent that was dropped, and its end comes with the next pause.
+                how = &mut asked, if !self.stopping => match how {
+                    Ok(Shutdown::Stop) => self.stopping = true,
+                    Ok(Shutdown::Leave) | Err(_) => return,
+                },
+                () = sleep_until(next.unwrap_or_else(far)), if next.is_some() => {}
+                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => continue,
+            }
+            next = self.act();
+            self.tell(&report);
+        }
+        for run in self.runs.values() {
+            Groups::remove(&run.order.groups);
+        }
+        self.launcher.groups.leave();
+    }
+
+    fn now(&self) -> Moment {
+        self.beginning.elapsed()
+    }
+
+    fn heartbeats(&self, servers: Servers, api: SocketAddr) -> Heartbeats {
+        Heartbeats {
+            servers,
+            node: self.config.node.clone(),
+            address: self.config.address.clone(),
+            api: format!("http://{api}"),
+            capacity: self.config.capacity,
+            drivers: self.launcher.drivers.kinds(),
+            timings: self.config.timings.clone(),
+            beginning: self.beginning,
+        }
+    }
+
+    /// Goes by a generation that a server offers, if it is to be gone by.
+    fn consider(&mut self, generation: Generation) {
+        let complaint = match self.kept.offer(generation) {
+            Ok(Offer::Taken) => {
+                tracing::info!(generation = self.kept.number(), "taken up");
+                self.settle();
+                None
+            }
+            Ok(Offer::Known) => None,
+            Ok(Offer::Refused(why)) => Some(why),
+            Err(error) => Some(format!("a new generation is not taken up: {error}")),
+        };
+        if let Some(complaint) = complaint.as_ref().filter(|complaint| self.complaint.as_ref() != Some(complaint)) {
+            tracing::warn!("{complaint}");
+        }
+        self.complaint = complaint;
+    }
+
+    /// Prepares what the replicas of the newest generation find when they start.
+    fn settle(&mut self) {
+        if let Some(generation) = self.kept.newest() {
+            self.endpoints.use_only(&used(&generation.plan));
+        }
+    }
+
+    /// Decides and has it carried out, until nothing is to be done now; when to look again.
+    fn act(&mut self) -> Option<Instant> {
+        loop {
+            let now = self.now();
+            let wanted = match self.kept.newest() {
+                _ if self.stopping => Wanted::Quiet,
+                Some(generation) => Wanted::Plan(&generation.plan),
+                None => Wanted::Unknown,
+            };
+            let (actions, next) = decide(wanted, &mut self.local, now);
+            if actions.is_empty() {
+                return next.map(|next| self.beginning + next);
+            }
+            for action in actions {
+                self.carry_out(action);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Start { id, incarnation } => {
+                if let Err(NotStarted { message, retry }) = self.start(&id, incarnation) {
+                    tracing::warn!(replica = %id, "not started: {message}");
+                    self.local.note(&id, Event::NotStarted { message, retry }, self.now());
+                }
+            }
+            Action::Stop { id } => {
+                if let Some(run) = self.runs.get(&id) {
+                    tracing::info!(replica = %id, "stopping");
+                    run.terminate();
+                }
+            }
+            Action::Kill { id } => {
+                if let Some(run) = self.runs.get_mut(&id) {
+                    tracing::warn!(replica = %id, "killed, because it did not end in the time it was given");
+                    run.kill();
+                }
+            }
+            Action::Probe { id, health } => self.probe(id, health),
+            Action::Remove { id } => {
+                let run = self.runs.remove(&id);
+                self.launcher.remove(&id, run.as_ref().map(|run| &run.order));
+            }
+        }
+    }
+
+    fn start(&mut self, id: &ReplicaId, incarnation: Incarnation) -> Result<(), NotStarted> {
+        let plan = &self.kept.newest().ok_or_else(|| NotStarted::for_now("there is no plan"))?.plan;
+        // Numbered by the clock, so that no run of an earlier agent has the same number, though its record is lost.
+        let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        self.last_run = u64::try_from(millis).unwrap_or(0).max(self.last_run + 1);
+        let restarts = self.local.restarts(id);
+        let order = self.launcher.prepare(plan, id, incarnation, restarts, self.last_run)?;
+        let home = self.launcher.home.replica(id);
+        let run = Run::new(order.clone(), home.clone());
+        self.runs.insert(id.clone(), run);
+        let (id, shim, news) = (id.clone(), self.config.shim_command.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            let run = order.run;
+            // Without a loop to hear of it, the agent has ended.
+            let tell = |what: News| drop(news.send(RunNews { id: id.clone(), run, news: what }));
+            match launch(&home, run, &shim).await {
+                Ok((process, mut watch)) => {
+                    tell(News::Launched(process.clone()));
+                    tell(News::Ended(conclude(&home, &order, &process, &mut watch).await));
+                }
+                Err(why) => tell(News::NotLaunched(why)),
+            }
+        });
+        Ok(())
+    }
+
+    fn watch(&mut self, run: &Run, process: Process, mut watch: Watch) {
+        let (order, home, news) = (run.order.clone(), run.home.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            let outcome = conclude(&home, &order, &process, &mut watch).await;
+            let _ = news.send(RunNews { id: order.replica, run: order.run, news: News::Ended(outcome) });
+        });
+    }
+
+    fn probe(&mut self, id: ReplicaId, health: Health) {
+        let Some(run) = self.runs.get(&id) else { return };
+        let order = &run.order;
+        let asked = Asked {
+            address: order.incarnation.address.clone(),
+            ports: order.incarnation.ports.clone(),
+            program: order.program.clone(),
+        };
+        let (run, answers) = (order.run, self.answers.clone());
+        self.tasks.spawn(async move {
+            let answer = probe::ask(&health, &asked).await;
+            let _ = answers.send(Answered { id, run, answer, health });
+        });
+    }
+
+    fn hear(&mut self, RunNews { id, run: number, news }: RunNews) {
+        let now = self.now();
+        let Some(run) = self.runs.get_mut(&id).filter(|run| run.order.run == number) else { return };
+        let event = match news {
+            News::Launched(process) => {
+                tracing::info!(replica = %id, pid = process.pid, "started");
+                let pid = process.pid;
+                run.process = Some(process);
+                Event::Started { pid }
+            }
+            News::NotLaunched(NotStarted { message, retry }) => {
+                tracing::warn!(replica = %id, "not started: {message}");
+                Event::NotStarted { message, retry }
+            }
+            News::Ended(outcome) => {
+                tracing::info!(replica = %id, "{outcome}");
+                run.process = None;
+                Event::Ended { how: outcome.to_string() }
+            }
+        };
+        self.local.note(&id, event, now);
+    }
+
+    fn hear_answer(&mut self, Answered { id, run, answer, health }: Answered) {
+        if self.runs.get(&id).is_some_and(|own| own.order.run == run) {
+            self.local.note(&id, Event::Answered { answer, health }, self.now());
+        }
+    }
+
+    /// Makes known how things stand: to the servers, and to the next agent.
+    fn tell(&mut self, report: &watch::Sender<Report>) {
+        for (id, run) in &mut self.runs {
+            if run.process.is_some() {
+                run.mark(self.local.is_healthy(id));
+            }
+        }
+        let missing = self.launcher.groups.missing().map(str::to_owned);
+        let message: Vec<String> = self.complaint.clone().into_iter().chain(missing).collect();
+        let new = Report {
+            generation: self.kept.number(),
+            replicas: self.local.report(self.now()),
+            endpoints: self.endpoints.known().clone(),
+            message: (!message.is_empty()).then(|| message.join("; ")),
+        };
+        report.send_if_modified(|old| {
+            let changed = *old != new;
+            *old = new;
+            changed
+        });
+    }
+}
+
+/// Never, as far as a select goes that is not to wait for it.
+fn far() -> Instant {
+    Instant::now() + std::time::Duration::from_secs(3600)
+}

@@ -1,0 +1,84 @@
+use icefield_placement::Unplaced;
+
+use super::{Config, Joining, leases, rollouts, solve};
+use crate::observe::Observations;
+use crate::{Command, State};
+
+/// What is to be done now, in order; empty if all is as it should be.
+///
+/// The commands of one answer do not get in each other's way. Once they are applied, ask again: new leases change what
+/// rollouts do, and both change the placement. If one of them is refused, wait for the next change or tick before
+/// asking again.
+pub fn reconcile(state: &State, seen: &Observations, config: &Config, now: u64) -> Vec<Command> {
+    decide(state, seen, config, now, None).0
+}
+
+/// What placement came to.
+struct Placing {
+    settled: bool,
+    unplaced: Vec<Unplaced>,
+}
+
+/// The commands, and what placement came to if it was asked; it is not if it is known to be `settled` at the state's
+/// basis.
+fn decide(
+    state: &State,
+    seen: &Observations,
+    config: &Config,
+    now: u64,
+    settled: Option<u64>,
+) -> (Vec<Command>, Option<Placing>) {
+    let leases = leases::due(state, seen, config, now);
+    if !leases.is_empty() {
+        return (leases, None);
+    }
+    let rollouts = rollouts::due(state, seen, now);
+    if !rollouts.is_empty() {
+        return (rollouts, None);
+    }
+    if state.spec.is_none() || settled == Some(state.basis) {
+        return (Vec::new(), None);
+    }
+    let solution = solve(state, Joining::Absent);
+    let placing = Placing { settled: solution.changes.is_empty(), unplaced: solution.unplaced };
+    let commands = match placing.settled {
+        true => Vec::new(),
+        false => vec![Command::Place { at: now, seen: state.version, changes: solution.changes }],
+    };
+    (commands, Some(placing))
+}
+
+/// [`reconcile`] for a loop that asks often: it remembers what need not be decided anew.
+#[derive(Debug, Default)]
+pub struct Reconciler {
+    /// The basis from which placement last had nothing to change.
+    settled: Option<u64>,
+    /// When it was last asked.
+    asked: Option<u64>,
+}
+
+impl Reconciler {
+    /// A reconciler that remembers nothing: one for each time that a server comes to lead.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is to be done now; see [`reconcile`]. Ask after each change, and at least four times in
+    /// [`Config::lease`].
+    ///
+    /// Besides, `seen` gets to know what fits nowhere and why, and gives its notes away.
+    pub fn reconcile(&mut self, state: &State, seen: &mut Observations, config: &Config, now: u64) -> Vec<Command> {
+        // If this server could not run for a while, the nodes' silence is its own.
+        if self.asked.is_some_and(|asked| now.saturating_sub(asked) > config.lease.get() / 2) {
+            seen.excuse(now);
+        }
+        self.asked = Some(now);
+        let (mut commands, placing) = decide(state, seen, config, now, self.settled);
+        if let Some(placing) = placing {
+            self.settled = placing.settled.then_some(state.basis);
+            seen.set_unplaced(placing.unplaced, now);
+        }
+        commands.extend(seen.take_notes(state, now));
+        commands
+    }
+}

@@ -1,0 +1,79 @@
+use icefield_api::ReplicaReport;
+use icefield_placement::{Assignment, ReplicaId};
+use icefield_spec::Millis;
+
+use crate::State;
+use crate::observe::{Observations, is_healthy};
+
+/// How one declared replica is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is placed nowhere.
+    Nowhere,
+    /// Its node is lost, or declared no more.
+    Stranded,
+    /// This server has not heard of its node yet, so nothing is known.
+    Unknown,
+    /// It does not serve: not taken up yet, starting, failed, unhealthy, or still of another revision.
+    Down,
+    /// It serves, but not for long.
+    Healthy,
+    /// It has served for as long as it must to count.
+    Proven,
+}
+
+/// One declared replica with all that is known of it.
+#[derive(Debug)]
+pub(super) struct Known<'a> {
+    pub(super) replica: ReplicaId,
+    pub(super) assignment: Option<&'a Assignment>,
+    /// What its node says of it, if that is of the revision it should be there.
+    pub(super) report: Option<&'a ReplicaReport>,
+    pub(super) standing: Standing,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn new(
+        state: &'a State,
+        seen: &'a Observations,
+        replica: ReplicaId,
+        healthy_for: Millis,
+        now: u64,
+    ) -> Self {
+        let assignment = state.placed.get(&replica);
+        let (standing, report) = match assignment {
+            None => (Standing::Nowhere, None),
+            Some(assignment) => judge(state, seen, &replica, assignment, healthy_for, now),
+        };
+        Self { replica, assignment, report, standing }
+    }
+
+    /// Whether it serves.
+    pub(super) fn serves(&self) -> bool {
+        matches!(self.standing, Standing::Healthy | Standing::Proven)
+    }
+}
+
+fn judge<'a>(
+    state: &State,
+    seen: &'a Observations,
+    replica: &ReplicaId,
+    assignment: &Assignment,
+    healthy_for: Millis,
+    now: u64,
+) -> (Standing, Option<&'a ReplicaReport>) {
+    let node = assignment.node.as_str();
+    if state.nodes.get(node).is_none_or(|record| record.lost) || !state.declares(node) {
+        return (Standing::Stranded, None);
+    }
+    if seen.sight(node).is_none() {
+        return (Standing::Unknown, None);
+    }
+    let report = seen.report(node, replica).filter(|report| report.revision == assignment.revision);
+    let standing = match report {
+        Some(report) if is_healthy(report) && seen.age(node, report, now) >= healthy_for.get() => Standing::Proven,
+        Some(report) if is_healthy(report) => Standing::Healthy,
+        _ => Standing::Down,
+    };
+    (standing, report)
+}

@@ -1,0 +1,241 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use icefield_api::{EventKind, HistoryEntry};
+use icefield_spec::{Name, Spec};
+
+use super::events::Telling;
+use super::{Effect, ServiceRecord, State};
+use crate::count::count;
+
+/// How many past specs are told of.
+const HISTORY: usize = 100;
+
+impl State {
+    pub(super) fn apply_spec(&mut self, index: u64, at: u64, spec: Box<Spec>) -> Effect {
+        if self.spec.as_deref() == Some(&*spec) {
+            return Effect::Nothing;
+        }
+        let telling = self.take_up(index, at, Arc::from(spec));
+        self.refresh_all();
+        self.tell_all(telling);
+        Effect::Basis
+    }
+
+    /// Puts a spec in force without making the nodes' plans anew; gives back what there is to tell.
+    pub(crate) fn take_up(&mut self, index: u64, at: u64, spec: Arc<Spec>) -> Telling {
+        let before = self.spec.replace(Arc::clone(&spec));
+        let revision = spec.revision();
+        self.history.push_back(HistoryEntry { version: index, revision, at });
+        while self.history.len() > HISTORY {
+            self.history.pop_front();
+        }
+
+        let services = count(spec.services.len() as u64, "service");
+        let nodes = count(spec.node_count(), "node");
+        let mut telling = Telling::new(at);
+        telling.tell(EventKind::Apply, || {
+            ("spec".into(), format!("spec {} applied: {services}, {nodes}", revision.short()))
+        });
+        for (name, service) in &spec.services {
+            let declared_before = before.as_ref().and_then(|before| before.services.get(name));
+            let record = match self.services.get_mut(name) {
+                None => {
+                    let record = ServiceRecord::first(name, service, at);
+                    telling.tell(EventKind::Rollout, || (format!("service {name}"), first(&record)));
+                    self.services.insert(name.clone(), record);
+                    continue;
+                }
+                Some(record) => record,
+            };
+            if record.declare(name, declared_before, service, at) {
+                telling.tell(EventKind::Rollout, || (format!("service {name}"), started(record)));
+            }
+        }
+        let known: BTreeSet<Name> = self.services.keys().cloned().collect();
+        self.forget_units(&known);
+        telling
+    }
+}
+
+fn first(record: &ServiceRecord) -> String {
+    format!("first rollout started: revision {}", record.target.short())
+}
+
+fn started(record: &ServiceRecord) -> String {
+    let to = record.rollout.to.short();
+    match record.rollout.from {
+        Some(from) => format!("rollout started: revision {} → {to}", from.short()),
+        None => format!("rollout started again: revision {to}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use icefield_api::RolloutState;
+    use icefield_spec::{Spec, Update};
+
+    use crate::state::sample::{Sample, revision, spec};
+    use crate::state::{Applied, Command, RolloutStep};
+
+    const NODES: [&str; 2] = ["n1", "n2"];
+
+    fn web(version: &str, replicas: u32) -> Spec {
+        spec(&NODES, &[("web", version, replicas)])
+    }
+
+    /// A cluster whose service has proved itself at revision "a".
+    fn settled() -> Sample {
+        let mut sample = Sample::with(&NODES, &web("a", 2));
+        sample.place("web/0", "n1");
+        sample.place("web/1", "n2");
+        sample.step("a", RolloutStep::Finish);
+        sample
+    }
+
+    #[test]
+    fn the_same_spec_again_is_unchanged_since_its_apply() {
+        let mut sample = settled();
+        let version = sample.state.history.back().unwrap().version;
+        assert!(version < sample.state.version);
+        let again = Command::Apply { at: 9, spec: Box::new(web("a", 2)) };
+        assert_eq!(sample.command(again), Applied::Unchanged(version));
+    }
+
+    #[test]
+    fn tells_what_was_applied() {
+        let mut sample = settled();
+        sample.apply(&web("b", 2));
+        let told: Vec<_> = sample.state.events.iter().rev().take(2).map(|event| event.message.clone()).collect();
+        let short = |text: &str| revision(text).short();
+        assert_eq!(told[0], format!("rollout started: revision {} → {}", short("a"), short("b")));
+        assert_eq!(told[1], format!("spec {} applied: 1 service, 2 nodes", web("b", 2).revision().short()));
+        assert_eq!(sample.state.history.len(), 2);
+    }
+
+    #[test]
+    fn a_new_service_starts_all_its_replicas_at_once() {
+        let sample = Sample::with(&NODES, &web("a", 2));
+        let record = &sample.state.services["web"];
+        assert_eq!(record.rollout.from, None);
+        assert_eq!(record.wanted(1, None), revision("a"));
+        assert_eq!(record.good, None);
+    }
+
+    #[test]
+    fn a_rollout_keeps_what_runs_until_it_is_advanced() {
+        let mut sample = settled();
+        sample.apply(&web("b", 2));
+        let record = &sample.state.services["web"];
+        assert_eq!(record.wanted(0, Some(revision("a"))), revision("a"));
+        assert_eq!(record.wanted(0, None), revision("b"), "what is nowhere starts as the new revision");
+        assert_eq!(
+            record.units.keys().copied().collect::<BTreeSet<_>>(),
+            BTreeSet::from([revision("a"), revision("b")])
+        );
+        sample.step("b", RolloutStep::Advance { indexes: vec![0] });
+        assert_eq!(sample.state.services["web"].wanted(0, Some(revision("a"))), revision("b"));
+    }
+
+    #[test]
+    fn replicas_rules_and_updates_start_no_rollout() {
+        let mut sample = settled();
+        let mut next = web("a", 5);
+        let service = next.services.get_mut("web").unwrap();
+        service.update = Update::Rolling {
+            max_unavailable: 3,
+            healthy_for: "1s".parse().unwrap(),
+            deadline: "9s".parse().unwrap(),
+            rollback: false,
+        };
+        service.rules.layout = icefield_spec::Layout::Packed;
+        sample.apply(&next);
+        let record = &sample.state.services["web"];
+        assert_eq!(record.rollout.state, RolloutState::Done);
+        assert_eq!(record.wanted(4, None), revision("a"));
+    }
+
+    #[test]
+    fn a_replica_that_is_new_during_a_rollout_starts_at_its_revision() {
+        let mut sample = settled();
+        sample.apply(&web("b", 2));
+        sample.apply(&web("b", 4));
+        let record = &sample.state.services["web"];
+        assert_eq!(record.rollout.advanced, BTreeSet::from([2, 3]));
+        sample.apply(&web("b", 3));
+        assert_eq!(sample.state.services["web"].rollout.advanced, BTreeSet::from([2]));
+    }
+
+    #[test]
+    fn another_spec_during_a_rollout_starts_one_from_the_good_revision() {
+        let mut sample = settled();
+        sample.apply(&web("b", 2));
+        sample.step("b", RolloutStep::Advance { indexes: vec![0] });
+        sample.apply(&web("c", 2));
+        let rollout = &sample.state.services["web"].rollout;
+        assert_eq!((rollout.from, rollout.to), (Some(revision("a")), revision("c")));
+        assert!(rollout.advanced.is_empty());
+    }
+
+    #[test]
+    fn the_spec_before_undoes_a_rollout() {
+        let mut sample = settled();
+        sample.apply(&web("b", 2));
+        sample.apply(&web("a", 2));
+        let record = &sample.state.services["web"];
+        assert_eq!((record.rollout.from, record.rollout.to), (Some(revision("b")), revision("a")));
+        assert_eq!(record.target, revision("a"));
+        assert_eq!(record.units.len(), 1, "no replica ever had b");
+    }
+
+    #[test]
+    fn a_revision_that_failed_is_tried_again_only_if_its_declaration_changes() {
+        let mut sample = settled();
+        sample.apply(&web("b", 2));
+        sample.step("b", RolloutStep::Fail { reason: "it crashed".into() });
+        sample.step("a", RolloutStep::Finish);
+        assert_eq!(sample.state.services["web"].rollout.state, RolloutState::RolledBack);
+
+        sample.apply(&spec(&NODES, &[("web", "b", 3), ("api", "a", 1)]));
+        let record = &sample.state.services["web"];
+        assert_eq!((record.rollout.state, record.target), (RolloutState::RolledBack, revision("a")));
+
+        let mut longer = web("b", 3);
+        let Update::Rolling { deadline, .. } = &mut longer.services.get_mut("web").unwrap().update;
+        *deadline = "5m".parse().unwrap();
+        sample.apply(&longer);
+        let record = &sample.state.services["web"];
+        assert_eq!((record.rollout.state, record.target), (RolloutState::Progressing, revision("b")));
+    }
+
+    #[test]
+    fn declaring_the_good_revision_after_a_rollback_makes_it_the_wanted_one() {
+        let mut sample = settled();
+        sample.apply(&web("b", 2));
+        sample.step("b", RolloutStep::Fail { reason: "it crashed".into() });
+        sample.apply(&web("a", 2));
+        let record = &sample.state.services["web"];
+        assert_eq!((record.rollout.state, record.rollout.to), (RolloutState::Progressing, revision("a")));
+        sample.step("a", RolloutStep::Finish);
+        sample.apply(&web("b", 2));
+        assert_eq!(sample.state.services["web"].rollout.state, RolloutState::Progressing);
+    }
+
+    #[test]
+    fn a_service_without_replicas_goes_with_its_declaration() {
+        let mut sample = Sample::with(&NODES, &web("a", 2));
+        sample.apply(&spec(&NODES, &[]));
+        assert!(sample.state.services.is_empty());
+    }
+
+    #[test]
+    fn keeps_the_last_hundred_specs() {
+        let mut sample = Sample::default();
+        for replicas in 0..120 {
+            sample.apply(&web("a", replicas));
+        }
+        assert_eq!(sample.state.history.len(), 100);
+    }
+}

@@ -1,0 +1,91 @@
+use std::collections::BTreeMap;
+
+use icefield_api::PlannedChange;
+use icefield_spec::{Base, Name, Spec};
+
+use super::{machine_change, service_change};
+use crate::count::count;
+
+/// What of the declarations changes from one spec to the next, in the order of a file: the cluster, bases, nodes,
+/// pools, services.
+pub(super) fn changes(before: Option<&Spec>, after: &Spec) -> Vec<PlannedChange> {
+    let empty = Spec::empty(after.cluster.clone());
+    let mut changes = Vec::new();
+    match before {
+        None => changes.push(change("cluster", &after.cluster, "create", "new cluster".into())),
+        Some(before) if before.cluster != after.cluster => {
+            let reason = format!("name {} → {}", before.cluster, after.cluster);
+            changes.push(change("cluster", &after.cluster, "update", reason));
+        }
+        Some(_) => {}
+    }
+    let before = before.unwrap_or(&empty);
+    compare(&mut changes, "base", &before.bases, &after.bases, |_| "new base".into(), base_update);
+    compare(&mut changes, "node", &before.nodes, &after.nodes, machine_change::new_node, machine_change::node_update);
+    compare(&mut changes, "pool", &before.pools, &after.pools, machine_change::new_pool, machine_change::pool_update);
+    let new_service = |service: &icefield_spec::Service| count(service.replicas.into(), "replica");
+    compare(&mut changes, "service", &before.services, &after.services, new_service, service_change::update);
+    changes
+}
+
+pub(super) fn change(kind: &str, name: &dyn std::fmt::Display, action: &str, reason: String) -> PlannedChange {
+    PlannedChange { kind: kind.into(), name: name.to_string(), action: action.into(), reason }
+}
+
+fn compare<T: PartialEq>(
+    changes: &mut Vec<PlannedChange>,
+    kind: &str,
+    before: &BTreeMap<Name, T>,
+    after: &BTreeMap<Name, T>,
+    created: impl Fn(&T) -> String,
+    updated: impl Fn(&T, &T) -> Vec<String>,
+) {
+    for (name, new) in after {
+        match before.get(name) {
+            None => changes.push(change(kind, name, "create", created(new))),
+            Some(old) if old != new => changes.push(change(kind, name, "update", updated(old, new).join(", "))),
+            Some(_) => {}
+        }
+    }
+    let gone = before.keys().filter(|name| !after.contains_key(*name));
+    changes.extend(gone.map(|name| change(kind, name, "delete", "no longer declared".into())));
+}
+
+fn base_update(old: &Base, new: &Base) -> Vec<String> {
+    let parts = [
+        ("packages", old.packages != new.packages),
+        ("time", old.time != new.time),
+        ("nixos options", old.nixos != new.nixos),
+        ("modules", old.modules != new.modules),
+    ];
+    parts.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| format!("{what} changed")).collect()
+}
+
+/// Which keys of a map changed: `"env GREETING changed"`. Values are not told: they may be long, or nobody's business.
+pub(super) fn map_update<K: Ord + std::fmt::Display, V: PartialEq>(
+    what: &str,
+    old: &BTreeMap<K, V>,
+    new: &BTreeMap<K, V>,
+) -> Vec<String> {
+    let mut parts = Vec::new();
+    for (key, value) in new {
+        match old.get(key) {
+            None => parts.push(format!("{what} {key} added")),
+            Some(before) if before != value => parts.push(format!("{what} {key} changed")),
+            Some(_) => {}
+        }
+    }
+    let gone = old.keys().filter(|key| !new.contains_key(key));
+    parts.extend(gone.map(|key| format!("{what} {key} removed")));
+    parts
+}
+
+/// From what to what a value changed, if it did.
+pub(super) fn value_update<T: PartialEq + std::fmt::Display>(what: &str, old: &T, new: &T) -> Option<String> {
+    (old != new).then(|| format!("{what} {old} → {new}"))
+}
+
+/// That something changed which is too large to show, if it did.
+pub(super) fn part_update<T: PartialEq>(what: &str, old: &T, new: &T) -> Option<String> {
+    (old != new).then(|| format!("{what} changed"))
+}

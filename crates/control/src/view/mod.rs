@@ -1,0 +1,18 @@
+//! What people and agents get to see: the state and the observations in the API's words.
+
+mod declaration;
+mod endpoints;
+mod explain;
+mod leftovers;
+mod machine_change;
+mod node_status;
+mod plan_report;
+mod service_change;
+mod service_status;
+mod status;
+
+pub use endpoints::{changed_endpoints, endpoints};
+pub use explain::explain;
+pub use node_status::node_status;
+pub use plan_report::{offline_report, plan_report};
+pub use status::{Group, status};

@@ -1,0 +1,65 @@
+use icefield_plan::NodePlan;
+use icefield_spec::Spec;
+
+use crate::fleet::Fleet;
+use crate::nix::Nix;
+use crate::systemd::Systemd;
+use crate::{EmitError, File, Target, Tree};
+
+/// Writes one cluster in one target's form.
+pub struct Emitter<'a> {
+    form: Box<dyn Form + Sync + 'a>,
+}
+
+/// What a target's module does.
+pub(crate) trait Form {
+    /// The files that belong to no single node.
+    fn shared(&self) -> Result<Vec<File>, EmitError>;
+    /// The files of one node.
+    fn node(&self, plan: &NodePlan) -> Result<Vec<File>, EmitError>;
+}
+
+impl<'a> Emitter<'a> {
+    /// Makes ready to write `plans`, all the node plans of `spec`.
+    ///
+    /// # Errors
+    /// If a service, as it is in the spec or in a plan, cannot be expressed by the target.
+    pub fn new(target: Target, spec: &'a Spec, plans: &'a [NodePlan]) -> Result<Self, EmitError> {
+        let fleet = Fleet::new(spec, plans)?;
+        let form: Box<dyn Form + Sync + 'a> = match target {
+            Target::Nix => Box::new(Nix::new(fleet)?),
+            Target::Systemd => Box::new(Systemd::new(fleet)?),
+        };
+        Ok(Self { form })
+    }
+
+    /// The files that belong to no single node.
+    ///
+    /// # Errors
+    /// If a value of the spec cannot be expressed by the target.
+    pub fn shared(&self) -> Result<Vec<File>, EmitError> {
+        self.form.shared()
+    }
+
+    /// The files of one node: one of those that the emitter was made for.
+    ///
+    /// # Errors
+    /// If a value of the plan cannot be expressed by the target.
+    pub fn node(&self, plan: &NodePlan) -> Result<Vec<File>, EmitError> {
+        self.form.node(plan)
+    }
+}
+
+/// Writes the whole cluster: what is shared and every node.
+///
+/// # Errors
+/// If the target cannot express something of it.
+pub fn emit(target: Target, spec: &Spec, plans: &[NodePlan]) -> Result<Tree, EmitError> {
+    let emitter = Emitter::new(target, spec, plans)?;
+    let mut tree = Tree::default();
+    tree.extend(emitter.shared()?);
+    for plan in plans {
+        tree.extend(emitter.node(plan)?);
+    }
+    Ok(tree)
+}

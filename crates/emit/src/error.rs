@@ -1,0 +1,104 @@
+use icefield_placement::ReplicaId;
+use icefield_spec::{InvalidReference, Name};
+
+use crate::Target;
+
+/// Why a cluster cannot be written in a target's form.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The target cannot express what a service is.
+    #[error(
+        "service {service} is of the kind {kind}, which the target {target} cannot express; the target {instead} can"
+    )]
+    Unsupported {
+        /// The service.
+        service: Name,
+        /// Its kind.
+        kind: &'static str,
+        /// The target.
+        target: Target,
+        /// A target that can.
+        instead: Target,
+    },
+    /// A text refers to a variable that its replica does not have, or is malformed.
+    #[error("{place} of service {service}: {source}")]
+    Reference {
+        /// The service.
+        service: Name,
+        /// What of it.
+        place: String,
+        /// What is wrong.
+        source: InvalidReference,
+    },
+    /// A text holds a character that the place it must stand in cannot hold.
+    #[error("{place} holds the character {character:?}, which {holder} cannot hold; remove it")]
+    Character {
+        /// Whose text it is.
+        place: String,
+        /// The character.
+        character: char,
+        /// What cannot hold it.
+        holder: &'static str,
+    },
+    /// A service that needs a command has none.
+    #[error("service {service} has no command; name the program and its arguments")]
+    NoCommand {
+        /// The service.
+        service: Name,
+    },
+    /// A program cannot be started by its name.
+    #[error("service {service} cannot be started: its program {program:?} {reason}")]
+    Program {
+        /// The service.
+        service: Name,
+        /// The program.
+        program: String,
+        /// Why it cannot, and what to write instead.
+        reason: &'static str,
+    },
+    /// A package is neither an attribute path nor a flake reference.
+    #[error("service {service}: {package:?} is not a package: {reason}")]
+    Package {
+        /// The service.
+        service: Name,
+        /// The package.
+        package: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A NixOS option cannot be set by its path.
+    #[error("base {base}: {option:?} is not a NixOS option; write what belongs to a module itself as a module")]
+    Option {
+        /// The base.
+        base: Name,
+        /// The path.
+        option: String,
+    },
+    /// A number is larger than Nix has them.
+    #[error("base {base}: {number} in option {option:?} is larger than integers of Nix can be")]
+    Number {
+        /// The base.
+        base: Name,
+        /// The option.
+        option: String,
+        /// The number.
+        number: String,
+    },
+    /// A plan has a replica without the unit that it is of.
+    #[error("the plan of node {node} has the replica {replica} and no unit of its revision; compile the plan again")]
+    NoUnit {
+        /// The node.
+        node: Name,
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// A plan speaks of a base that the spec does not have.
+    #[error("node {node} is built from the base {base}, which is not declared")]
+    NoBase {
+        /// The node.
+        node: Name,
+        /// The base.
+        base: Name,
+    },
+}

@@ -1,0 +1,293 @@
+# What the nodes have in common: the options under `icefield`, and how the replicas that they declare become systemd
+# units. It is the same in every cluster. What a machine needs to boot (file systems, boot loader) is for its base to say.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  inherit (lib) mkOption types;
+
+  cfg = config.icefield;
+
+  endpointsFolder = "/etc/icefield/endpoints";
+
+  # Commands and environments are either plain or functions of a replica's variables.
+  orFunction = type: types.either (types.functionTo type) type;
+  resolve = value: variables: if lib.isFunction value then value variables else value;
+
+  portVariable = port: "PORT_" + lib.toUpper (builtins.replaceStrings [ "-" ] [ "_" ] port);
+
+  serviceModule =
+    { name, config, ... }:
+    {
+      options = {
+        name = mkOption {
+          type = types.str;
+          default = name;
+          description = "The service. During a rollout it has two entries here, one for each revision.";
+        };
+        revision = mkOption {
+          type = types.str;
+          description = "The hash of all that the service's replicas have in common.";
+        };
+        kind = mkOption {
+          type = types.enum [
+            "exec"
+            "nix"
+            "container"
+            "microvm"
+            "nixos"
+          ];
+          description = "What runs a replica.";
+        };
+        cpu = mkOption {
+          type = types.ints.unsigned;
+          description = "Processor time reserved for one replica, in thousandths of a core.";
+        };
+        memory = mkOption {
+          type = types.ints.positive;
+          description = "The most memory that one replica may use, in bytes.";
+        };
+        stopTimeout = mkOption {
+          type = types.str;
+          default = "10s";
+          description = "How long a replica may take to end before it is killed.";
+        };
+        environment = mkOption {
+          type = orFunction (types.attrsOf types.str);
+          default = { };
+          description = "Variables, or a function from those that Icefield gives to them.";
+        };
+        command = mkOption {
+          type = orFunction (types.listOf types.str);
+          default = [ ];
+          description = "The program and its arguments, or a function from a replica's variables to them.";
+        };
+        package = mkOption {
+          type = types.nullOr types.package;
+          default = null;
+          description = "Where the program is, for the kind nix.";
+        };
+        image = mkOption {
+          type = types.str;
+          default = "";
+          description = "The image, for the kind container.";
+        };
+        guest = mkOption {
+          type = types.listOf types.raw;
+          default = [ ];
+          description = "The modules of the guest, for the kind microvm.";
+        };
+        uses = mkOption {
+          type = types.attrsOf types.path;
+          default = { };
+          description = "Services that this one reaches, and the file with the endpoints of each.";
+        };
+        replicas = mkOption {
+          type = types.attrsOf (types.submodule (replicaModule config));
+          default = { };
+          description = "The replicas on this node, by index.";
+        };
+      };
+    };
+
+  replicaModule =
+    service:
+    { name, config, ... }:
+    {
+      options = {
+        ports = mkOption {
+          type = types.attrsOf types.port;
+          default = { };
+          description = "The replica's ports by name.";
+        };
+        environment = mkOption {
+          type = types.attrsOf types.str;
+          readOnly = true;
+          description = "The replica's variables: those that Icefield gives, and the service's own.";
+          default =
+            let
+              ports = map (port: {
+                name = portVariable port;
+                value = toString config.ports.${port};
+              }) (builtins.attrNames config.ports);
+              given = builtins.listToAttrs ports // {
+                ICEFIELD_CLUSTER = cfg.cluster;
+                ICEFIELD_SERVICE = service.name;
+                ICEFIELD_INDEX = name;
+                ICEFIELD_NODE = cfg.node;
+                ICEFIELD_ADDRESS = cfg.address;
+                ICEFIELD_REVISION = service.revision;
+                ICEFIELD_ENDPOINTS = endpointsFolder;
+              };
+            in
+            given // resolve service.environment given;
+        };
+      };
+    };
+
+  services = builtins.attrValues cfg.services;
+
+  # `f service index replica` for each replica whose kind is one of `kinds`.
+  eachReplica =
+    kinds: f:
+    lib.concatMap (
+      service: lib.mapAttrsToList (f service) (if builtins.elem service.kind kinds then service.replicas else { })
+    ) services;
+
+  # systemd reads `%` as the start of a specifier.
+  escapePercent = builtins.replaceStrings [ "%" ] [ "%%" ];
+
+  # One word of a command line. The escapes of JSON are also systemd's.
+  word = text: builtins.replaceStrings [ "$" ] [ "$$" ] (escapePercent (builtins.toJSON text));
+
+  # systemd does not look for a program on the unit's PATH, and takes only plain ones as the first word; `env` has
+  # neither limit.
+  commandLine =
+    argv:
+    let
+      plain = builtins.match "/[A-Za-z0-9_./:=@,+-]*" (builtins.head argv) != null;
+    in
+    lib.concatMapStringsSep " " word (lib.optional (!plain) "${pkgs.coreutils}/bin/env" ++ argv);
+
+  # A program of a package, unless its path is absolute.
+  inPackage =
+    package: program:
+    if lib.hasPrefix "/" program then
+      program
+    else if lib.hasInfix "/" program then
+      "${package}/${program}"
+    else
+      "${lib.getBin package}/bin/${program}";
+
+  podman = "${config.virtualisation.podman.package}/bin/podman";
+  containerName = service: index: "icefield-${service.name}-${index}";
+
+  # The variables are arguments, not podman's own environment, which they could disturb.
+  podmanRun =
+    service: index: replica:
+    [
+      podman
+      "run"
+      "--name=${containerName service index}"
+      "--replace"
+      "--rm"
+      # The container stays in the unit's control group, so that the unit's limits hold.
+      "--cgroups=split"
+      "--network=host"
+    ]
+    ++ lib.mapAttrsToList (name: value: "--env=${name}=${value}") replica.environment
+    # One by one: the files are links that lead nowhere inside the container.
+    ++ map (used: "--volume=${endpointsFolder}/${used}.json:${endpointsFolder}/${used}.json:ro") (
+      builtins.attrNames service.uses
+    )
+    ++ [ service.image ];
+
+  argv =
+    service: index: replica:
+    let
+      command = resolve service.command replica.environment;
+    in
+    if service.kind == "container" then
+      podmanRun service index replica ++ command
+    else if service.package == null then
+      command
+    else
+      [ (inPackage service.package (builtins.head command)) ] ++ builtins.tail command;
+
+  unit =
+    service: index: replica:
+    let
+      isContainer = service.kind == "container";
+      variables = builtins.mapAttrs (_: escapePercent) replica.environment;
+    in
+    {
+      name = "icefield-${service.name}@${index}";
+      value = {
+        description = "Replica ${index} of ${service.name}";
+        wantedBy = [ "multi-user.target" ];
+        wants = [ "network-online.target" ];
+        after = [ "network-online.target" ];
+        startLimitIntervalSec = 0;
+        # The programs of the service's own package, then those of the node, as a login has them.
+        path = lib.optional (service.package != null) service.package ++ [
+          "/run/wrappers"
+          "/run/current-system/sw"
+        ];
+        environment = lib.optionalAttrs (!isContainer) (
+          variables // lib.optionalAttrs (variables ? PATH) { PATH = lib.mkForce variables.PATH; }
+        );
+        serviceConfig = {
+          Type = "exec";
+          ExecStart = commandLine (argv service index replica);
+          Restart = "always";
+          RestartSec = "1s";
+          RestartSteps = 5;
+          RestartMaxDelaySec = "30s";
+          TimeoutStopSec = service.stopTimeout;
+          CPUWeight = lib.max 1 (lib.min 10000 (service.cpu / 10));
+          MemoryMax = service.memory;
+        }
+        // lib.optionalAttrs isContainer {
+          Delegate = true;
+          # podman passes the signal on; the rest of the group is killed when the time is up.
+          KillMode = "mixed";
+          ExecStopPost = "-" + commandLine [ podman "rm" "--force" "--ignore" (containerName service index) ];
+        };
+      };
+    };
+in
+{
+  options.icefield = {
+    cluster = mkOption {
+      type = types.str;
+      description = "The cluster's name.";
+    };
+    node = mkOption {
+      type = types.str;
+      description = "The node's name.";
+    };
+    address = mkOption {
+      type = types.str;
+      description = "The address that the node's replicas listen on and are reached by.";
+    };
+    openFirewall = mkOption {
+      type = types.bool;
+      default = true;
+      description = "Whether the firewall lets TCP connections to the replicas' ports in.";
+    };
+    services = mkOption {
+      type = types.attrsOf (types.submodule serviceModule);
+      default = { };
+      description = "The services that have a replica on this node.";
+    };
+  };
+
+  config = {
+    systemd.services = builtins.listToAttrs (eachReplica [ "exec" "nix" "container" ] unit);
+
+    virtualisation.podman.enable = lib.mkIf (eachReplica [ "container" ] (_: _: _: true) != [ ]) true;
+
+    networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall (
+      lib.concatMap (
+        service: lib.concatMap (replica: builtins.attrValues replica.ports) (builtins.attrValues service.replicas)
+      ) services
+    );
+
+    # What each service may know of those that it uses.
+    environment.etc = builtins.listToAttrs (
+      lib.concatMap (
+        service:
+        lib.mapAttrsToList (used: file: {
+          name = "icefield/endpoints/${used}.json";
+          value.source = file;
+        }) service.uses
+      ) services
+    );
+
+    system.stateVersion = lib.mkDefault "26.05";
+  };
+}

@@ -1,0 +1,84 @@
+//! `icefield-<service>@<index>.service`.
+
+use std::fmt::Write;
+
+use icefield_plan::{NodePlan, PlannedReplica};
+use icefield_spec::{ReplicaContext, Run, replica_variables};
+
+use super::{command, word};
+use crate::EmitError;
+use crate::fleet::ServiceRevision;
+use crate::limits::{cpu_weight, stop_timeout};
+
+/// Where the endpoints of used services are on a node.
+pub(super) const ENDPOINTS: &str = "/etc/icefield/endpoints";
+
+pub(super) fn text(
+    plan: &NodePlan,
+    service: &ServiceRevision<'_>,
+    index: u32,
+    replica: &PlannedReplica,
+) -> Result<String, EmitError> {
+    let ServiceRevision { service: name, revision, unit, .. } = *service;
+    let context = ReplicaContext {
+        cluster: &plan.cluster,
+        service: name,
+        index,
+        node: &plan.node,
+        address: &plan.address,
+        revision: &revision,
+        ports: &replica.ports,
+        endpoints: ENDPOINTS,
+    };
+    let mut variables = replica_variables(unit, &context).map_err(|source| EmitError::Reference {
+        service: name.clone(),
+        place: "the environment".into(),
+        source,
+    })?;
+    let argv = command::argv(name, index, unit, &variables)?;
+    let is_container = matches!(unit.run, Run::Container { .. });
+    if is_container {
+        variables.clear();
+    }
+    if matches!(unit.run, Run::Nix { .. }) {
+        variables.entry("PATH".into()).or_insert_with(|| command::NIX_PATH.into());
+    }
+
+    let mut out = String::with_capacity(1024);
+    let _ = writeln!(out, "# Made by Icefield from the cluster \"{}\"; edits are lost.", plan.cluster);
+    if let Some(health) = &unit.health {
+        let interval = health.interval;
+        let _ = writeln!(out, "# Its health check (every {interval}) is made by Icefield's agent; systemd has none.");
+    }
+    let _ = write!(out, "\n[Unit]\nDescription=Replica {index} of {name}\n");
+    out.push_str("Wants=network-online.target\nAfter=network-online.target\nStartLimitIntervalSec=0\n");
+    out.push_str("\n[Service]\nType=exec\nExecStart=");
+    words(&mut out, &argv);
+    if is_container {
+        out.push_str("ExecStopPost=-");
+        words(&mut out, &command::remove_container(name, index));
+        // podman passes the signal on; the rest of the group is killed when the time is up.
+        out.push_str("Delegate=yes\nKillMode=mixed\n");
+    }
+    for (name, value) in &variables {
+        out.push_str("Environment=");
+        word::assignment(&mut out, name, value);
+        out.push('\n');
+    }
+    out.push_str("Restart=always\nRestartSec=1s\n");
+    let _ = writeln!(out, "TimeoutStopSec={}", stop_timeout(unit.stop_grace));
+    let _ = writeln!(out, "CPUWeight={}", cpu_weight(unit.cpu));
+    let _ = writeln!(out, "MemoryMax={}", unit.memory.get());
+    out.push_str("\n[Install]\nWantedBy=multi-user.target\n");
+    Ok(out)
+}
+
+fn words(out: &mut String, words: &[String]) {
+    for (at, text) in words.iter().enumerate() {
+        if at > 0 {
+            out.push(' ');
+        }
+        word::argument(out, text);
+    }
+    out.push('\n');
+}

@@ -1,0 +1,81 @@
+//! From what is wrong with the spec to the text that says so.
+
+use std::rc::Rc;
+
+use icefield_spec::Problem;
+
+use crate::declarations::{Declarations, Kind, Origin};
+use crate::functions::FUNCTIONS;
+use crate::report::Report;
+use crate::site::{Spot, Step};
+
+/// The report for `problem`; `None` if it only follows from a mistake that is reported already.
+pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Result<Report, Problem>> {
+    let mut parts = problem.path.splitn(4, '.');
+    let kind = parts.next().and_then(Kind::from_field);
+    let found = kind.and_then(|kind| Some((kind, declarations.origin(kind, parts.next()?)?)));
+    let Some((kind, origin)) = found else { return Some(Err(problem.clone())) };
+    let field = parts.next().unwrap_or("name");
+    if follows(declarations, kind, origin, field) {
+        return None;
+    }
+    let mut steps = Vec::new();
+    steps.extend(parameter(kind, field));
+    if let Some(key) = parts.next() {
+        steps.push(key_or_value(field, key, problem));
+    }
+    let made = origin.made.iter().filter(|(of, _)| *of == field).map(|(_, site)| Rc::clone(site));
+    let mut report = Report::new(Spot { site: Rc::clone(&origin.site), steps }, problem.message.clone());
+    report.help.clone_from(&problem.help);
+    report.word = word(&problem.message).map(|word| (word, made.collect()));
+    Some(Ok(report))
+}
+
+/// Whether the problem can be nothing but the consequence of something that is no good and reported.
+fn follows(declarations: &Declarations, kind: Kind, origin: &Origin, field: &str) -> bool {
+    let broken = |field: &str| origin.broken.contains(&field);
+    let variables = matches!(field, "run" | "env" | "health") && (broken("ports") || broken("env"));
+    let labels = matches!(field, "require" | "prefer" | "spread")
+        && (declarations.any_broken(Kind::Nodes, "labels") || declarations.any_broken(Kind::Pools, "labels"));
+    broken(field)
+        || kind == Kind::Services && (variables || labels)
+        || field == "uses" && declarations.any_broken(Kind::Services, "name")
+        || field == "base" && declarations.any_broken(Kind::Bases, "name")
+}
+
+fn parameter(kind: Kind, field: &str) -> Option<Step> {
+    let function = match kind {
+        Kind::Bases => "base",
+        Kind::Nodes => "node",
+        Kind::Pools => "pool",
+        Kind::Services => "service",
+    };
+    let doc = &FUNCTIONS.iter().find(|other| other.doc.name == function)?.doc;
+    let position = doc.parameters.iter().position(|parameter| parameter.name == field)?;
+    Some(Step::Parameter { name: doc.parameters[position].name, position })
+}
+
+/// In `env`, a path names a variable: its name may be at fault, or the text that it is given.
+fn key_or_value(field: &str, key: &str, problem: &Problem) -> Step {
+    let about_key = problem.message.contains("is not the name of") || problem.message.contains("is given by");
+    if field == "env" && about_key { Step::Key(key.to_owned()) } else { Step::Value(key.to_owned()) }
+}
+
+/// The word of a problem's message that is likely to stand in the text: what is quoted, a `$NAME`, or a parameter's name
+/// at its start.
+fn word(message: &str) -> Option<String> {
+    if let Some((_, rest)) = message.split_once('"')
+        && let Some((quoted, _)) = rest.split_once('"')
+        && !quoted.is_empty()
+    {
+        return Some(quoted.to_owned());
+    }
+    if let Some(at) = message.find('$') {
+        return message[at..].split_whitespace().next().map(str::to_owned);
+    }
+    let first = message.split_whitespace().next()?;
+    // The spec's word differs from the language's.
+    let first = if first == "interval" { "every" } else { first };
+    let known = FUNCTIONS.iter().flat_map(|function| function.doc.parameters);
+    known.into_iter().any(|parameter| parameter.name == first).then(|| first.to_owned())
+}

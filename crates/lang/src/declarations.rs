@@ -1,0 +1,172 @@
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use icefield_spec::{Base, Name, Node, Pool, Service, Spec};
+
+use crate::call::Call;
+use crate::report::Report;
+use crate::site::{Site, Spot, Step};
+
+/// The spec as far as it is declared, and where each part of it was.
+pub(crate) struct Declarations {
+    /// What is declared; the cluster's name stands in for the real one until that is known.
+    pub(crate) spec: Spec,
+    /// Where the cluster was named.
+    cluster: Option<Rc<Site>>,
+    cluster_assumed: bool,
+    origins: HashMap<(Kind, Name), Origin>,
+    /// Kinds of which one has no good name, so that it is not in the spec.
+    nameless: HashSet<Kind>,
+    count: usize,
+}
+
+/// What can be declared by name. The word is the spec's field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Bases,
+    Nodes,
+    Pools,
+    Services,
+}
+
+/// Where something was declared, and what of it is known to be no good.
+pub(crate) struct Origin {
+    pub(crate) site: Rc<Site>,
+    pub(crate) broken: Vec<&'static str>,
+    /// Where the things that were given for its arguments were made.
+    pub(crate) made: Vec<(&'static str, Rc<Site>)>,
+}
+
+impl Default for Declarations {
+    fn default() -> Self {
+        let stand_in = Name::new("cluster").expect("a constant that is a name");
+        Self {
+            spec: Spec::empty(stand_in),
+            cluster: None,
+            cluster_assumed: false,
+            origins: HashMap::new(),
+            nameless: HashSet::new(),
+            count: 0,
+        }
+    }
+}
+
+impl Kind {
+    pub(crate) fn from_field(field: &str) -> Option<Self> {
+        Some(match field {
+            "bases" => Self::Bases,
+            "nodes" => Self::Nodes,
+            "pools" => Self::Pools,
+            "services" => Self::Services,
+            _ => return None,
+        })
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Bases => "base",
+            Self::Nodes => "node",
+            Self::Pools => "pool",
+            Self::Services => "service",
+        }
+    }
+}
+
+/// Something that a call declares.
+pub(crate) enum Declared {
+    Base(Base),
+    Node(Node),
+    Pool(Pool),
+    Service(Service),
+}
+
+impl Declared {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Base(_) => Kind::Bases,
+            Self::Node(_) => Kind::Nodes,
+            Self::Pool(_) => Kind::Pools,
+            Self::Service(_) => Kind::Services,
+        }
+    }
+}
+
+impl Declarations {
+    pub(crate) fn origin(&self, kind: Kind, name: &str) -> Option<&Origin> {
+        self.origins.get(&(kind, Name::new(name).ok()?))
+    }
+
+    /// Whether any of `kind` has no good `field`, so that what others say about it cannot be judged.
+    pub(crate) fn any_broken(&self, kind: Kind, field: &str) -> bool {
+        self.nameless.contains(&kind)
+            || self.origins.iter().any(|((of, _), origin)| *of == kind && origin.broken.contains(&field))
+    }
+
+    /// Whether there is room for one more; says so once where there is not.
+    pub(crate) fn count(&mut self, call: &Call<'_, '_>) -> bool {
+        let most = call.session.limits.declarations;
+        self.count += 1;
+        if self.count > most {
+            let message = format!("more than {most} things are declared");
+            let report = Report::new(Spot::callee(&call.site), message);
+            call.session.report(report.help("declare machines that are alike as one pool".to_owned()));
+        }
+        self.count <= most
+    }
+
+    /// Takes in what `call` declares under `name`; reports a name that is taken.
+    pub(crate) fn insert(&mut self, call: &mut Call<'_, '_>, name: Option<Name>, declared: Declared) {
+        if !self.count(call) {
+            return;
+        }
+        let kind = declared.kind();
+        let Some(name) = name else {
+            self.nameless.insert(kind);
+            return;
+        };
+        if let Some(first) = self.origins.get(&(kind, name.clone())) {
+            let step = Step::Parameter { name: "name", position: 0 };
+            let message = format!("there is a {} {:?} already", kind.word(), name.as_str());
+            let mut report = Report::new(call.spot(step.clone()), message).label("declared a second time");
+            report.related = Some(("the first is here".into(), Spot::at(&first.site, step)));
+            call.session.report(report.help("give one of them another name".to_owned()));
+            return;
+        }
+        let origin = Origin {
+            site: Rc::clone(&call.site),
+            broken: std::mem::take(&mut call.broken),
+            made: std::mem::take(&mut call.made),
+        };
+        self.origins.insert((kind, name.clone()), origin);
+        match declared {
+            Declared::Base(base) => drop(self.spec.bases.insert(name, base)),
+            Declared::Node(node) => drop(self.spec.nodes.insert(name, node)),
+            Declared::Pool(pool) => drop(self.spec.pools.insert(name, pool)),
+            Declared::Service(service) => drop(self.spec.services.insert(name, service)),
+        }
+    }
+
+    /// The cluster's name is there, but the call is misspelt, which is reported.
+    pub(crate) fn assume_cluster(&mut self) {
+        self.cluster_assumed = true;
+    }
+
+    /// Whether nobody named the cluster, nor tried to.
+    pub(crate) fn lacks_cluster(&self) -> bool {
+        self.cluster.is_none() && !self.cluster_assumed
+    }
+
+    /// Takes in the cluster's name; reports a second one.
+    pub(crate) fn name_cluster(&mut self, call: &Call<'_, '_>, name: Option<Name>) {
+        if let Some(first) = &self.cluster {
+            let mut report = Report::new(Spot::callee(&call.site), "the cluster has a name already");
+            report.related = Some(("it was named here".into(), Spot::callee(first)));
+            call.session.report(report.help("keep one of the two calls".to_owned()));
+            return;
+        }
+        self.cluster = Some(Rc::clone(&call.site));
+        if let Some(name) = name {
+            self.spec.cluster = name;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The functions that Icefield adds to Starlark, one file a noun; each entry holds its documentation and its code.
+
+mod base;
+mod cluster;
+mod health;
+mod machine;
+mod module;
+mod port;
+mod rule;
+mod run;
+mod service;
+mod update;
+mod var;
+
+use starlark::values::Value;
+
+use crate::call::Call;
+use crate::docs::FunctionDoc;
+use crate::thing::Thing;
+
+/// A function of the language.
+pub(crate) struct Function {
+    pub(crate) doc: FunctionDoc,
+    pub(crate) call: for<'c, 'v> fn(&mut Call<'c, 'v>) -> Outcome<'v>,
+}
+
+/// What a call gives back.
+pub(crate) enum Outcome<'v> {
+    Nothing,
+    Thing(Thing),
+    Text(String),
+    Whole(i64),
+    Fraction(f64),
+    Flag(bool),
+    /// A value that the call was given.
+    Given(Value<'v>),
+    /// Nothing good, for a reason that is reported.
+    Unknown,
+}
+
+impl Outcome<'_> {
+    /// The thing that was made, if the call was good.
+    fn made(thing: Option<Thing>) -> Self {
+        thing.map_or(Self::Unknown, Self::Thing)
+    }
+}
+
+impl Function {
+    /// Its number in [`FUNCTIONS`].
+    pub(crate) fn number(&'static self) -> usize {
+        FUNCTIONS.iter().position(|function| std::ptr::eq(*function, self)).unwrap_or_default()
+    }
+}
+
+/// All functions, in the order that a newcomer should meet them.
+pub(crate) static FUNCTIONS: &[&Function] = &[
+    &cluster::CLUSTER,
+    &machine::NODE,
+    &machine::POOL,
+    &service::SERVICE,
+    &run::EXEC,
+    &run::NIX,
+    &run::NIXOS,
+    &run::CONTAINER,
+    &run::MICROVM,
+    &port::DYNAMIC,
+    &port::FIXED,
+    &health::HTTP,
+    &health::TCP,
+    &health::COMMAND,
+    &rule::PREFER,
+    &rule::SPREAD,
+    &update::ROLLING,
+    &base::BASE,
+    &base::NTP,
+    &module::NIX_FILE,
+    &module::NIX_TEXT,
+    &var::VAR,
+];

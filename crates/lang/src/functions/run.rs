@@ -1,0 +1,94 @@
+use icefield_spec::Run;
+
+use super::module::nix_module;
+use super::{Function, Outcome};
+use crate::arg::Arg;
+use crate::docs::{FunctionDoc, first, optional_first};
+use crate::thing::Thing;
+
+pub(crate) static EXEC: Function = Function {
+    doc: FunctionDoc {
+        name: "exec",
+        summary: "Runs a program that the node has. Arguments may refer to the replica's variables: $PORT_HTTP is its \
+                  port \"http\", $ICEFIELD_INDEX its number; $$ is the character itself.",
+        parameters: &[first("command", "[\"python3\", \"-m\", \"http.server\"]", "The program and its arguments.")],
+        example: "exec([\"python3\", \"-m\", \"http.server\", \"$PORT_HTTP\"])",
+    },
+    call: |call| {
+        let command = call.field("command", command);
+        Outcome::made(command.map(|command| Thing::Run(Run::Exec { command })))
+    },
+};
+
+pub(crate) static NIX: Function = Function {
+    doc: FunctionDoc {
+        name: "nix",
+        summary: "Runs a program that Nix builds, from its closure.",
+        parameters: &[
+            first("package", "\"redis\"", "An attribute path of nixpkgs, or a flake reference (\"github:o/r#name\")."),
+            first("command", "[\"redis-server\"]", "The program within the package and its arguments."),
+        ],
+        example: "nix(\"redis\", [\"redis-server\", \"--port\", \"$PORT_REDIS\"])",
+    },
+    call: |call| {
+        let (package, command) = (call.field("package", |arg| arg.text()), call.field("command", command));
+        Outcome::made(package.zip(command).map(|(package, command)| Thing::Run(Run::Nix { package, command })))
+    },
+};
+
+pub(crate) static NIXOS: Function = Function {
+    doc: FunctionDoc {
+        name: "nixos",
+        summary: "NixOS modules as a service: what they configure is on each node that has a replica; at most one a node.",
+        parameters: &[first("modules", "[nix_file(\"web.nix\")]", "The modules, from nix_file() or nix_text().")],
+        example: "nixos([nix_text(\"nginx\", \"{ services.nginx.enable = true; }\")])",
+    },
+    call: |call| {
+        let modules = call.field("modules", |arg| arg.items(nix_module));
+        Outcome::made(modules.map(|modules| Thing::Run(Run::Nixos { modules })))
+    },
+};
+
+pub(crate) static CONTAINER: Function = Function {
+    doc: FunctionDoc {
+        name: "container",
+        summary: "Runs a container image.",
+        parameters: &[
+            first("image", "\"docker.io/library/nginx:1.29\"", "The image with its tag or digest."),
+            optional_first("command", "[\"nginx\"]", "[]", "The command, where it is not the image's own."),
+        ],
+        example: "container(\"docker.io/library/nginx:1.29\")",
+    },
+    call: |call| {
+        let image = call.field("image", |arg| arg.text());
+        let given = call.field_or("command", Vec::new(), command);
+        let whole = !call.broken.contains(&"command");
+        let made = image.filter(|_| whole).map(|image| Thing::Run(Run::Container { image, command: given }));
+        Outcome::made(made)
+    },
+};
+
+pub(crate) static MICROVM: Function = Function {
+    doc: FunctionDoc {
+        name: "microvm",
+        summary: "Runs a NixOS virtual machine of its own.",
+        parameters: &[first("modules", "[nix_file(\"guest.nix\")]", "The modules that make the guest.")],
+        example: "microvm([nix_file(\"guest.nix\")])",
+    },
+    call: |call| {
+        let modules = call.field("modules", |arg| arg.items(nix_module));
+        Outcome::made(modules.map(|modules| Thing::Run(Run::Microvm { modules })))
+    },
+};
+
+/// A program and its arguments.
+pub(super) fn command(arg: &Arg<'_, '_>) -> Option<Vec<String>> {
+    if let Some(text) = arg.value().unpack_str() {
+        let words: Vec<String> = text.split_whitespace().map(|word| format!("{word:?}")).collect();
+        return arg.refuse(
+            "a command is a list: the program and its arguments",
+            format!("write [{}]; there is no shell that would split it", words.join(", ")),
+        );
+    }
+    arg.items(|item| item.text())
+}

@@ -1,0 +1,89 @@
+use icefield_spec::Name;
+
+use super::group::Group;
+use super::id::NodeId;
+use super::state::State;
+use crate::Exclusion;
+use crate::rules::{Case, Further, Remedy, Twin};
+
+/// How many nodes are named as examples.
+const EXAMPLES: usize = 3;
+
+/// Which rules keep a replica of `group` off which nodes, and for each rule the smallest change that would let one in;
+/// `except` is left out.
+///
+/// A node counts for the first rule that excludes it. The change is for the node that is nearest to taking the replica:
+/// one that the rule alone excludes if there is any, else it names what else must change there.
+pub(crate) fn exclusions(state: &State<'_>, group: &Group<'_>, except: Option<NodeId>) -> Vec<Exclusion> {
+    let world = state.world;
+    if world.nodes.is_empty() {
+        let fix = "declare a node or pool".into();
+        return vec![Exclusion { rule: "fleet".into(), nodes: 0, examples: vec![], fix }];
+    }
+    let mut tallies: Vec<Option<Tally>> = vec![None; group.hard.len()];
+    for node in world.node_ids().filter(|node| Some(*node) != except) {
+        let mut broken = group.hard.iter().enumerate().filter(|(_, rule)| !rule.admits(state, node));
+        let Some((first, rule)) = broken.next() else { continue };
+        let nearness = (broken.count(), rule.distance(state, node));
+        let tally = tallies[first].get_or_insert(Tally { nodes: 0, examples: Vec::new(), nearness, nearest: node });
+        tally.nodes += 1;
+        if tally.examples.len() < EXAMPLES {
+            tally.examples.push(world.name(node).clone());
+        }
+        if nearness < tally.nearness {
+            (tally.nearness, tally.nearest) = (nearness, node);
+        }
+    }
+    let excluding = tallies.into_iter().zip(&group.hard).filter_map(|(tally, rule)| {
+        let Tally { nodes, examples, nearest, .. } = tally?;
+        let fix = remedy(state, group, nearest);
+        Some(Exclusion { rule: rule.name(world), nodes, examples, fix })
+    });
+    excluding.collect()
+}
+
+/// The nodes that one rule is the first to exclude.
+#[derive(Clone)]
+struct Tally {
+    nodes: u64,
+    examples: Vec<Name>,
+    /// How many further rules exclude the nearest node, and how far it is from satisfying this one.
+    nearness: (usize, u64),
+    nearest: NodeId,
+}
+
+/// The smallest change after which `node`, or a further one like it, takes a replica of `group`.
+fn remedy(state: &State<'_>, group: &Group<'_>, node: NodeId) -> String {
+    let broken: Vec<_> = group.hard.iter().filter(|rule| !rule.admits(state, node)).collect();
+    let case = Case { state, group, node, alone: broken.len() == 1 };
+    let needed = broken.iter().enumerate().filter(|(at, rule)| {
+        let label = rule.label();
+        label.is_none() || broken[..*at].iter().all(|before| before.label() != label)
+    });
+    let remedies: Vec<Remedy> = needed.map(|(_, rule)| rule.remedy(&case)).collect();
+    let further = remedies.iter().map(|remedy| remedy.further).max().unwrap_or(Further::Excessive);
+    let twin = if further == Further::Excessive { None } else { twin(state, group, node) };
+    let texts = || remedies.iter().map(|remedy| remedy.text.as_str()).collect::<Vec<_>>().join(", and also ");
+    match twin {
+        None => texts(),
+        Some(twin) if further == Further::Equal && case.alone => format!("{}, or {twin}", texts()),
+        Some(twin) => twin,
+    }
+}
+
+/// That a further node like `node` be added, if it would take a replica of `group`.
+fn twin(state: &State<'_>, group: &Group<'_>, node: NodeId) -> Option<String> {
+    let mut more = Vec::new();
+    for rule in &group.hard {
+        match rule.twin(state, node) {
+            Twin::Admitted => {}
+            Twin::WithMore(amount) => more.push(amount),
+            Twin::Refused => return None,
+        }
+    }
+    let name = state.world.name(node);
+    Some(match more[..] {
+        [] => format!("add a node like {name}"),
+        _ => format!("add a node like {name} with at least {}", more.join(" and ")),
+    })
+}

@@ -1,0 +1,78 @@
+use std::collections::BTreeMap;
+
+use super::{Case, Further, Hard, Remedy, Twin};
+use crate::engine::{NodeId, State, World};
+
+/// Hard: a fixed port is free on the node.
+pub(super) struct FixedPort {
+    port: u16,
+    /// Whether the service asks for it under two names, which no node can give.
+    twice: bool,
+    /// The service's other fixed ports.
+    others: Vec<u16>,
+}
+
+/// A rule for each port of `fixed`.
+pub(super) fn compile(fixed: &[u16]) -> impl Iterator<Item = FixedPort> {
+    let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
+    for port in fixed {
+        *counts.entry(*port).or_default() += 1;
+    }
+    counts.into_iter().map(|(port, count)| {
+        let others = fixed.iter().copied().filter(|other| *other != port).collect();
+        FixedPort { port, twice: count > 1, others }
+    })
+}
+
+impl FixedPort {
+    /// The replica that has the port, by name.
+    fn owner(&self, state: &State<'_>, node: NodeId) -> Option<String> {
+        state.ports(node).owner(self.port).map(|owner| state.world.replica_id(owner).to_string())
+    }
+}
+
+impl Hard for FixedPort {
+    fn name(&self, _world: &World<'_>) -> String {
+        format!("port {}", self.port)
+    }
+
+    fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
+        !self.twice && state.ports(node).owner(self.port).is_none()
+    }
+
+    fn departure(&self, state: &State<'_>, node: NodeId) -> String {
+        let (port, name) = (self.port, state.world.name(node));
+        match self.owner(state, node) {
+            Some(owner) => format!("port {port} of {name} is taken by {owner}"),
+            None => format!("port {port} is asked for twice"),
+        }
+    }
+
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
+        let (port, node) = (self.port, case.node_name());
+        let ports = case.state.ports(case.node);
+        let owner = self.owner(case.state, case.node);
+        if self.twice {
+            let free = owner.map(|owner| format!(" and free it on {node} (used by {owner})"));
+            let text = format!("ask for port {port} under one name only{}", free.unwrap_or_default());
+            return Remedy::new(text, Further::Excessive);
+        }
+        let owner = owner.unwrap_or_default();
+        // With other rules broken, its other fixed ports may have to become dynamic as well.
+        let more = if case.alone { 0 } else { self.others.len() };
+        let can_be_dynamic = ports.free_besides(&self.others) as usize > case.group.dynamic as usize + more;
+        let service_of = |owner| case.state.world.group_of(owner).service;
+        let own = ports.owner(port).is_some_and(|owner| service_of(owner) == case.group.service);
+        let free = format!("free port {port} on {node} (used by {owner})");
+        match (own, can_be_dynamic) {
+            (true, true) => Remedy::new(format!("make port {port} dynamic ({owner} has it on {node})"), Further::Equal),
+            (true, false) => Remedy::new(free, Further::Better),
+            (false, true) => Remedy::new(format!("{free} or make it dynamic"), Further::Excessive),
+            (false, false) => Remedy::new(free, Further::Equal),
+        }
+    }
+
+    fn twin(&self, _state: &State<'_>, _node: NodeId) -> Twin {
+        if self.twice { Twin::Refused } else { Twin::Admitted }
+    }
+}

@@ -1,0 +1,103 @@
+use icefield_spec::IMPLIED_LABELS;
+
+use super::spread_max::SpreadMax;
+use super::{Case, Further, Hard, Remedy, Twin};
+use crate::engine::{Column, LabelId, NodeId, State, World};
+
+/// Hard: the node's label has one of some values.
+pub(super) struct Require<'a> {
+    label: &'a str,
+    values: &'a [String],
+    id: LabelId,
+    /// By domain.
+    allowed: Vec<bool>,
+    /// What also holds for the label's domains: a remedy must not put the node into a full one.
+    limit: Option<SpreadMax>,
+}
+
+impl<'a> Require<'a> {
+    pub(super) fn new(
+        label: &'a str,
+        values: &'a [String],
+        id: LabelId,
+        column: &Column<'_>,
+        limit: Option<SpreadMax>,
+    ) -> Self {
+        let mut allowed = vec![false; column.len()];
+        for domain in values.iter().filter_map(|value| column.find(value)) {
+            allowed[domain.at()] = true;
+        }
+        Self { label, values, id, allowed, limit }
+    }
+
+    fn is_implied(&self) -> bool {
+        IMPLIED_LABELS.contains(&self.label)
+    }
+
+    /// To what a limit on the label's domains must be raised for `node` to take one more, were `value` its value.
+    fn raise_for(&self, case: &Case<'_, '_>, value: &str) -> Option<u32> {
+        let domain = case.state.world.column(self.id).find(value);
+        self.limit.as_ref()?.needed(case.state, case.node, domain)
+    }
+
+    /// "`disk=ssd`", "`disk=ssd or nvme`".
+    fn wanted(&self) -> String {
+        match self.values {
+            [] => format!("{}=nothing", self.label),
+            values => format!("{}={}", self.label, values.join(" or ")),
+        }
+    }
+}
+
+impl Hard for Require<'_> {
+    fn name(&self, _world: &World<'_>) -> String {
+        format!("require {}", self.wanted())
+    }
+
+    fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
+        state.world.column(self.id).domain(node).is_some_and(|domain| self.allowed[domain.at()])
+    }
+
+    fn label(&self) -> Option<LabelId> {
+        Some(self.id)
+    }
+
+    fn departure(&self, state: &State<'_>, node: NodeId) -> String {
+        format!("{} no longer has {}", state.world.name(node), self.wanted())
+    }
+
+    /// A node without the label is nearest; one that has another value may have it for a reason.
+    fn distance(&self, state: &State<'_>, node: NodeId) -> u64 {
+        match (state.world.column(self.id).domain(node), self.is_implied()) {
+            (None, false) => 0,
+            (Some(_), _) => 1,
+            (None, true) => 2,
+        }
+    }
+
+    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
+        let (label, node) = (self.label, case.node_name());
+        let raise = |to: Option<u32>| match to {
+            Some(max) => format!(" and raise max of spread {label} to {max}"),
+            None => String::new(),
+        };
+        // Those without need of a raise come first: `None` is less than any number.
+        let best = self.values.iter().map(|value| (self.raise_for(case, value), value)).min_by_key(|(to, _)| *to);
+        let own = case.state.world.column(self.id).value(case.node);
+        let text = match (best, own) {
+            (Some((None, value)), _) if !self.is_implied() => format!("give {node} the label {label}={value}"),
+            (_, Some(own)) => format!("allow {label}={own}{}", raise(self.raise_for(case, own))),
+            (Some((to, value)), None) if !self.is_implied() => {
+                format!("give {node} the label {label}={value}{}", raise(to))
+            }
+            _ if self.limit.is_some() => format!("drop require {label} and the max of spread {label}"),
+            _ => format!("drop require {label}"),
+        };
+        Remedy::new(text, Further::Excessive)
+    }
+
+    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
+        // A further node has another name.
+        if self.admits(state, node) && self.label != "node" { Twin::Admitted } else { Twin::Refused }
+    }
+}

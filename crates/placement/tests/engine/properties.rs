@@ -1,0 +1,183 @@
+use std::collections::BTreeSet;
+
+use icefield_placement::{Acceptance, Assignment, ChangeKind, Engine, ReplicaId};
+use proptest::prelude::*;
+
+use crate::cases::{fleet, other_node};
+use crate::checker::{takes, violations};
+use crate::fleet::{Fleet, host};
+use crate::remedy::carry_out;
+
+/// All replicas that `fleet` wants.
+fn wanted(fleet: &Fleet) -> BTreeSet<ReplicaId> {
+    let demands = fleet.services.iter().flat_map(|(name, demands)| demands.iter().map(move |demand| (name, demand)));
+    let ids =
+        demands.flat_map(|(name, demand)| demand.indexes.iter().map(|index| ReplicaId::new(name.clone(), *index)));
+    ids.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_hard_rule_is_broken_and_every_replica_is_accounted_for(fleet in fleet()) {
+        let solution = fleet.solve();
+        let after = fleet.after(&solution);
+        prop_assert_eq!(violations(&after), Vec::<String>::new());
+        let placed = after.placement.iter().map(|(id, _)| id);
+        let unplaced: Vec<_> = solution.unplaced.iter().map(|unplaced| unplaced.replica.clone()).collect();
+        let all: Vec<_> = placed.chain(unplaced.iter().cloned()).collect();
+        prop_assert_eq!(all.len(), wanted(&fleet).len());
+        prop_assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), wanted(&fleet));
+        prop_assert!(unplaced.is_sorted() && solution.changes.is_sorted_by(|a, b| a.replica < b.replica));
+    }
+
+    #[test]
+    fn changes_say_what_is_so(fleet in fleet()) {
+        for change in fleet.solve().changes {
+            let before = fleet.placement.get(&change.replica);
+            let ready = |to: &Assignment| fleet.hosts[&to.node].acceptance == Acceptance::Ready;
+            let node = before.map(|at| &at.node);
+            let holds = match &change.kind {
+                ChangeKind::Place { to } => before.is_none() && ready(to),
+                ChangeKind::Move { from, to } => node == Some(from) && to.node != *from && ready(to),
+                ChangeKind::Replace { to } => node == Some(&to.node) && before != Some(to),
+                ChangeKind::Remove { from } => node == Some(from),
+            };
+            prop_assert!(holds && !change.reason.is_empty(), "{change:?} from {before:?}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_feeding_does_not_matter(fleet in fleet(), other in fleet(), turned in any::<bool>()) {
+        let mut engine = Engine::new();
+        for (name, demands) in &other.services {
+            engine.set_service(name.clone(), demands.clone());
+        }
+        for host in other.hosts.values().rev() {
+            engine.set_host(host.clone());
+        }
+        engine.set_placement(&other.placement);
+        engine.solve();
+        other.hosts.keys().filter(|name| !fleet.hosts.contains_key(*name)).for_each(|name| engine.remove_host(name));
+        let mut hosts: Vec<_> = fleet.hosts.values().cloned().collect();
+        if turned {
+            hosts.reverse();
+        }
+        hosts.into_iter().for_each(|host| engine.set_host(host));
+        for name in other.services.keys() {
+            engine.set_service(name.clone(), vec![]);
+        }
+        for (name, demands) in fleet.services.iter().rev() {
+            engine.set_service(name.clone(), demands.clone());
+        }
+        engine.set_placement(&fleet.placement);
+        prop_assert_eq!(engine.solve(), fleet.solve());
+    }
+
+    #[test]
+    fn what_is_settled_stays(fleet in fleet(), extra in any::<bool>()) {
+        let solution = fleet.solve();
+        let mut settled = fleet.after(&solution);
+        let again = settled.solve();
+        prop_assert_eq!(&again.changes, &vec![]);
+        prop_assert_eq!(&again.unplaced, &solution.unplaced);
+        // Nodes without replicas come and go; nobody moves for it.
+        if extra && settled.hosts.len() > 1 {
+            let used: BTreeSet<_> = settled.placement.iter().map(|(_, at)| at.node.clone()).collect();
+            settled.hosts.retain(|name, _| used.contains(name));
+        } else {
+            settled.add_host(host(other_node().as_str(), &[("zone", "c"), ("disk", "ssd")]));
+        }
+        let only_places = settled.solve().changes.iter().all(|change| matches!(change.kind, ChangeKind::Place { .. }));
+        prop_assert!(only_places);
+    }
+
+    #[test]
+    fn what_breaks_no_rule_is_not_moved(fleet in fleet(), revised in any::<bool>()) {
+        let mut settled = fleet.after(&fleet.solve());
+        if revised {
+            let all = settled.services.values_mut().flatten();
+            all.for_each(|demand| demand.revision = icefield_spec::Revision::of("three"));
+        }
+        for change in settled.solve().changes {
+            let ports = |at: &Assignment| at.ports.clone();
+            let before = settled.placement.get(&change.replica).map(ports);
+            match change.kind {
+                ChangeKind::Replace { to } if revised => prop_assert_eq!(Some(to.ports), before),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_is_moved_only_if_it_must(fleet in fleet()) {
+        // With all the others where they end up, a replica that had to leave can truly not be back where it was.
+        let solution = fleet.solve();
+        let after = fleet.after(&solution);
+        for change in &solution.changes {
+            let from = match &change.kind {
+                ChangeKind::Move { from, .. } => from,
+                ChangeKind::Remove { from } if fleet.demand(&change.replica).is_some() => from,
+                _ => continue,
+            };
+            let mut without = after.clone();
+            without.placement.remove(&change.replica);
+            // What came later to the node may take its place: only those that stood there count.
+            for other in &solution.changes {
+                if matches!(other.kind, ChangeKind::Place { .. } | ChangeKind::Move { .. }) {
+                    without.placement.remove(&other.replica);
+                }
+            }
+            prop_assert!(!takes(&without, &change.replica, from), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_placed_nowhere_fits_nowhere(fleet in fleet()) {
+        let solution = fleet.solve();
+        let after = fleet.after(&solution);
+        for unplaced in &solution.unplaced {
+            let node = after.hosts.keys().find(|node| takes(&after, &unplaced.replica, node));
+            prop_assert_eq!(node, None, "{} fits", unplaced.replica);
+            let counted: u64 = unplaced.reasons.iter().map(|reason| reason.nodes).sum();
+            prop_assert_eq!(counted, after.hosts.len() as u64);
+            prop_assert!(!unplaced.reasons.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_fix_is_true(fleet in fleet()) {
+        let solution = fleet.solve();
+        let after = fleet.after(&solution);
+        for unplaced in &solution.unplaced {
+            for reason in unplaced.reasons.iter().filter(|_| !after.hosts.is_empty()) {
+                for fixed in carry_out(&after, &unplaced.replica, &reason.fix) {
+                    let taken = fixed.hosts.keys().any(|node| takes(&fixed, &unplaced.replica, node));
+                    prop_assert!(taken, "{}: {reason:?}", unplaced.replica);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn explanations_agree_with_the_solution(fleet in fleet()) {
+        let engine = fleet.engine();
+        let solution = engine.solve();
+        let after = fleet.after(&solution);
+        for replica in wanted(&fleet) {
+            let explanation = engine.explain(&replica).unwrap();
+            prop_assert_eq!(explanation.assignment.as_ref(), after.placement.get(&replica));
+            let mut without = after.clone();
+            without.placement.remove(&replica);
+            let here = explanation.assignment.map(|at| at.node);
+            let others = after.hosts.keys().filter(|node| Some(*node) != here.as_ref());
+            let (good, bad): (Vec<_>, Vec<_>) = others.partition(|node| takes(&without, &replica, node));
+            prop_assert_eq!(explanation.alternatives.len(), good.len().min(3));
+            prop_assert!(explanation.alternatives.iter().all(|other| good.contains(&&other.node)));
+            let excluded: u64 = explanation.excluded.iter().map(|excluded| excluded.nodes).sum();
+            prop_assert_eq!(excluded, bad.len() as u64);
+        }
+        prop_assert_eq!(engine.explain(&"stranger/0".parse().unwrap()), None);
+    }
+}
