@@ -33,7 +33,7 @@ impl App {
     }
 
     /// What the answers say of the servers.
-    pub(crate) fn servers(&self) -> view::Servers {
+    pub(crate) fn servers(&self) -> view::Group {
         let leader = match &*self.group.leader().borrow() {
             Leader::Nobody => None,
             Leader::Other(member) => Some(member.name.clone()),
@@ -45,7 +45,7 @@ impl App {
             leader: leader.as_ref() == Some(&member.name),
         };
         let servers = self.group.members().iter().map(status).collect();
-        view::Servers { api: self.group.me().api.clone(), leader, servers }
+        view::Group { api: self.group.me().api.clone(), leader, servers }
     }
 
     /// Computes something from the state and what was seen.

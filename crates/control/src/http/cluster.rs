@@ -16,11 +16,11 @@ pub(crate) async fn status(State(app): State<Arc<App>>, uri: Uri) -> Result<Json
     app.state().await?;
     let index = || async {
         let state = app.group.state().await;
-        Ok(app.leading.look(|seen| view::index(&state, seen)).await?)
+        Ok(app.leading.look(|seen| view::status_index(&state, seen)).await?)
     };
     watch.until(&app, index).await?;
-    let (state, servers, now) = (app.group.state().await, app.servers(), app.clock.now());
-    let status = app.look(state, move |state, seen| view::status(state, seen, servers, now)).await?;
+    let (state, servers) = (app.group.state().await, app.servers());
+    let status = app.look(state, move |state, seen| view::status(state, seen, servers)).await?;
     Ok(Json(status))
 }
 

@@ -31,9 +31,8 @@ pub(crate) async fn node(
     if let Applied::Refused(reason) = app.group.propose(&command).await? {
         return Err(Failure::new(ErrorCode::Conflict, reason));
     }
-    let (state, servers, now) = (app.group.state().await, app.servers(), app.clock.now());
-    let nodes = app.look(state, move |state, seen| view::status(state, seen, servers, now).nodes).await?;
-    let status = nodes.into_iter().find(|status| status.name == node);
+    let state = app.group.state().await;
+    let status = app.leading.look(|seen| view::node_status(&state, seen, &node)).await?;
     status.map(Json).ok_or_else(|| Failure::not_found(format!("node {node} is gone")))
 }
 
@@ -67,22 +66,16 @@ pub(crate) async fn heartbeat(
     }
     let known = heartbeat.endpoints.clone();
     app.leading.heartbeat(&node, heartbeat).await?;
-    Ok(Json(reply(&app, &node, known).await?))
+    Ok(Json(reply(&app, &node, &known).await?))
 }
 
-async fn reply(app: &App, node: &Name, known: BTreeMap<Name, Option<Revision>>) -> Result<HeartbeatReply, Failure> {
+async fn reply(app: &App, node: &Name, known: &BTreeMap<Name, Option<Revision>>) -> Result<HeartbeatReply, Failure> {
     /// How many heartbeats fit into a lease: so many may get lost or late before a node counts as lost.
     const FIT: u64 = 6;
     let state = app.group.state().await;
     let generation = state.nodes.get(node).map_or(0, |record| record.generation);
     let lease = app.config.lease;
     let every = Millis::new((lease.get() / FIT).max(1));
-    let endpoints = app.leading.look(|seen| {
-        let now = |(service, revision): (Name, Option<Revision>)| {
-            let endpoints = view::endpoints(&state, seen, &service);
-            (revision != Some(endpoints.revision)).then_some((service, endpoints))
-        };
-        known.into_iter().filter_map(now).collect()
-    });
-    Ok(HeartbeatReply { generation, every, lease, endpoints: endpoints.await? })
+    let endpoints = app.leading.look(|seen| view::changed_endpoints(&state, seen, known)).await?;
+    Ok(HeartbeatReply { generation, every, lease, endpoints })
 }

@@ -10,6 +10,7 @@ use icefield_placement::ReplicaId;
 use serde::Deserialize;
 
 use super::app::{App, name};
+use super::blocking::blocking;
 use super::failure::Failure;
 use super::forward::relay;
 use super::watch::query;
@@ -23,7 +24,7 @@ pub(crate) async fn explain(
     let service = name(&service)?;
     let state = app.state().await?;
     let absent = Failure::not_found(format!("there is no service {service}"));
-    let explanation = app.look(state, move |state, seen| view::explain(state, seen, &service)).await?;
+    let explanation = blocking(move || view::explain(&state, &service)).await?;
     explanation.map(Json).ok_or(absent)
 }
 
@@ -61,7 +62,7 @@ pub(crate) async fn logs(
     let replica = ReplicaId::new(name(&service)?, index);
     let LogQuery { tail, follow } = query(&uri)?;
     let state = app.state().await?;
-    let Some(assignment) = state.placement.get(&replica) else {
+    let Some(assignment) = state.placed.get(&replica) else {
         return Err(Failure::not_found(format!("replica {replica} is on no node")));
     };
     let node = &assignment.node;

@@ -64,8 +64,8 @@ async fn report(app: &App, spec: Spec) -> Result<(Spec, PlanReport), Failure> {
         return Err(ErrorBody { code: ErrorCode::InvalidSpec, message, details }.into());
     }
     let state = app.state().await?;
-    app.look(state, move |state, seen| {
-        let report = view::plan_report(state, seen, &spec);
+    blocking(move || {
+        let report = view::plan_report(&state, &spec);
         (spec, report)
     })
     .await
