@@ -1,16 +1,30 @@
 //! The servers: what they agree on, and what they decide from it.
 //!
+//! Pure, in that no clock, file or network is read; time and all that is seen are passed in:
+//!
 //! - [`state`] is what the servers agree on: a value that changes by [`Command`]s alone, the same on every server.
 //! - [`observe`] is what the leading server sees of the nodes.
 //! - [`reconcile`] decides from both what must happen next.
 //! - [`view`] tells people and agents what is so.
 //!
-//! None of these reads a clock, a file or the network: time and all that is seen are passed in.
+//! Where the world is:
+//!
+//! - `raft` is how the servers agree; nothing of the Raft library is seen outside of it.
+//! - `leading` is what the one that leads does: it listens to the nodes, and proposes what must happen next.
+//! - `http` is the API that all of them serve.
+//! - [`Server`] puts these together.
 
+mod clock;
 mod count;
+mod http;
+mod leading;
 pub mod observe;
+mod raft;
 pub mod reconcile;
+mod server;
 pub mod state;
 pub mod view;
 
+pub use raft::{FolderError, GroupError, Member, ProposeError, Timings};
+pub use server::{Server, ServerConfig, ServerError, StartError};
 pub use state::{Applied, Command, State};

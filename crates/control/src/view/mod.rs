@@ -15,4 +15,4 @@ pub use endpoints::{changed_endpoints, endpoints};
 pub use explain::explain;
 pub use node_status::node_status;
 pub use plan_report::{offline_report, plan_report};
-pub use status::{Group, status};
+pub use status::{Group, status, status_index};

@@ -20,10 +20,15 @@ pub struct Group {
     pub servers: Vec<ServerStatus>,
 }
 
-/// What is true now.
+/// The index of [`status`], without the rest of it.
 ///
-/// Its index rises with every change of the rest, whether agreed on or seen, as long as one server leads, and is
-/// beyond all earlier ones when another comes to lead.
+/// It rises with every change of the rest, whether agreed on or seen, as long as one server leads, and is beyond all
+/// earlier ones when another comes to lead.
+pub fn status_index(state: &State, seen: &Observations) -> u64 {
+    state.version + seen.index()
+}
+
+/// What is true now; see [`status_index`].
 pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
     let spec = state.spec.as_deref();
     let leftovers = leftovers(state, seen);
@@ -31,7 +36,7 @@ pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
     let service = |name: &Name| service_status(state, seen, name, leftovers.get(name).map_or(&[], Vec::as_slice));
     Status {
         schema: SCHEMA,
-        index: state.version + seen.index(),
+        index: status_index(state, seen),
         cluster: spec.map(|spec| spec.cluster.clone()),
         api: group.api,
         leader: group.leader,

@@ -1,0 +1,66 @@
+use std::sync::Arc;
+
+use icefield_api::ServerStatus;
+use icefield_spec::Name;
+use tokio::sync::watch;
+
+use super::failure::Failure;
+use crate::State;
+use crate::clock::Clock;
+use crate::leading::Leading;
+use crate::observe::Observations;
+use crate::raft::{Group, Leader, Timings};
+use crate::reconcile::Config;
+use crate::view;
+
+/// What the handlers of requests share.
+pub(crate) struct App {
+    pub(crate) group: Arc<Group>,
+    pub(crate) leading: Arc<Leading>,
+    pub(crate) clock: Clock,
+    pub(crate) timings: Timings,
+    pub(crate) config: Config,
+    /// What agents are reached with.
+    pub(crate) http: reqwest::Client,
+    /// True when the server ends: nothing waits any longer then.
+    pub(crate) ends: watch::Receiver<bool>,
+}
+
+impl App {
+    /// The state as it is now, for sure: this server leads, and has all that was agreed on before.
+    pub(crate) async fn state(&self) -> Result<Arc<State>, Failure> {
+        Ok(self.group.current_state().await?)
+    }
+
+    /// What the answers say of the servers.
+    pub(crate) fn servers(&self) -> view::Group {
+        let leader = match &*self.group.leader().borrow() {
+            Leader::Nobody => None,
+            Leader::Other(member) => Some(member.name.clone()),
+            Leader::Me(_) => Some(self.group.me().name.clone()),
+        };
+        let status = |member: &crate::raft::Member| ServerStatus {
+            name: member.name.clone(),
+            api: member.api.clone(),
+            leader: leader.as_ref() == Some(&member.name),
+        };
+        let servers = self.group.members().iter().map(status).collect();
+        view::Group { api: self.group.me().api.clone(), leader, servers }
+    }
+
+    /// Computes something from the state and what was seen.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        state: Arc<State>,
+        look: impl FnOnce(&State, &Observations) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let seen = self.leading.hold().await;
+        let looked = super::blocking::blocking(move || seen.as_ref().map(|seen| look(&state, seen))).await?;
+        looked.ok_or_else(Failure::not_leader)
+    }
+}
+
+/// Reads a name in a path.
+pub(crate) fn name(text: &str) -> Result<Name, Failure> {
+    Name::new(text).map_err(|error| Failure::invalid(error.to_string()))
+}

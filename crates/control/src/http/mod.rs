@@ -1,0 +1,24 @@
+//! The HTTP API that every server serves, and what the servers say to each other, on one port.
+//!
+//! Every request under `/v1` is answered by the leader (`dispatch`, `forward`), so that an answer is true of the whole
+//! group. Handlers are in `cluster`, `specs`, `services` and `nodes`; `watch` is how they wait; `serve` is what keeps
+//! one connection from harming another.
+
+mod app;
+mod blocking;
+mod body;
+mod cluster;
+mod dispatch;
+mod failure;
+mod forward;
+mod nodes;
+mod peers;
+mod router;
+mod serve;
+mod services;
+mod specs;
+mod watch;
+
+pub(crate) use app::App;
+pub(crate) use router::router;
+pub(crate) use serve::serve;

@@ -1,0 +1,67 @@
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{Method, Uri};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::FutureExt;
+use icefield_api::{ErrorCode, openapi};
+
+use super::app::App;
+use super::dispatch::dispatch;
+use super::failure::Failure;
+use super::{cluster, nodes, peers, services, specs};
+use crate::raft::Rpc;
+
+/// All that a server serves.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/v1/status", get(cluster::status))
+        .route("/v1/events", get(cluster::events))
+        .route("/v1/spec", get(specs::spec))
+        .route("/v1/plan", post(specs::plan))
+        .route("/v1/apply", post(specs::apply))
+        .route("/v1/history", get(specs::history))
+        .route("/v1/services/{service}/explain", get(services::explain))
+        .route("/v1/services/{service}/endpoints", get(services::endpoints))
+        .route("/v1/services/{service}/replicas/{index}/logs", get(services::logs))
+        .route("/v1/nodes/{node}", post(nodes::node))
+        .route("/v1/nodes/{node}/plan", get(nodes::plan))
+        .route("/v1/nodes/{node}/heartbeat", post(nodes::heartbeat))
+        // Of the routes above alone: what this server itself is asked needs no leader.
+        .route_layer(from_fn_with_state(Arc::clone(&app), dispatch))
+        .route("/v1/openapi.json", get(|| async { Json(openapi()) }))
+        .route("/healthz", get(|| async { "ok" }));
+    for rpc in Rpc::ALL {
+        let answer = move |state, headers, body| peers::answer(rpc, state, headers, body);
+        router = router.route(rpc.path(), post(answer));
+    }
+    router
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(survive))
+        // Bodies are limited where they are read.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(app)
+}
+
+async fn unknown(uri: Uri) -> Failure {
+    Failure::not_found(format!("there is nothing at {}; /v1/openapi.json describes what there is", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Failure {
+    let message = format!("{} does not take {method}; /v1/openapi.json describes what it takes", uri.path());
+    Failure::new(ErrorCode::MethodNotAllowed, message)
+}
+
+/// Answers even if a handler panics.
+async fn survive(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(path, "a request could not be handled; this is a mistake in icefield");
+        Failure::new(ErrorCode::Internal, "this server made a mistake; its log says more").into_response()
+    })
+}

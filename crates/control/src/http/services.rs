@@ -1,0 +1,82 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::Response;
+use icefield_api::{Endpoints, ErrorCode, ServiceExplanation};
+use icefield_placement::ReplicaId;
+use serde::Deserialize;
+
+use super::app::{App, name};
+use super::blocking::blocking;
+use super::failure::Failure;
+use super::forward::relay;
+use super::watch::query;
+use crate::view;
+
+/// Why each replica is where it is.
+pub(crate) async fn explain(
+    State(app): State<Arc<App>>,
+    Path(service): Path<String>,
+) -> Result<Json<ServiceExplanation>, Failure> {
+    let service = name(&service)?;
+    let state = app.state().await?;
+    let absent = Failure::not_found(format!("there is no service {service}"));
+    let explanation = blocking(move || view::explain(&state, &service)).await?;
+    explanation.map(Json).ok_or(absent)
+}
+
+/// Where the healthy replicas are reached.
+pub(crate) async fn endpoints(
+    State(app): State<Arc<App>>,
+    Path(service): Path<String>,
+) -> Result<Json<Endpoints>, Failure> {
+    let service = name(&service)?;
+    let state = app.state().await?;
+    if !state.services.contains_key(&service) {
+        return Err(Failure::not_found(format!("there is no service {service}")));
+    }
+    let endpoints = app.look(state, move |state, seen| view::endpoints(state, seen, &service)).await?;
+    Ok(Json(endpoints))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogQuery {
+    tail: Option<u32>,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// What a replica wrote, as its agent has it.
+pub(crate) async fn logs(
+    State(app): State<Arc<App>>,
+    Path((service, index)): Path<(String, String)>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    /// How long the agent may take to begin.
+    const ANSWER: Duration = Duration::from_secs(5);
+    let index = index.parse().map_err(|_| Failure::invalid(format!("{index:?} is not the index of a replica")))?;
+    let replica = ReplicaId::new(name(&service)?, index);
+    let LogQuery { tail, follow } = query(&uri)?;
+    let state = app.state().await?;
+    let Some(assignment) = state.placed.get(&replica) else {
+        return Err(Failure::not_found(format!("replica {replica} is on no node")));
+    };
+    let node = &assignment.node;
+    let Some(record) = state.nodes.get(node) else {
+        return Err(Failure::not_found(format!("node {node}, where {replica} is, has no agent")));
+    };
+    let tail = tail.map_or(String::new(), |tail| format!("&tail={tail}"));
+    let agent = record.api.trim_end_matches('/');
+    let url = format!("{agent}/v1/replicas/{service}/{index}/logs?follow={follow}{tail}");
+    match tokio::time::timeout(ANSWER, app.http.get(url).send()).await {
+        Ok(Ok(answer)) => Ok(relay(answer)),
+        Ok(Err(_)) | Err(_) => {
+            let message = format!("the agent of node {node}, where {replica} is, does not answer");
+            Err(Failure::new(ErrorCode::Conflict, message))
+        }
+    }
+}

@@ -1,0 +1,93 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use bytes::Bytes;
+use icefield_api::{ApplyRequest, ApplyResponse, ErrorBody, ErrorCode, History, PlanReport, SCHEMA};
+use icefield_spec::Spec;
+
+use super::app::App;
+use super::blocking::blocking;
+use super::body;
+use super::failure::Failure;
+use crate::{Applied, Command, view};
+
+/// The spec in force.
+pub(crate) async fn spec(State(app): State<Arc<App>>) -> Result<Json<Spec>, Failure> {
+    let state = app.state().await?;
+    let spec = state.spec.as_ref().ok_or_else(|| Failure::not_found("no spec has been applied yet"))?;
+    Ok(Json(Spec::clone(spec)))
+}
+
+/// The specs that were put in force, newest first.
+pub(crate) async fn history(State(app): State<Arc<App>>) -> Result<Json<History>, Failure> {
+    let state = app.state().await?;
+    Ok(Json(History { schema: SCHEMA, entries: state.history.iter().rev().cloned().collect() }))
+}
+
+/// What an apply would change.
+pub(crate) async fn plan(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<PlanReport>, Failure> {
+    let request: ApplyRequest = body::json(body).await?;
+    let (_, report) = report(&app, request.spec).await?;
+    Ok(Json(report))
+}
+
+/// Puts a spec in force.
+pub(crate) async fn apply(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<ApplyResponse>, Failure> {
+    let ApplyRequest { spec, allow_unplaced } = body::json(body).await?;
+    let (spec, report) = report(&app, spec).await?;
+    if !report.unplaced.is_empty() && !allow_unplaced {
+        return Err(unplaced(&report).into());
+    }
+    let revision = spec.revision();
+    let command = Command::Apply { at: app.clock.now(), spec: Box::new(spec) };
+    let version = match app.group.propose(&command).await? {
+        Applied::Done(version) | Applied::Unchanged(version) => version,
+        Applied::Refused(reason) => return Err(Failure::new(ErrorCode::Conflict, reason)),
+    };
+    Ok(Json(ApplyResponse { schema: SCHEMA, revision, version, report }))
+}
+
+/// Checks a spec and says what it would change.
+async fn report(app: &App, spec: Spec) -> Result<(Spec, PlanReport), Failure> {
+    let (spec, problems) = blocking(move || {
+        let problems = spec.validate();
+        (spec, problems)
+    })
+    .await?;
+    if !problems.is_empty() {
+        let message = match problems.len() {
+            1 => "the spec has a problem".to_owned(),
+            count => format!("the spec has {count} problems"),
+        };
+        let details = problems.iter().map(ToString::to_string).collect();
+        return Err(ErrorBody { code: ErrorCode::InvalidSpec, message, details }.into());
+    }
+    let state = app.state().await?;
+    blocking(move || {
+        let report = view::plan_report(&state, &spec);
+        (spec, report)
+    })
+    .await
+}
+
+/// Says which replicas would fit nowhere, and why.
+fn unplaced(report: &PlanReport) -> ErrorBody {
+    const SHOWN: usize = 50;
+    let message = match report.unplaced.len() {
+        1 => "one replica would fit nowhere".to_owned(),
+        count => format!("{count} replicas would fit nowhere"),
+    };
+    let line = |replica: &icefield_api::UnplacedReplica| {
+        let reasons = replica.reasons.iter().map(|reason| match reason.fix.as_str() {
+            "" => format!("{} excludes {} nodes", reason.rule, reason.nodes),
+            fix => format!("{} excludes {} nodes ({fix})", reason.rule, reason.nodes),
+        });
+        format!("{}/{}: {}", replica.service, replica.index, reasons.collect::<Vec<_>>().join("; "))
+    };
+    let mut details: Vec<String> = report.unplaced.iter().take(SHOWN).map(line).collect();
+    if let Some(more) = report.unplaced.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        details.push(format!("… and {more} more"));
+    }
+    ErrorBody { code: ErrorCode::Unplaced, message, details }
+}

@@ -1,0 +1,157 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use icefield_api::{EventKind, Heartbeat};
+use icefield_spec::Name;
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::clock::Clock;
+use crate::observe::Observations;
+use crate::raft::{Group, Leader};
+use crate::reconcile::{Config, Reconciler};
+use crate::{Applied, Command, ProposeError};
+
+/// What this server does and knows while it leads: what it has seen of the nodes, and the loop that decides from it.
+pub(crate) struct Leading {
+    group: Arc<Group>,
+    config: Config,
+    clock: Clock,
+    /// `None` while another server leads.
+    seen: Arc<Mutex<Option<Observations>>>,
+    /// Rises with what was seen.
+    sightings: watch::Sender<u64>,
+}
+
+impl Leading {
+    /// How often it is looked whether time alone makes anything due.
+    const TICK: Duration = Duration::from_millis(100);
+
+    pub(crate) fn new(group: Arc<Group>, config: Config, clock: Clock) -> Self {
+        Self { group, config, clock, seen: Arc::default(), sightings: watch::Sender::new(0) }
+    }
+
+    /// Takes up what an agent says.
+    pub(crate) async fn heartbeat(&self, node: &Name, heartbeat: Heartbeat) -> Result<(), ProposeError> {
+        let mut seen = self.seen.lock().await;
+        let seen = seen.as_mut().ok_or(ProposeError::NotLeader)?;
+        seen.heartbeat(node, heartbeat, self.clock.now());
+        self.publish(seen);
+        Ok(())
+    }
+
+    /// Has a look at what was seen.
+    pub(crate) async fn look<T>(&self, look: impl FnOnce(&Observations) -> T) -> Result<T, ProposeError> {
+        self.seen.lock().await.as_ref().map(look).ok_or(ProposeError::NotLeader)
+    }
+
+    /// What was seen, for a longer look; nothing new is seen meanwhile.
+    pub(crate) async fn hold(&self) -> OwnedMutexGuard<Option<Observations>> {
+        Arc::clone(&self.seen).lock_owned().await
+    }
+
+    /// Sees that something new was seen.
+    pub(crate) fn sightings(&self) -> watch::Receiver<u64> {
+        self.sightings.subscribe()
+    }
+
+    fn publish(&self, seen: &Observations) {
+        let index = seen.index();
+        self.sightings.send_if_modified(|before| std::mem::replace(before, index) != index);
+    }
+
+    /// Leads whenever this server is to; never returns.
+    pub(crate) async fn run(&self) {
+        let mut leader = self.group.leader();
+        loop {
+            let Ok(now) = leader.wait_for(|leader| matches!(leader, Leader::Me(_))).await.map(|now| now.clone()) else {
+                return;
+            };
+            *self.seen.lock().await = Some(Observations::new(self.clock.now()));
+            let mut while_leading = self.group.leader();
+            tokio::select! {
+                () = self.lead() => {}
+                _ = while_leading.wait_for(|leader| *leader != now) => {}
+            }
+            *self.seen.lock().await = None;
+        }
+    }
+
+    /// Decides and proposes, for one term; returns only when it cannot.
+    async fn lead(&self) {
+        // What earlier leaders had agreed on must be known before anything is decided.
+        while let Err(error) = self.group.current_state().await {
+            tracing::debug!(%error, "not yet leading");
+            tokio::time::sleep(Self::TICK).await;
+        }
+        self.announce().await;
+        let (mut changes, mut sightings) = (self.group.changes(), self.sightings());
+        let mut ticks = tokio::time::interval(Self::TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reconciler = Reconciler::new();
+        loop {
+            changes.borrow_and_update();
+            sightings.borrow_and_update();
+            let commands;
+            (reconciler, commands) = self.decide(reconciler).await;
+            // After a refusal, asking again at once would bring the same answer.
+            if !commands.is_empty() && self.carry_out(commands).await {
+                continue;
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                _ = sightings.changed() => {}
+                _ = ticks.tick() => {}
+            }
+        }
+    }
+
+    /// What is to be done now. Deciding may take a while, so it is done where it keeps no other task from running.
+    async fn decide(&self, mut reconciler: Reconciler) -> (Reconciler, Vec<Command>) {
+        let state = self.group.state().await;
+        let mut seen = self.hold().await;
+        let (config, now) = (self.config, self.clock.now());
+        let decide = move || {
+            let commands = seen.as_mut().map(|seen| reconciler.reconcile(&state, seen, &config, now));
+            (reconciler, commands.unwrap_or_default(), seen.as_ref().map(Observations::index))
+        };
+        match tokio::task::spawn_blocking(decide).await {
+            Ok((reconciler, commands, index)) => {
+                if let Some(index) = index {
+                    self.sightings.send_if_modified(|before| std::mem::replace(before, index) != index);
+                }
+                (reconciler, commands)
+            }
+            Err(error) => {
+                tracing::error!(%error, "deciding failed; this is a mistake in icefield");
+                (Reconciler::new(), Vec::new())
+            }
+        }
+    }
+
+    /// Proposes the commands in order; whether all were applied.
+    async fn carry_out(&self, commands: Vec<Command>) -> bool {
+        for command in commands {
+            match self.group.propose(&command).await {
+                Ok(Applied::Done(_) | Applied::Unchanged(_)) => {}
+                Ok(Applied::Refused(reason)) => {
+                    tracing::debug!(reason, "a command came too late");
+                    return false;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a command was not agreed on");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    async fn announce(&self) {
+        let name = &self.group.me().name;
+        let notes = vec![(EventKind::Leader, format!("server {name}"), format!("{name} leads now"))];
+        if let Err(error) = self.group.propose(&Command::Note { at: self.clock.now(), notes }).await {
+            tracing::debug!(%error, "nobody was told who leads");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, Range, RangeBounds};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use openraft::storage::{LogFlushed, RaftLogStorage};
+use openraft::{AnyError, LogState, OptionalSend, RaftLogReader};
+
+use super::folder::FolderError;
+use super::log_disk::{Change, LogDisk};
+use super::log_writer::LogWriter;
+use super::recent::Recent;
+use super::types::{Entry, LogId, StorageError, StorageIOError, TypeConfig, Vote};
+
+/// The log as Raft uses it: the newest entries in memory, all of them on the disk.
+#[derive(Debug, Clone)]
+pub(super) struct LogStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    writer: LogWriter,
+    recent: Mutex<Recent>,
+    disk: Arc<LogDisk>,
+}
+
+impl LogStore {
+    /// The most bytes of entries in one message to another server.
+    const MESSAGE: usize = 4 << 20;
+
+    /// Opens the log's file, or makes it.
+    pub(super) fn open(path: &Path) -> Result<Self, FolderError> {
+        let disk = Arc::new(LogDisk::open(path)?);
+        let io = |source| FolderError::Io { path: path.to_owned(), source };
+        let writer = LogWriter::start(Arc::clone(&disk)).map_err(io)?;
+        Ok(Self { shared: Arc::new(Shared { writer, recent: Mutex::default(), disk }) })
+    }
+
+    /// Whether nothing was ever written to it.
+    pub(super) async fn is_fresh(&self) -> Result<bool, StorageError> {
+        let (_, last) = self.on_disk(LogDisk::ends).await?;
+        Ok(last.is_none() && self.on_disk(LogDisk::vote).await?.is_none())
+    }
+
+    /// Returns when nobody uses the log any more, so that the file is closed.
+    pub(super) async fn close(self) {
+        let Shared { writer, disk, .. } = alone(self.shared).await;
+        let ended = tokio::task::spawn_blocking(move || drop(writer)).await;
+        drop(alone(disk).await);
+        if let Err(error) = ended {
+            tracing::warn!(%error, "the log's writer did not end well");
+        }
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.shared.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entries of `range` from its start on, until they are `bytes` together; at least one.
+    async fn read(&self, range: Range<u64>, bytes: usize) -> Result<Vec<Entry>, StorageError> {
+        let (recent, first) = self.recent().read(&range);
+        let mut entries = Vec::new();
+        let mut left = bytes;
+        if range.start < first {
+            let from_disk = range.start..range.end.min(first);
+            let (old, complete) = self.on_disk(move |disk| disk.read(from_disk, bytes)).await?;
+            left = left.saturating_sub(old.iter().map(|(_, size)| size).sum());
+            entries.extend(old.into_iter().map(|(entry, _)| entry));
+            if !complete {
+                return Ok(entries);
+            }
+        }
+        for (entry, size) in recent {
+            if !entries.is_empty() && size > left {
+                break;
+            }
+            left = left.saturating_sub(size);
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&LogDisk) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let disk = Arc::clone(&self.shared.disk);
+        let result = tokio::task::spawn_blocking(move || read(&disk)).await;
+        let result = result.map_err(|error| AnyError::new(&error));
+        let result = result.and_then(|result| result.map_err(|error| AnyError::new(&error)));
+        result.map_err(|error| StorageIOError::read_logs(error).into())
+    }
+
+    async fn change(&self, change: Change) -> Result<(), StorageError> {
+        self.shared.writer.write(change).await.map_err(|error| StorageIOError::write_logs(&error).into())
+    }
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry>, StorageError> {
+        let start = match range.start_bound() {
+            Bound::Included(start) => *start,
+            Bound::Excluded(start) => start.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(end) => end.saturating_add(1),
+            Bound::Excluded(end) => *end,
+            Bound::Unbounded => u64::MAX,
+        };
+        if start >= end { Ok(Vec::new()) } else { self.read(start..end, usize::MAX).await }
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, StorageError> {
+        self.read(start..end, Self::MESSAGE).await
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, StorageError> {
+        let (last_purged_log_id, last_log_id) = self.on_disk(LogDisk::ends).await?;
+        Ok(LogState { last_purged_log_id, last_log_id })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), StorageError> {
+        let written = self.shared.writer.write(Change::Vote(*vote)).await;
+        written.map_err(|error| StorageIOError::write_vote(&error).into())
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
+        self.on_disk(LogDisk::vote).await
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), StorageError> {
+        self.shared.writer.committed(committed);
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId>, StorageError> {
+        self.on_disk(LogDisk::committed).await
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: LogFlushed<TypeConfig>) -> Result<(), StorageError>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let mut encoded = Vec::new();
+        {
+            let mut recent = self.recent();
+            for entry in entries {
+                let bytes = serde_json::to_vec(&entry)
+                    .map_err(|error| StorageIOError::write_log_entry(entry.log_id, &io::Error::from(error)))?;
+                let (index, size) = (entry.log_id.index, bytes.len());
+                recent.push(entry, size);
+                encoded.push((index, bytes));
+            }
+            recent.shrink(self.shared.writer.flushed());
+        }
+        self.shared.writer.append(encoded, callback);
+        Ok(())
+    }
+
+    async fn truncate(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        self.recent().truncate(log_id.index);
+        self.change(Change::Truncate(log_id.index)).await
+    }
+
+    async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        self.recent().purge(log_id.index);
+        self.change(Change::Purge(log_id)).await
+    }
+}
+
+/// Waits until nobody else has the value.
+async fn alone<T>(mut shared: Arc<T>) -> T {
+    const PAUSE: Duration = Duration::from_millis(2);
+    loop {
+        match Arc::try_unwrap(shared) {
+            Ok(value) => return value,
+            Err(still) => shared = still,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

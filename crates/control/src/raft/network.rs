@@ -1,0 +1,162 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{self, Either};
+use openraft::error::{Fatal, NetworkError, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
+use openraft::{AnyError, BasicNode, OptionalSend, Snapshot};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::bulk::Bulk;
+use super::members::Members;
+use super::rpc::{GROUP_HEADER, Rpc, SnapshotHead, TO_HEADER};
+use super::types::{TypeConfig, Vote};
+
+type RpcFailure = RPCError<u64, BasicNode, RaftError<u64>>;
+
+/// Reaches the other servers of the group.
+#[derive(Debug, Clone)]
+pub(super) struct Network {
+    http: reqwest::Client,
+    members: Arc<Members>,
+    group: Arc<str>,
+    heartbeat: Duration,
+}
+
+impl Network {
+    pub(super) fn new(http: reqwest::Client, members: Arc<Members>, heartbeat: Duration) -> Self {
+        let group = members.group().into();
+        Self { http, members, group, heartbeat }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Peer;
+
+    async fn new_client(&mut self, target: u64, node: &BasicNode) -> Peer {
+        // Where a server is reached is what this one was started with: it may have moved since it was written down.
+        let (name, url) = match self.members.get(target) {
+            Some(member) => (member.name.clone(), member.api.clone()),
+            None => (String::new(), node.addr.clone()),
+        };
+        let line = Line { http: self.http.clone(), group: Arc::clone(&self.group), name: name.into(), url: url.into() };
+        Peer { line, heartbeat: self.heartbeat, bulk: None }
+    }
+}
+
+/// The way to one server.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    http: reqwest::Client,
+    group: Arc<str>,
+    name: Arc<str>,
+    url: Arc<str>,
+}
+
+impl Line {
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        rpc: Rpc,
+        body: impl Into<reqwest::Body>,
+        timeout: Duration,
+    ) -> Result<T, AnyError> {
+        let request = self.http.post(format!("{}{}", self.url, rpc.path()));
+        let request = request.header(GROUP_HEADER, &*self.group).header(TO_HEADER, &*self.name);
+        let answer = request.timeout(timeout).body(body).send().await.map_err(|error| AnyError::new(&error))?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(|error| AnyError::new(&error))?;
+        if !status.is_success() {
+            return Err(AnyError::error(format!("{}: {}", self.url, String::from_utf8_lossy(&body))));
+        }
+        serde_json::from_slice(&body).map_err(|error| AnyError::new(&error))
+    }
+}
+
+/// One server, as a leader or a candidate talks to it.
+#[derive(Debug)]
+pub(super) struct Peer {
+    line: Line,
+    heartbeat: Duration,
+    /// A large message that is still on its way.
+    bulk: Option<Bulk>,
+}
+
+impl Peer {
+    /// How long a snapshot may take.
+    const SNAPSHOT: Duration = Duration::from_secs(60);
+}
+
+/// The pauses between attempts to reach a server that cannot be reached.
+const PAUSES: [u64; 4] = [25, 50, 100, 200];
+
+impl RaftNetwork<TypeConfig> for Peer {
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<u64>, RpcFailure> {
+        if let Some(bulk) = &mut self.bulk {
+            // Raft gives up on a message after one heartbeat. A large one that is still on its way goes on, and this
+            // is its repetition.
+            let outcome = bulk.finish().await;
+            let taken = outcome.is_ok_and(|response| response.is_success()).then(|| bulk.answers(&request)).flatten();
+            self.bulk = None;
+            if let Some(response) = taken {
+                return Ok(response);
+            }
+        }
+        let body = encode(&request)?;
+        if body.len() < Bulk::FROM {
+            return self.line.ask(Rpc::Append, body, option.hard_ttl()).await.map_err(unreachable);
+        }
+        let AppendEntriesRequest { vote, prev_log_id, leader_commit, .. } = request;
+        let sign = AppendEntriesRequest::<TypeConfig> { vote, prev_log_id, entries: Vec::new(), leader_commit };
+        let bulk = Bulk::send(self.line.clone(), &request, body, encode(&sign)?, self.heartbeat);
+        let bulk = self.bulk.insert(bulk);
+        let outcome = bulk.finish().await;
+        self.bulk = None;
+        outcome.map_err(unreachable)
+    }
+
+    async fn vote(&mut self, request: VoteRequest<u64>, option: RPCOption) -> Result<VoteResponse<u64>, RpcFailure> {
+        self.line.ask(Rpc::Vote, encode(&request)?, option.hard_ttl()).await.map_err(unreachable)
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot<TypeConfig>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _: RPCOption,
+    ) -> Result<SnapshotResponse<u64>, StreamingError<TypeConfig, Fatal<u64>>> {
+        let failed = |error: AnyError| StreamingError::Unreachable(Unreachable::from(error));
+        let head = serde_json::to_vec(&SnapshotHead { vote, meta: snapshot.meta });
+        let mut head = head.map_err(|error| failed(AnyError::new(&error)))?;
+        head.push(b'\n');
+        let parts: [Result<Bytes, std::io::Error>; 2] = [Ok(head.into()), Ok(*snapshot.snapshot)];
+        let body = reqwest::Body::wrap_stream(futures_util::stream::iter(parts));
+        let send = std::pin::pin!(self.line.ask(Rpc::Snapshot, body, Self::SNAPSHOT));
+        match future::select(send, std::pin::pin!(cancel)).await {
+            Either::Left((answer, _)) => answer.map_err(failed),
+            Either::Right((closed, _)) => Err(StreamingError::Closed(closed)),
+        }
+    }
+
+    fn backoff(&self) -> Backoff {
+        let pauses = PAUSES.into_iter().chain(std::iter::repeat(400));
+        Backoff::new(pauses.map(Duration::from_millis))
+    }
+}
+
+fn encode(request: &impl Serialize) -> Result<Vec<u8>, RpcFailure> {
+    serde_json::to_vec(request).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+}
+
+/// Any failure counts as a server that cannot be reached: it is tried again after a pause.
+fn unreachable(error: AnyError) -> RpcFailure {
+    RPCError::Unreachable(Unreachable::from(error))
+}

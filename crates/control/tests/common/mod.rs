@@ -1,0 +1,181 @@
+//! Servers in this process, each with a runtime of its own, so that one can be killed without the others noticing
+//! anything but its silence.
+#![allow(dead_code)]
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use icefield_api::{ApplyRequest, Capacity, Client, ErrorBody, Heartbeat, Status};
+use icefield_control::reconcile::Config;
+use icefield_control::{Server, ServerConfig, StartError, Timings};
+use icefield_spec::{Bytes, Cpu, Spec};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// A group of servers.
+pub struct Group {
+    pub configs: Vec<ServerConfig>,
+    running: Vec<Option<Running>>,
+    /// What the tests themselves run on.
+    runtime: Runtime,
+    _home: TempDir,
+}
+
+struct Running {
+    runtime: Runtime,
+    server: Server,
+}
+
+impl Group {
+    /// Starts a group of `count` servers.
+    pub fn start(count: usize) -> Self {
+        Self::start_with(count, Timings::default())
+    }
+
+    pub fn start_with(count: usize, timings: Timings) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let runtime = runtime();
+        // All ports are taken before any is given back, so that they differ.
+        let bind = |_| runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
+        let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        drop(listeners);
+        let peers: Vec<(String, String)> =
+            addresses.iter().enumerate().map(|(at, address)| (format!("s{at}"), format!("http://{address}"))).collect();
+        let config = |at: usize| ServerConfig {
+            name: format!("s{at}"),
+            listen: addresses[at],
+            peers: peers.clone(),
+            data: home.path().join(format!("s{at}")),
+            timings,
+            cluster: Config::default(),
+        };
+        let configs: Vec<ServerConfig> = (0..count).map(config).collect();
+        let mut group = Self { configs, running: (0..count).map(|_| None).collect(), runtime, _home: home };
+        for at in 0..count {
+            group.restart(at);
+        }
+        group
+    }
+
+    /// Runs something against the group.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// A client of all servers.
+    pub fn client(&self) -> Client {
+        Client::new(self.configs.iter().map(|config| format!("http://{}", config.listen)))
+    }
+
+    /// A client of one server alone.
+    pub fn client_of(&self, at: usize) -> Client {
+        Client::new([self.url(at)])
+    }
+
+    pub fn url(&self, at: usize) -> String {
+        format!("http://{}", self.configs[at].listen)
+    }
+
+    pub fn data(&self, at: usize) -> PathBuf {
+        self.configs[at].data.clone()
+    }
+
+    /// Ends a server at once, as if it had been killed.
+    pub fn kill(&mut self, at: usize) {
+        if let Some(Running { runtime, server }) = self.running[at].take() {
+            runtime.shutdown_background();
+            drop(server);
+        }
+    }
+
+    /// Ends a server in good order.
+    pub fn end(&mut self, at: usize) {
+        if let Some(Running { runtime, server }) = self.running[at].take() {
+            runtime.block_on(server.end());
+        }
+    }
+
+    /// Starts a server, again or for the first time.
+    pub fn restart(&mut self, at: usize) {
+        // A killed server lets go of its port and its folder a moment later.
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            let runtime = runtime();
+            match runtime.block_on(Server::start(self.configs[at].clone())) {
+                Ok(server) => {
+                    self.running[at] = Some(Running { runtime, server });
+                    return;
+                }
+                Err(error) if Instant::now() < until => {
+                    assert!(matches!(error, StartError::Listen { .. } | StartError::Group(_)), "{error}");
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(error) => panic!("server {at} does not start: {error}"),
+            }
+        }
+    }
+
+    /// The status, once `wanted` holds.
+    pub fn wait_for(&self, wanted: impl Fn(&Status) -> bool) -> Status {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let last = self.block_on(self.client().status(None, Duration::ZERO));
+            if let Ok(status) = &last
+                && wanted(status)
+            {
+                return last.unwrap();
+            }
+            assert!(Instant::now() < until, "it does not come about: {last:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Which server leads.
+    pub fn leader(&self) -> usize {
+        let status = self.wait_for(|status| status.leader.is_some());
+        let leader = status.leader.unwrap();
+        self.configs.iter().position(|config| config.name == leader).unwrap()
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// A spec with `replicas` of service "web" on nodes "n1" and "n2".
+pub fn spec(replicas: u32) -> Spec {
+    let node = r#"{"machine": {"cpu": "4", "memory": "4GiB"}}"#;
+    let text = format!(
+        r#"{{"schema": 1, "cluster": "shop", "nodes": {{"n1": {node}, "n2": {node}}}, "services": {{"web":
+            {{"replicas": {replicas}, "unit": {{"run": {{"kind": "exec", "command": ["sleep", "1000"]}},
+              "cpu": "100m", "memory": "64MiB"}}}}}}}}"#
+    );
+    Spec::from_json(&text).unwrap()
+}
+
+pub fn request(replicas: u32) -> ApplyRequest {
+    ApplyRequest { spec: spec(replicas), allow_unplaced: true }
+}
+
+/// What an agent without replicas says.
+pub fn heartbeat() -> Heartbeat {
+    Heartbeat {
+        address: "127.0.0.1".into(),
+        api: "http://127.0.0.1:1".into(),
+        capacity: Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(4 << 30), ports: None },
+        drivers: vec!["exec".into()],
+        generation: 0,
+        replicas: Vec::new(),
+        endpoints: Default::default(),
+        message: None,
+    }
+}
+
+/// What an error answer says.
+pub fn error_body(text: &str) -> ErrorBody {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("not an error body ({error}): {text}"))
+}
