@@ -11,33 +11,33 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long any wait of a test may take; far more than it should, for slow machines.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A home and a work folder that nothing else uses.
-pub struct TestEnvironment {
+pub(crate) struct TestEnvironment {
     folder: TempDir,
 }
 
 /// What a command printed and how it ended.
 #[derive(Debug)]
-pub struct Outcome {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl TestEnvironment {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
     /// A path in the work folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file in the work folder.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
@@ -45,7 +45,7 @@ impl TestEnvironment {
     }
 
     /// The command with this environment's home and nothing of the person's who runs the test.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_icefield"));
         command
             .env("ICEFIELD_HOME", self.path("home"))
@@ -57,7 +57,7 @@ impl TestEnvironment {
     }
 
     /// Runs `icefield` with these arguments.
-    pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
+    pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
         let output = self.command().args(arguments).output().unwrap();
         Outcome {
             code: output.status.code(),
@@ -67,33 +67,33 @@ impl TestEnvironment {
     }
 
     /// Runs `icefield` and expects success.
-    pub fn ok<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> String {
+    pub(crate) fn ok<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> String {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, Some(0), "{outcome:#?}");
         outcome.stdout
     }
 
     /// Runs `icefield`, expects success and reads JSON.
-    pub fn json<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Value {
+    pub(crate) fn json<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Value {
         let text = self.ok(arguments);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 }
 
 /// A file or folder below `examples`.
-pub fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)
 }
 
 /// A dev cluster in the background; it ends with this value.
-pub struct DevCluster<'a> {
-    pub environment: &'a TestEnvironment,
+pub(crate) struct DevCluster<'a> {
+    pub(crate) environment: &'a TestEnvironment,
     data: Option<PathBuf>,
 }
 
 impl<'a> DevCluster<'a> {
     /// Starts `file` and waits until all is healthy.
-    pub fn start(environment: &'a TestEnvironment, file: &Path, data: Option<&Path>) -> Self {
+    pub(crate) fn start(environment: &'a TestEnvironment, file: &Path, data: Option<&Path>) -> Self {
         let mut arguments = vec!["dev".into(), file.as_os_str().to_owned(), "--detach".into()];
         if let Some(data) = data {
             arguments.extend(["--data".into(), data.as_os_str().to_owned()]);
@@ -104,7 +104,7 @@ impl<'a> DevCluster<'a> {
     }
 
     /// Ends the cluster and checks that none of its processes is left.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         let outcome = self.end();
         assert_eq!(outcome.code, Some(0), "{outcome:#?}");
         let left = self.processes();
@@ -120,7 +120,7 @@ impl<'a> DevCluster<'a> {
     }
 
     /// The processes that were started with this environment's home, or by such a process: their command lines.
-    pub fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         let folder = self.environment.path("").to_string_lossy().trim_end_matches('/').to_owned();
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -135,12 +135,12 @@ impl<'a> DevCluster<'a> {
         found
     }
 
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.environment.json(["status", "--json"])
     }
 
     /// Waits until `condition` holds of the status, and gives that.
-    pub fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         let mut last = Value::Null;
         while start.elapsed() < PATIENCE {
@@ -157,7 +157,7 @@ impl<'a> DevCluster<'a> {
     }
 
     /// What runs, as `dev` itself says.
-    pub fn running(&self) -> Value {
+    pub(crate) fn running(&self) -> Value {
         let data = self.data.clone().unwrap_or_else(|| {
             let dev = fs::read_dir(self.environment.path("home/dev")).unwrap();
             dev.flatten().map(|entry| entry.path()).find(|path| path.join("dev.json").exists()).unwrap()
@@ -176,30 +176,30 @@ impl Drop for DevCluster<'_> {
 }
 
 /// Whether every service has all replicas healthy.
-pub fn all_healthy(status: &Value) -> bool {
+pub(crate) fn all_healthy(status: &Value) -> bool {
     let services = status["services"].as_array().unwrap();
     !services.is_empty() && services.iter().all(|service| service["healthy"] == service["desired"])
 }
 
 /// Every replica of every service.
-pub fn replicas(status: &Value) -> Vec<&Value> {
+pub(crate) fn replicas(status: &Value) -> Vec<&Value> {
     status["services"].as_array().unwrap().iter().flat_map(|service| service["replicas"].as_array().unwrap()).collect()
 }
 
 /// `kill -9`.
-pub fn kill(pid: &Value) {
+pub(crate) fn kill(pid: &Value) {
     let pid = pid.as_u64().unwrap_or_else(|| panic!("no process: {pid}")).to_string();
     assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
 }
 
 /// A GET request; the body of the answer, if it is a success.
-pub fn get(url: &str) -> Option<String> {
+pub(crate) fn get(url: &str) -> Option<String> {
     let (code, body) = request(url, "GET", "");
     (code == 200).then_some(body)
 }
 
 /// A request over a socket; the status and the body of the answer.
-pub fn request(url: &str, method: &str, body: &str) -> (u16, String) {
+pub(crate) fn request(url: &str, method: &str, body: &str) -> (u16, String) {
     use std::io::{Read, Write};
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

@@ -59,13 +59,15 @@ pub(crate) async fn heartbeat(
 ) -> Result<Json<HeartbeatReply>, Failure> {
     let node = name(&node)?;
     let heartbeat: Heartbeat = body::json(body).await?;
-    if let Some(command) = registration(&*app.group.state().await, &node, &heartbeat, app.clock.now()) {
-        if let Applied::Refused(reason) = app.group.propose(&command).await? {
-            return Err(Failure::new(ErrorCode::Conflict, reason));
-        }
-    }
+    let registration = registration(&*app.group.state().await, &node, &heartbeat, app.clock.now());
     let known = heartbeat.endpoints.clone();
+    // Before the registration: else a node that returns would count as heard of long ago, and so as lost again.
     app.leading.heartbeat(&node, heartbeat).await?;
+    if let Some(command) = registration
+        && let Applied::Refused(reason) = app.group.propose(&command).await?
+    {
+        return Err(Failure::new(ErrorCode::Conflict, reason));
+    }
     Ok(Json(reply(&app, &node, &known).await?))
 }
 

@@ -1,9 +1,11 @@
 use clap::Args;
+use icefield_api::{Client, ClientError, ErrorCode, ServiceExplanation};
 use icefield_placement::ReplicaId;
 use icefield_spec::Name;
 
 use crate::cli::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
+use crate::commands::status::unknown_service;
 use crate::{connect, output, render};
 
 /// Shows for each replica of SERVICE why it is where it is, or which rules keep it out and what would let it in.
@@ -19,7 +21,7 @@ pub(crate) struct ExplainArgs {
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &ExplainArgs) -> Result<u8, CommandError> {
     let (service, index) = service_or_replica(&arguments.what)?;
     let client = connect::require(cluster)?;
-    let mut answer = connect::runtime()?.block_on(client.explain(&service))?;
+    let mut answer = connect::runtime()?.block_on(ask(&client, &service))?;
     if let Some(index) = index {
         answer.replicas.retain(|replica| replica.explanation.replica.index == index);
         if answer.replicas.is_empty() {
@@ -32,6 +34,16 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ExplainArgs) -> Result<u8, 
         output::print(&render::explanation(&answer))?;
     }
     Ok(0)
+}
+
+async fn ask(client: &Client, service: &Name) -> Result<ServiceExplanation, CommandError> {
+    match client.explain(service).await {
+        Err(ClientError::Refused(body)) if body.code == ErrorCode::NotFound => {
+            let status = client.status(None, connect::NOW).await?;
+            Err(unknown_service(service.as_str(), status.services.iter().map(|known| known.name.as_str())))
+        }
+        answer => Ok(answer?),
+    }
 }
 
 /// Reads `web` or `web/3`.
