@@ -77,7 +77,7 @@ pub(crate) enum Declared {
     Base(Base),
     Node(Node),
     Pool(Pool),
-    Service(Service),
+    Service(Box<Service>),
 }
 
 impl Declared {
@@ -142,7 +142,7 @@ impl Declarations {
             Declared::Base(base) => drop(self.spec.bases.insert(name, base)),
             Declared::Node(node) => drop(self.spec.nodes.insert(name, node)),
             Declared::Pool(pool) => drop(self.spec.pools.insert(name, pool)),
-            Declared::Service(service) => drop(self.spec.services.insert(name, service)),
+            Declared::Service(service) => drop(self.spec.services.insert(name, *service)),
         }
     }
 

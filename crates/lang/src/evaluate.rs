@@ -52,6 +52,7 @@ pub fn evaluate(root: &str, loader: &dyn Loader, vars: &BTreeMap<String, String>
     {
         (limit.place, limit.label) = (Some(place), Some(label));
     }
+    diagnostics.iter_mut().for_each(Diagnostic::tidy);
     let files = session.files.take();
     let rank = |file: &str| files.iter().position(|other| other == file);
     diagnostics.sort_by_cached_key(|diagnostic| match &diagnostic.place {
