@@ -41,9 +41,12 @@ pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Re
 fn follows(declarations: &Declarations, kind: Kind, origin: &Origin, field: &str) -> bool {
     let broken = |field: &str| origin.broken.contains(&field);
     let variables = matches!(field, "run" | "env" | "health") && (broken("ports") || broken("env"));
-    let labels = matches!(field, "require" | "prefer" | "spread")
-        && (declarations.any_broken(Kind::Nodes, "labels") || declarations.any_broken(Kind::Pools, "labels"));
+    let label = matches!(field, "require" | "prefer" | "spread");
+    let refers = label || matches!(field, "uses" | "base");
+    let labels =
+        label && (declarations.any_broken(Kind::Nodes, "labels") || declarations.any_broken(Kind::Pools, "labels"));
     broken(field)
+        || refers && declarations.incomplete
         || kind == Kind::Services && (variables || labels)
         || field == "uses" && declarations.any_broken(Kind::Services, "name")
         || field == "base" && declarations.any_broken(Kind::Bases, "name")

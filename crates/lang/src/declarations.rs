@@ -12,8 +12,9 @@ pub(crate) struct Declarations {
     /// What is declared; the cluster's name stands in for the real one until that is known.
     pub(crate) spec: Spec,
     /// Where the cluster was named.
-    cluster: Option<Rc<Site>>,
-    cluster_assumed: bool,
+    pub(crate) cluster: Option<Rc<Site>>,
+    /// Whether something could not be run that may have declared anything, so that nobody knows what is missing.
+    pub(crate) incomplete: bool,
     origins: HashMap<(Kind, Name), Origin>,
     /// Kinds of which one has no good name, so that it is not in the spec.
     nameless: HashSet<Kind>,
@@ -43,7 +44,7 @@ impl Default for Declarations {
         Self {
             spec: Spec::empty(stand_in),
             cluster: None,
-            cluster_assumed: false,
+            incomplete: false,
             origins: HashMap::new(),
             nameless: HashSet::new(),
             count: 0,
@@ -144,16 +145,6 @@ impl Declarations {
             Declared::Pool(pool) => drop(self.spec.pools.insert(name, pool)),
             Declared::Service(service) => drop(self.spec.services.insert(name, *service)),
         }
-    }
-
-    /// The cluster's name is there, but the call is misspelt, which is reported.
-    pub(crate) fn assume_cluster(&mut self) {
-        self.cluster_assumed = true;
-    }
-
-    /// Whether nobody named the cluster, nor tried to.
-    pub(crate) fn lacks_cluster(&self) -> bool {
-        self.cluster.is_none() && !self.cluster_assumed
     }
 
     /// Takes in the cluster's name; reports a second one.

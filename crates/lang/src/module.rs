@@ -147,12 +147,7 @@ impl<'a> Files<'a> {
             let known = used.known.iter().copied().chain(self.global_names.iter().map(String::as_str));
             let help = match (used.name, nearest(used.name, known)) {
                 ("null" | "nil", _) => Some("the empty value is called None".to_owned()),
-                (_, Some(near)) => {
-                    if near == "cluster" {
-                        self.session.declarations.borrow_mut().assume_cluster();
-                    }
-                    Some(format!("did you mean {near:?}?"))
-                }
+                (_, Some(near)) => Some(format!("did you mean {near:?}?")),
                 (_, None) => Some("define it first, load() it, or put it in quotes if it is text".to_owned()),
             };
             let error = source.error(range(used.span), format!("unknown name {:?}", used.name));
