@@ -32,7 +32,7 @@ pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Re
         None => problem.message.clone(),
     };
     let mut report = Report::new(Spot { site: Rc::clone(&origin.site), steps }, message);
-    report.help = problem.help.clone().or_else(|| help(&problem.message));
+    report.help = help(problem).or_else(|| problem.help.clone());
     report.clue = clue(&report.message).map(|clue| (clue, made.collect()));
     Some(Ok(report))
 }
@@ -75,11 +75,11 @@ fn clue(message: &str) -> Option<Clue> {
     if message.starts_with("a lone \"$\"") || message.starts_with("\"${\" without") {
         return Some(Clue::Malformed);
     }
+    if let Some(name) = message.strip_prefix("unknown variable $") {
+        return Some(Clue::Reference(name.to_owned()));
+    }
     if let Some(quoted) = quoted(message) {
         return Some(Clue::Word(quoted.to_owned()));
-    }
-    if let Some(at) = message.find('$') {
-        return message[at..].split_whitespace().next().map(|word| Clue::Word(word.to_owned()));
     }
     let first = message.split_whitespace().next()?;
     let mut known = FUNCTIONS.iter().flat_map(|function| function.doc.parameters);
@@ -92,8 +92,12 @@ fn quoted(message: &str) -> Option<&str> {
     Some(quoted).filter(|quoted| !quoted.is_empty())
 }
 
-/// What to do, in the language's own words, where the spec has none.
-fn help(message: &str) -> Option<String> {
-    let port = message.strip_prefix("the service has no port ").and_then(quoted)?;
-    Some(format!("declare it: ports = {{{port:?}: dynamic()}}"))
+/// What to do, in the language's own words, where the spec has nothing better.
+fn help(problem: &Problem) -> Option<String> {
+    let near = problem.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+    let message = problem.message.as_str();
+    let port = message.strip_prefix("the service has no port ").and_then(quoted).map(str::to_owned);
+    let variable = message.strip_prefix("unknown variable $PORT_");
+    let port = port.or_else(|| variable.map(|name| name.to_ascii_lowercase().replace('_', "-")));
+    port.filter(|_| !near).map(|port| format!("declare the port: ports = {{{port:?}: dynamic()}}"))
 }

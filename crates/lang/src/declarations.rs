@@ -16,8 +16,8 @@ pub(crate) struct Declarations {
     /// Whether something could not be run that may have declared anything, so that nobody knows what is missing.
     pub(crate) incomplete: bool,
     origins: HashMap<(Kind, Name), Origin>,
-    /// Kinds of which one has no good name, so that it is not in the spec.
-    nameless: HashSet<Kind>,
+    /// What is no good of any of a kind. One without a good name is not in the spec at all.
+    broken: HashSet<(Kind, &'static str)>,
     count: usize,
 }
 
@@ -46,7 +46,7 @@ impl Default for Declarations {
             cluster: None,
             incomplete: false,
             origins: HashMap::new(),
-            nameless: HashSet::new(),
+            broken: HashSet::new(),
             count: 0,
         }
     }
@@ -98,9 +98,8 @@ impl Declarations {
     }
 
     /// Whether any of `kind` has no good `field`, so that what others say about it cannot be judged.
-    pub(crate) fn any_broken(&self, kind: Kind, field: &str) -> bool {
-        self.nameless.contains(&kind)
-            || self.origins.iter().any(|((of, _), origin)| *of == kind && origin.broken.contains(&field))
+    pub(crate) fn any_broken(&self, kind: Kind, field: &'static str) -> bool {
+        self.broken.contains(&(kind, "name")) || self.broken.contains(&(kind, field))
     }
 
     /// Whether there is room for one more; says so once where there is not.
@@ -121,10 +120,8 @@ impl Declarations {
             return;
         }
         let kind = declared.kind();
-        let Some(name) = name else {
-            self.nameless.insert(kind);
-            return;
-        };
+        self.broken.extend(call.broken.iter().map(|field| (kind, *field)));
+        let Some(name) = name else { return };
         if let Some(first) = self.origins.get(&(kind, name.clone())) {
             let step = Step::Parameter { name: "name", position: 0 };
             let message = format!("there is a {} {:?} already", kind.word(), name.as_str());
