@@ -32,7 +32,7 @@ pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Re
         None => problem.message.clone(),
     };
     let mut report = Report::new(Spot { site: Rc::clone(&origin.site), steps }, message);
-    report.help = problem.help.clone().or_else(|| help(&problem.message));
+    report.help = help(problem).or_else(|| problem.help.clone());
     report.clue = clue(&report.message).map(|clue| (clue, made.collect()));
     Some(Ok(report))
 }
@@ -41,9 +41,12 @@ pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Re
 fn follows(declarations: &Declarations, kind: Kind, origin: &Origin, field: &str) -> bool {
     let broken = |field: &str| origin.broken.contains(&field);
     let variables = matches!(field, "run" | "env" | "health") && (broken("ports") || broken("env"));
-    let labels = matches!(field, "require" | "prefer" | "spread")
-        && (declarations.any_broken(Kind::Nodes, "labels") || declarations.any_broken(Kind::Pools, "labels"));
+    let label = matches!(field, "require" | "prefer" | "spread");
+    let refers = label || matches!(field, "uses" | "base");
+    let labels =
+        label && (declarations.any_broken(Kind::Nodes, "labels") || declarations.any_broken(Kind::Pools, "labels"));
     broken(field)
+        || refers && declarations.incomplete
         || kind == Kind::Services && (variables || labels)
         || field == "uses" && declarations.any_broken(Kind::Services, "name")
         || field == "base" && declarations.any_broken(Kind::Bases, "name")
@@ -72,11 +75,11 @@ fn clue(message: &str) -> Option<Clue> {
     if message.starts_with("a lone \"$\"") || message.starts_with("\"${\" without") {
         return Some(Clue::Malformed);
     }
+    if let Some(name) = message.strip_prefix("unknown variable $") {
+        return Some(Clue::Reference(name.to_owned()));
+    }
     if let Some(quoted) = quoted(message) {
         return Some(Clue::Word(quoted.to_owned()));
-    }
-    if let Some(at) = message.find('$') {
-        return message[at..].split_whitespace().next().map(|word| Clue::Word(word.to_owned()));
     }
     let first = message.split_whitespace().next()?;
     let mut known = FUNCTIONS.iter().flat_map(|function| function.doc.parameters);
@@ -89,8 +92,12 @@ fn quoted(message: &str) -> Option<&str> {
     Some(quoted).filter(|quoted| !quoted.is_empty())
 }
 
-/// What to do, in the language's own words, where the spec has none.
-fn help(message: &str) -> Option<String> {
-    let port = message.strip_prefix("the service has no port ").and_then(quoted)?;
-    Some(format!("declare it: ports = {{{port:?}: dynamic()}}"))
+/// What to do, in the language's own words, where the spec has nothing better.
+fn help(problem: &Problem) -> Option<String> {
+    let near = problem.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+    let message = problem.message.as_str();
+    let port = message.strip_prefix("the service has no port ").and_then(quoted).map(str::to_owned);
+    let variable = message.strip_prefix("unknown variable $PORT_");
+    let port = port.or_else(|| variable.map(|name| name.to_ascii_lowercase().replace('_', "-")));
+    port.filter(|_| !near).map(|port| format!("declare the port: ports = {{{port:?}: dynamic()}}"))
 }

@@ -9,6 +9,8 @@ use crate::source::{Written, named};
 pub(crate) enum Clue {
     /// A word of it: a string that is the word or, failing that, holds it; or the value of an argument of that name.
     Word(String),
+    /// It is a string that refers to the variable of this name.
+    Reference(String),
     /// It is a string with a malformed `$` reference.
     Malformed,
 }
@@ -17,6 +19,7 @@ impl Clue {
     fn is(&self, literal: &str) -> bool {
         match self {
             Self::Word(word) => word == literal,
+            Self::Reference(name) => references(literal).is_ok_and(|names| names.contains(&name.as_str())),
             Self::Malformed => references(literal).is_err(),
         }
     }

@@ -52,6 +52,7 @@ pub fn evaluate(root: &str, loader: &dyn Loader, vars: &BTreeMap<String, String>
     {
         (limit.place, limit.label) = (Some(place), Some(label));
     }
+    diagnostics.iter_mut().for_each(Diagnostic::tidy);
     let files = session.files.take();
     let rank = |file: &str| files.iter().position(|other| other == file);
     diagnostics.sort_by_cached_key(|diagnostic| match &diagnostic.place {
@@ -68,8 +69,9 @@ pub fn evaluate(root: &str, loader: &dyn Loader, vars: &BTreeMap<String, String>
 
 /// Reports what is wrong with the spec as a whole.
 fn validate(session: &Session<'_>, root: &str) {
+    session.declarations.borrow_mut().incomplete = !session.diagnostics.borrow().is_empty();
     let declarations = session.declarations.borrow();
-    if declarations.lacks_cluster() {
+    if declarations.cluster.is_none() && !declarations.incomplete {
         let message = format!("{root} does not name the cluster");
         session.diagnose(Diagnostic::error(message).with_help("start the file with a line like: cluster(\"shop\")"));
     }

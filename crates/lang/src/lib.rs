@@ -21,7 +21,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `evaluate` | the entry: root file, validation, what comes out |
-//! | `module` | one file: parse, load, run, go on after a failing statement |
+//! | `module`, `loaded`, `resume` | one file: parse, load, run, go on after a failing statement |
 //! | `session` | what one evaluation collects |
 //! | `call`, `arg` | one call of a function: its arguments, read as types |
 //! | `site`, `source` | where a call was, and where in the text its argument stands |
@@ -43,12 +43,14 @@ mod folder;
 mod functions;
 mod isolated;
 mod limits;
+mod loaded;
 mod loader;
 mod module;
 mod names;
 mod nesting;
 mod render;
 mod report;
+mod resume;
 mod session;
 mod site;
 mod source;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use icefield_spec::nearest;
 use starlark::codemap::Span;
 use starlark::environment::{FrozenModule, Globals, GlobalsBuilder, LibraryExtension, Module};
-use starlark::eval::{BeforeStmtFunc, Evaluator, FileLoader};
+use starlark::eval::{BeforeStmtFunc, Evaluator};
 use starlark::syntax::AstModule;
 use starlark::syntax::ast::{AstStmt, Load, StmtP};
 use starlark::values::FrozenHeapName;
@@ -13,9 +13,11 @@ use starlark::values::FrozenHeapName;
 use crate::Diagnostic;
 use crate::failure::diagnose;
 use crate::functions::FUNCTIONS;
+use crate::loaded::{Loaded, has_symbol, with_stand_ins};
 use crate::loader::{InvalidPath, check_text, resolve};
-use crate::names::{assigned, undefined};
+use crate::names::undefined;
 use crate::nesting::{MAX_BRACKETS, brackets};
+use crate::resume::rest_after;
 use crate::session::Session;
 use crate::source::{Source, dialect, range};
 use crate::value::{Builtin, Extra, Unknown};
@@ -145,12 +147,7 @@ impl<'a> Files<'a> {
             let known = used.known.iter().copied().chain(self.global_names.iter().map(String::as_str));
             let help = match (used.name, nearest(used.name, known)) {
                 ("null" | "nil", _) => Some("the empty value is called None".to_owned()),
-                (_, Some(near)) => {
-                    if near == "cluster" {
-                        self.session.declarations.borrow_mut().assume_cluster();
-                    }
-                    Some(format!("did you mean {near:?}?"))
-                }
+                (_, Some(near)) => Some(format!("did you mean {near:?}?")),
                 (_, None) => Some("define it first, load() it, or put it in quotes if it is text".to_owned()),
             };
             let error = source.error(range(used.span), format!("unknown name {:?}", used.name));
@@ -288,88 +285,20 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The files that a file loads, by the path as it is written.
-struct Loaded(HashMap<String, FrozenModule>);
-
-impl FileLoader for Loaded {
-    fn load(&self, path: &str) -> starlark::Result<FrozenModule> {
-        let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, format!("{path:?} is not loaded"));
-        self.0.get(path).cloned().ok_or_else(|| starlark::Error::new_other(missing()))
-    }
-}
-
 fn unclosed(source: &Source, bracket: Range<usize>) -> Diagnostic {
     let error =
         source.error(bracket, "a bracket is never closed").with_help("is its end missing, or that of one within it?");
     Diagnostic { label: Some("opened here".into()), ..error }
 }
 
-fn has_symbol(module: &FrozenModule, symbol: &str) -> bool {
-    matches!(module.get_option(symbol), Ok(Some(_)))
-}
-
-/// `module` with stand-ins for those of `wanted` that it does not define.
-fn with_stand_ins<'s>(module: Option<FrozenModule>, wanted: impl Iterator<Item = &'s str>) -> Option<FrozenModule> {
-    let (mut defined, mut missing) = (Vec::new(), Vec::new());
-    for symbol in wanted {
-        match module.as_ref().and_then(|module| module.get_option(symbol).ok().flatten()) {
-            Some(value) => defined.push((symbol, value)),
-            None => missing.push(symbol),
-        }
-    }
-    if missing.is_empty() && module.is_some() {
-        return module;
-    }
-    Module::with_temp_heap(|stand_in| {
-        for (symbol, value) in &defined {
-            stand_in.set(symbol, stand_in.heap().access_owned_frozen_value(value));
-        }
-        missing.iter().for_each(|symbol| stand_in.set(symbol, Unknown::alloc(stand_in.heap())));
-        stand_in.freeze_named(FrozenHeapName::User(Box::new("stand-ins".to_owned()))).ok()
-    })
-}
-
 fn is_about_load(error: &starlark::Error) -> bool {
     error.without_diagnostic().to_string().starts_with("Cannot import private symbol")
 }
 
-fn top_level<'a>(stmt: &'a AstStmt, each: &mut impl FnMut(&'a AstStmt)) {
+/// Calls `each` with the statements of a file.
+pub(crate) fn top_level<'a>(stmt: &'a AstStmt, each: &mut impl FnMut(&'a AstStmt)) {
     match &stmt.node {
         StmtP::Statements(statements) => statements.iter().for_each(|stmt| top_level(stmt, each)),
         _ => each(stmt),
     }
-}
-
-/// What of the file is still to run after the statement that `error` ended; the names it would have given a value to are
-/// stood in for.
-fn rest_after(source: &Source, tree: &AstModule, error: &starlark::Error, module: &Module<'_>) -> Option<AstModule> {
-    let frames = error.call_stack().frames.iter().filter_map(|frame| frame.location.as_ref());
-    let mut here = frames.chain(error.span()).filter(|location| location.filename() == source.path);
-    let failed_at = here.next()?.span.begin();
-    let mut failed = None;
-    top_level(tree.statement(), &mut |stmt| {
-        if (stmt.span.begin()..stmt.span.end()).contains(&failed_at) {
-            failed = Some(stmt);
-        }
-    });
-    let failed = failed?;
-    let mut names = BTreeSet::new();
-    assigned(failed, &mut names);
-    for name in names {
-        if module.get(name).is_none() {
-            module.set(name, Unknown::alloc(module.heap()));
-        }
-    }
-    // Blank rather than cut, so that positions stay what they are.
-    let end = failed.span.end().get() as usize;
-    let (done, rest) = source.text.split_at_checked(end)?;
-    let mut text = String::with_capacity(source.text.len());
-    for character in done.chars() {
-        match character {
-            '\n' => text.push('\n'),
-            other => text.extend(std::iter::repeat_n(' ', other.len_utf8())),
-        }
-    }
-    text.push_str(rest);
-    AstModule::parse(&source.path, text, &dialect()).ok()
 }

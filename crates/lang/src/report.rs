@@ -56,15 +56,15 @@ impl Report {
         let (clue, made) = self.clue.as_ref()?;
         let site = &self.spot.site;
         let source = session.source(site.call.filename())?;
-        if let Some(found) = source.find_clue(site.call.span, self.spot.steps.first(), clue) {
+        if let Some(found) = source.find_clue(site.call.span, &self.spot.steps, clue) {
             return Some(source.place(found));
         }
         let within_made = made.iter().find_map(|made| {
             let source = session.source(made.call.filename())?;
-            source.find_clue(made.call.span, None, clue).map(|found| source.place(found))
+            source.find_clue(made.call.span, &[], clue).map(|found| source.place(found))
         });
         // A reference is so much of a word of its own that it may stand in a variable's value, further up.
-        let telling = matches!(clue, Clue::Malformed) || matches!(clue, Clue::Word(word) if word.starts_with('$'));
+        let telling = !matches!(clue, Clue::Word(_));
         within_made.or_else(|| source.find_only(clue).filter(|_| telling).map(|found| source.place(found)))
     }
 }

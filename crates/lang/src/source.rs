@@ -55,17 +55,17 @@ impl Source {
         let Some(written) = self.call(call) else { return range(call) };
         let Some((first, rest)) = steps.split_first() else { return range(written.callee.span) };
         match argument(&written, first) {
-            Some(Ok(expr)) => range(descend(expr, rest)),
+            Some(Ok(expr)) => range(descend(expr, rest).span),
             Some(Err(span)) => range(span),
             None => range(written.callee.span),
         }
     }
 
-    /// Within the argument that `step` leads to from the call at `call`, or within the whole call: what `clue` means.
-    pub(crate) fn find_clue(&self, call: Span, step: Option<&Step>, clue: &Clue) -> Option<Range<usize>> {
+    /// Within what `steps` lead to from the call at `call`: what `clue` means.
+    pub(crate) fn find_clue(&self, call: Span, steps: &[Step], clue: &Clue) -> Option<Range<usize>> {
         let written = self.call(call)?;
-        match step {
-            Some(step) => clue.find(&[argument(&written, step)?.ok()?]),
+        match steps.split_first() {
+            Some((first, rest)) => clue.find(&[descend(argument(&written, first)?.ok()?, rest)]),
             None => clue.argument_of(&written).or_else(|| {
                 let all: Vec<&AstExpr> = written.arguments.iter().map(|argument| argument.expr()).collect();
                 clue.find(&all)
@@ -163,7 +163,8 @@ fn starred<'a>(
     written.arguments.iter().find(|argument| is(&argument.node)).map(|argument| Err(argument.span))
 }
 
-fn descend(mut expr: &AstExpr, steps: &[Step]) -> Span {
+/// The expression that `steps` lead to within `expr`, or as much of the way as is written out.
+fn descend<'a>(mut expr: &'a AstExpr, steps: &[Step]) -> &'a AstExpr {
     for step in steps {
         let next = match (step, &expr.node) {
             (Step::Item(at), ExprP::List(items) | ExprP::Tuple(items)) => items.get(*at),
@@ -181,7 +182,7 @@ fn descend(mut expr: &AstExpr, steps: &[Step]) -> Span {
             None => break,
         }
     }
-    expr.span
+    expr
 }
 
 fn is_text(expr: &AstExpr, text: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Files that would take the machine down, evaluated in a process of their own: this very program, when it is told to be
 //! the worker.
+#![expect(clippy::print_stderr, reason = "it is its own test harness")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,5 @@
 //! A large fleet, made by loops.
+#![expect(clippy::print_stderr, reason = "the figure is what one runs it for")]
 
 mod common;
 

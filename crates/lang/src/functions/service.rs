@@ -78,7 +78,7 @@ pub(crate) static SERVICE: Function = Function {
             rules: rules(call),
             update: call.field_or("update", Update::default(), update),
         };
-        call.session.declarations.borrow_mut().insert(call, name, Declared::Service(service));
+        call.session.declarations.borrow_mut().insert(call, name, Declared::Service(Box::new(service)));
         Outcome::Nothing
     },
 };
