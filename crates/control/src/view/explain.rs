@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn says_of_all_replicas_what_it_says_of_each() {
-        let declared = spec(&["n1", "n2", "n3"], &[("web", "a", 5), ("api", "a", 3)]);
+        let mut declared = spec(&["n1", "n2", "n3"], &[("web", "a", 5), ("api", "a", 3)]);
+        declared.services.get_mut("web").unwrap().unit.ports.insert(name("http"), icefield_spec::Port::Dynamic);
         let mut sample = Sample::with(&["n1", "n2", "n3"], &declared);
         for (text, node) in [("web/0", "n1"), ("web/1", "n1"), ("web/3", "n2"), ("api/1", "n3")] {
             sample.place(text, node);
