@@ -163,7 +163,6 @@ impl Work {
         for run in self.runs.values() {
             Groups::remove(&run.order.groups);
         }
-        self.launcher.groups.leave();
     }
 
     fn now(&self) -> Moment {

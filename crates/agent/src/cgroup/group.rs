@@ -36,7 +36,11 @@ impl Groups {
         }
         let mut take = |own: Option<PathBuf>, controller: &str| match own {
             Some(own) => match make(&own, instance) {
-                Ok(folder) => Some(folder),
+                Ok(folder) => {
+                    // That it can be made is enough for now: a node without replicas leaves nothing behind.
+                    remove_above(&folder.join("group"));
+                    Some(folder)
+                }
                 Err(reason) => {
                     reasons.push(reason);
                     None
@@ -76,7 +80,8 @@ impl Groups {
             let group = folder.join(replica);
             // One left over from the run before still counts that run's memory.
             let _ = fs::remove_dir(&group);
-            if let Err(error) = create(&group, &settings) {
+            // Tried twice: another agent that ends may remove a folder above just before it is used.
+            if let Err(error) = create(&group, &settings).or_else(|_| create(&group, &settings)) {
                 made.push(group);
                 Self::remove(&made);
                 return Err(error);
@@ -86,7 +91,8 @@ impl Groups {
         Ok(made)
     }
 
-    /// Removes the groups of a replica whose processes have ended.
+    /// Removes the groups of a replica whose processes have ended, and the agent's own above them if nothing else is in
+    /// them.
     pub(crate) fn remove(groups: &[PathBuf]) {
         for group in groups {
             if let Err(error) = fs::remove_dir(group)
@@ -94,17 +100,15 @@ impl Groups {
             {
                 tracing::debug!(group = %group.display(), %error, "a control group stays");
             }
+            remove_above(group);
         }
     }
+}
 
-    /// Removes the agent's own folders, as far as nothing is in them.
-    pub(crate) fn leave(&self) {
-        for folder in [&self.memory, &self.cpu].into_iter().flatten() {
-            let _ = fs::remove_dir(folder);
-            if let Some(above) = folder.parent() {
-                let _ = fs::remove_dir(above);
-            }
-        }
+/// Another replica, or another agent, may still have its groups there; then they stay.
+fn remove_above(group: &Path) {
+    for above in group.ancestors().skip(1).take(2) {
+        let _ = fs::remove_dir(above);
     }
 }
 

@@ -46,7 +46,7 @@ fn what_was_well_is_started_at_once_and_forgiven_later() {
     assert_eq!(world.at(1_100), ["start web/0"]);
     world.note("web/0", started());
     world.at(1_600);
-    world.now = Duration::from_millis(1_600 + 5_000);
+    world.now = Duration::from_millis(1_600 + 2_000);
     world.note("web/0", ended("killed by SIGKILL"));
     assert_eq!(world.act(), ["start web/0"], "and then for long enough");
 }
