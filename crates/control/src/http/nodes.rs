@@ -59,10 +59,11 @@ pub(crate) async fn heartbeat(
 ) -> Result<Json<HeartbeatReply>, Failure> {
     let node = name(&node)?;
     let heartbeat: Heartbeat = body::json(body).await?;
-    if let Some(command) = registration(&*app.group.state().await, &node, &heartbeat, app.clock.now()) {
-        if let Applied::Refused(reason) = app.group.propose(&command).await? {
-            return Err(Failure::new(ErrorCode::Conflict, reason));
-        }
+    let registration = registration(&*app.group.state().await, &node, &heartbeat, app.clock.now());
+    if let Some(command) = registration
+        && let Applied::Refused(reason) = app.group.propose(&command).await?
+    {
+        return Err(Failure::new(ErrorCode::Conflict, reason));
     }
     let known = heartbeat.endpoints.clone();
     app.leading.heartbeat(&node, heartbeat).await?;
