@@ -1,5 +1,7 @@
 //! The commands that need no cluster.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -94,7 +94,9 @@ fn a_killed_leader_is_replaced_and_nothing_is_lost() {
     kill(&servers[at]["pid"]);
     // It is started anew; whether it or another one leads then is for the servers to settle.
     let start = Instant::now();
-    while !cluster.running()["servers"][at]["pid"].is_u64() || cluster.running()["servers"][at]["pid"] == servers[at]["pid"] {
+    while !cluster.running()["servers"][at]["pid"].is_u64()
+        || cluster.running()["servers"][at]["pid"] == servers[at]["pid"]
+    {
         assert!(start.elapsed() < common::PATIENCE, "the server was not started anew");
         std::thread::sleep(Duration::from_millis(20));
     }

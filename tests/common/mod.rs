@@ -1,5 +1,6 @@
 //! What the tests of the binary share: a home of their own, the command as a user types it, and real clusters.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::print_stderr, reason = "a failed test tells what it saw, a skipped one that it was")]
 
 use std::ffi::OsStr;
 use std::fs;

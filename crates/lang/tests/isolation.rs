@@ -136,7 +136,7 @@ fn a_hundred_megabytes() {
     let folder = folder_with("");
     let file = fs::File::create(folder.path().join("icefield.star")).unwrap();
     file.set_len(100_000_000).unwrap();
-    says(&in_folder(folder.path()), "larger than 4194304 bytes");
+    says(&in_folder(folder.path()), "larger than 4 MiB");
 }
 
 fn a_folder() {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
-use icefield_api::{ApplyRequest, ApplyResponse, ErrorBody, ErrorCode, History, PlanReport, SCHEMA};
+use icefield_api::{ApplyRequest, ApplyResponse, ErrorBody, ErrorCode, History, PlanReport, SCHEMA, UnplacedReplica};
 use icefield_spec::Spec;
 
 use super::app::App;
@@ -73,21 +73,32 @@ async fn report(app: &App, spec: Spec) -> Result<(Spec, PlanReport), Failure> {
 
 /// Says which replicas would fit nowhere, and why.
 fn unplaced(report: &PlanReport) -> ErrorBody {
-    const SHOWN: usize = 50;
+    const SHOWN: usize = 20;
     let message = match report.unplaced.len() {
         1 => "one replica would fit nowhere".to_owned(),
         count => format!("{count} replicas would fit nowhere"),
     };
-    let line = |replica: &icefield_api::UnplacedReplica| {
-        let reasons = replica.reasons.iter().map(|reason| match reason.fix.as_str() {
+    // Neighbours that fit nowhere for the same reasons share a line.
+    let alike = |a: &UnplacedReplica, b: &UnplacedReplica| {
+        a.service == b.service && a.index.checked_add(1) == Some(b.index) && a.reasons == b.reasons
+    };
+    let line = |neighbours: &[UnplacedReplica]| {
+        let [first, rest @ ..] = neighbours else { return String::new() };
+        let which = match rest.last() {
+            Some(last) => format!("{}/{} to {}/{}", first.service, first.index, last.service, last.index),
+            None => format!("{}/{}", first.service, first.index),
+        };
+        let reasons = first.reasons.iter().map(|reason| match reason.fix.as_str() {
             "" => format!("{} excludes {} nodes", reason.rule, reason.nodes),
             fix => format!("{} excludes {} nodes ({fix})", reason.rule, reason.nodes),
         });
-        format!("{}/{}: {}", replica.service, replica.index, reasons.collect::<Vec<_>>().join("; "))
+        format!("{which}: {}", reasons.collect::<Vec<_>>().join("; "))
     };
-    let mut details: Vec<String> = report.unplaced.iter().take(SHOWN).map(line).collect();
-    if let Some(more) = report.unplaced.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        details.push(format!("… and {more} more"));
+    let mut lines = report.unplaced.chunk_by(alike).map(line);
+    let mut details: Vec<String> = lines.by_ref().take(SHOWN).collect();
+    match lines.count() {
+        0 => {}
+        more => details.push(format!("… and {more} more lines like these")),
     }
     ErrorBody { code: ErrorCode::Unplaced, message, details }
 }

@@ -109,7 +109,7 @@ impl Group {
         let (log, machine) = opened.map_err(|error| unusable(error.to_string()))??;
         let shared = machine.shared();
 
-        let mut raft_config = timings.raft_config().map_err(|error| GroupError::Timings(error.to_string()))?;
+        let mut raft_config = timings.raft_config().map_err(GroupError::Timings)?;
         let fresh = log.is_fresh().await.map_err(|error| unusable(error.to_string()))?;
         // A server that comes back hears of its leader soon. Wanting to lead before that would unseat it.
         raft_config.enable_elect = fresh || members.iter().count() == 1;

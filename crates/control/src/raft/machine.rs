@@ -88,12 +88,13 @@ impl RaftStateMachine<TypeConfig> for Machine {
         let size: usize = entries.iter().map(size).sum();
         let state = Arc::clone(&self.shared.state).write_owned().await;
         let image = self.image.clone();
-        let (image, version, applied) = if size > Self::LARGE {
+        let Outcome { image, version, applied } = if size > Self::LARGE {
             let applied = tokio::task::spawn_blocking(move || apply(state, image, entries)).await;
-            applied.map_err(|error| IoError::write_state_machine(&error))??
+            applied.map_err(|error| IoError::write_state_machine(&error))?
         } else {
-            apply(state, image, entries)?
-        };
+            apply(state, image, entries)
+        }
+        .map_err(|error| *error)?;
         self.image = image;
         self.shared.publish(version);
         Ok(applied)
@@ -170,12 +171,21 @@ fn size(entry: &Entry) -> usize {
     }
 }
 
-/// Applies the entries; gives back what is applied now, the state's version and what became of each entry's commands.
+/// What came of applying entries.
+struct Outcome {
+    /// What is applied now.
+    image: Image,
+    /// The state's version.
+    version: u64,
+    /// What became of each entry's commands.
+    applied: Vec<Vec<Applied>>,
+}
+
 fn apply(
     mut state: OwnedRwLockWriteGuard<Arc<State>>,
     mut image: Image,
     entries: Vec<Entry>,
-) -> Result<(Image, u64, Vec<Vec<Applied>>), StorageError> {
+) -> Result<Outcome, Box<StorageError>> {
     let mut results = Vec::with_capacity(entries.len());
     for entry in entries {
         let applied = match entry.payload {
@@ -187,7 +197,8 @@ fn apply(
             EntryPayload::Normal(batch) => {
                 // A command that this version does not know must stop it: leaving it out would make this server's
                 // state another one than that of the rest.
-                let commands = batch.commands().map_err(|error| IoError::apply(entry.log_id, &error))?;
+                let unknown = |error| Box::new(IoError::apply(entry.log_id, &error).into());
+                let commands = batch.commands().map_err(unknown)?;
                 let state = Arc::make_mut(&mut state);
                 let number = |command| {
                     image.commands += 1;
@@ -199,5 +210,5 @@ fn apply(
         image.applied = Some(entry.log_id);
         results.push(applied);
     }
-    Ok((image, state.version, results))
+    Ok(Outcome { image, version: state.version, applied: results })
 }

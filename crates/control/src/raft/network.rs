@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{self, Either};
-use openraft::error::{Fatal, NetworkError, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::error::{Fatal, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::{AnyError, BasicNode, OptionalSend, Snapshot};
@@ -109,13 +109,13 @@ impl RaftNetwork<TypeConfig> for Peer {
                 return Ok(response);
             }
         }
-        let body = encode(&request)?;
+        let body = encode(&request).map_err(unreachable)?;
         if body.len() < Bulk::FROM {
             return self.line.ask(Rpc::Append, body, option.hard_ttl()).await.map_err(unreachable);
         }
         let AppendEntriesRequest { vote, prev_log_id, leader_commit, .. } = request;
         let sign = AppendEntriesRequest::<TypeConfig> { vote, prev_log_id, entries: Vec::new(), leader_commit };
-        let bulk = Bulk::send(self.line.clone(), &request, body, encode(&sign)?, self.heartbeat);
+        let bulk = Bulk::send(self.line.clone(), &request, body, encode(&sign).map_err(unreachable)?, self.heartbeat);
         let bulk = self.bulk.insert(bulk);
         let outcome = bulk.finish().await;
         self.bulk = None;
@@ -123,7 +123,7 @@ impl RaftNetwork<TypeConfig> for Peer {
     }
 
     async fn vote(&mut self, request: VoteRequest<u64>, option: RPCOption) -> Result<VoteResponse<u64>, RpcFailure> {
-        self.line.ask(Rpc::Vote, encode(&request)?, option.hard_ttl()).await.map_err(unreachable)
+        self.line.ask(Rpc::Vote, encode(&request).map_err(unreachable)?, option.hard_ttl()).await.map_err(unreachable)
     }
 
     async fn full_snapshot(
@@ -152,8 +152,8 @@ impl RaftNetwork<TypeConfig> for Peer {
     }
 }
 
-fn encode(request: &impl Serialize) -> Result<Vec<u8>, RpcFailure> {
-    serde_json::to_vec(request).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+fn encode(request: &impl Serialize) -> Result<Vec<u8>, AnyError> {
+    serde_json::to_vec(request).map_err(|error| AnyError::new(&error))
 }
 
 /// Any failure counts as a server that cannot be reached: it is tried again after a pause.

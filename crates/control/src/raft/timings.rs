@@ -34,7 +34,7 @@ impl Default for Timings {
 }
 
 impl Timings {
-    pub(super) fn raft_config(&self) -> Result<openraft::Config, openraft::ConfigError> {
+    pub(super) fn raft_config(&self) -> Result<openraft::Config, String> {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         openraft::Config {
             cluster_name: "icefield".into(),
@@ -50,5 +50,6 @@ impl Timings {
             ..openraft::Config::default()
         }
         .validate()
+        .map_err(|error| error.to_string())
     }
 }

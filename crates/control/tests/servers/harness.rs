@@ -1,6 +1,5 @@
 //! Servers in this process, each with a runtime of its own, so that one can be killed without the others noticing
 //! anything but its silence.
-#![allow(dead_code)]
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -16,8 +15,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 /// A group of servers.
-pub struct Group {
-    pub configs: Vec<ServerConfig>,
+pub(crate) struct Group {
+    pub(crate) configs: Vec<ServerConfig>,
     running: Vec<Option<Running>>,
     /// What the tests themselves run on.
     runtime: Runtime,
@@ -31,11 +30,11 @@ struct Running {
 
 impl Group {
     /// Starts a group of `count` servers.
-    pub fn start(count: usize) -> Self {
+    pub(crate) fn start(count: usize) -> Self {
         Self::start_with(count, Timings::default())
     }
 
-    pub fn start_with(count: usize, timings: Timings) -> Self {
+    pub(crate) fn start_with(count: usize, timings: Timings) -> Self {
         let home = tempfile::tempdir().unwrap();
         let runtime = runtime();
         // All ports are taken before any is given back, so that they differ.
@@ -62,30 +61,30 @@ impl Group {
     }
 
     /// Runs something against the group.
-    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
     /// A client of all servers.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(self.configs.iter().map(|config| format!("http://{}", config.listen)))
     }
 
     /// A client of one server alone.
-    pub fn client_of(&self, at: usize) -> Client {
+    pub(crate) fn client_of(&self, at: usize) -> Client {
         Client::new([self.url(at)])
     }
 
-    pub fn url(&self, at: usize) -> String {
+    pub(crate) fn url(&self, at: usize) -> String {
         format!("http://{}", self.configs[at].listen)
     }
 
-    pub fn data(&self, at: usize) -> PathBuf {
+    pub(crate) fn data(&self, at: usize) -> PathBuf {
         self.configs[at].data.clone()
     }
 
     /// Ends a server at once, as if it had been killed.
-    pub fn kill(&mut self, at: usize) {
+    pub(crate) fn kill(&mut self, at: usize) {
         if let Some(Running { runtime, server }) = self.running[at].take() {
             runtime.shutdown_background();
             drop(server);
@@ -93,14 +92,14 @@ impl Group {
     }
 
     /// Ends a server in good order.
-    pub fn end(&mut self, at: usize) {
+    pub(crate) fn end(&mut self, at: usize) {
         if let Some(Running { runtime, server }) = self.running[at].take() {
             runtime.block_on(server.end());
         }
     }
 
     /// Starts a server, again or for the first time.
-    pub fn restart(&mut self, at: usize) {
+    pub(crate) fn restart(&mut self, at: usize) {
         // A killed server lets go of its port and its folder a moment later.
         let until = Instant::now() + Duration::from_secs(10);
         loop {
@@ -120,7 +119,7 @@ impl Group {
     }
 
     /// The status, once `wanted` holds.
-    pub fn wait_for(&self, wanted: impl Fn(&Status) -> bool) -> Status {
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&Status) -> bool) -> Status {
         let until = Instant::now() + Duration::from_secs(20);
         loop {
             let last = self.block_on(self.client().status(None, Duration::ZERO));
@@ -135,7 +134,7 @@ impl Group {
     }
 
     /// Which server leads.
-    pub fn leader(&self) -> usize {
+    pub(crate) fn leader(&self) -> usize {
         let status = self.wait_for(|status| status.leader.is_some());
         let leader = status.leader.unwrap();
         self.configs.iter().position(|config| config.name == leader).unwrap()
@@ -147,7 +146,7 @@ fn runtime() -> Runtime {
 }
 
 /// A spec with `replicas` of service "web" on nodes "n1" and "n2".
-pub fn spec(replicas: u32) -> Spec {
+pub(crate) fn spec(replicas: u32) -> Spec {
     let node = r#"{"machine": {"cpu": "4", "memory": "4GiB"}}"#;
     let text = format!(
         r#"{{"schema": 1, "cluster": "shop", "nodes": {{"n1": {node}, "n2": {node}}}, "services": {{"web":
@@ -157,12 +156,12 @@ pub fn spec(replicas: u32) -> Spec {
     Spec::from_json(&text).unwrap()
 }
 
-pub fn request(replicas: u32) -> ApplyRequest {
+pub(crate) fn request(replicas: u32) -> ApplyRequest {
     ApplyRequest { spec: spec(replicas), allow_unplaced: true }
 }
 
 /// What an agent without replicas says.
-pub fn heartbeat() -> Heartbeat {
+pub(crate) fn heartbeat() -> Heartbeat {
     Heartbeat {
         address: "127.0.0.1".into(),
         api: "http://127.0.0.1:1".into(),
@@ -176,6 +175,6 @@ pub fn heartbeat() -> Heartbeat {
 }
 
 /// What an error answer says.
-pub fn error_body(text: &str) -> ErrorBody {
+pub(crate) fn error_body(text: &str) -> ErrorBody {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("not an error body ({error}): {text}"))
 }

@@ -1,13 +1,12 @@
 //! Groups of servers: they agree, survive each other, and forget nothing.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{Group, heartbeat, request};
 use icefield_api::{ApplyRequest, NodeAction};
 use icefield_control::Timings;
 use icefield_spec::Name;
+
+use crate::harness::{Group, heartbeat, request};
 
 #[test]
 fn every_server_answers_for_the_group() {
@@ -139,7 +138,7 @@ fn a_server_that_lost_its_folder_is_filled_from_the_others() {
 fn a_change_too_large_for_one_heartbeat_is_agreed_on_without_an_election() {
     let group = Group::start(3);
     let leader = group.leader();
-    let mut spec = common::spec(1);
+    let mut spec = crate::harness::spec(1);
     let service = spec.services.values_mut().next().unwrap();
     for number in 0..60 {
         service.unit.env.insert(format!("LARGE_{number}"), "x".repeat(100_000));

@@ -1,0 +1,6 @@
+//! Real servers, talked to as agents and people do.
+
+mod api;
+mod group;
+mod harness;
+mod start;
