@@ -65,7 +65,7 @@ fn plan_without_a_cluster_places_on_the_declared_machines() {
     }
     assert!(report["unplaced"].as_array().unwrap().is_empty());
     let text = environment.run(["plan"]);
-    assert!(text.stdout.contains("web/0 → n"), "{}", text.stdout);
+    assert!(text.stdout.contains("web/0  place on n"), "{}", text.stdout);
 }
 
 #[test]

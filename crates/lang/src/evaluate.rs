@@ -48,9 +48,9 @@ pub fn evaluate(root: &str, loader: &dyn Loader, vars: &BTreeMap<String, String>
     }
     if session.exhausted.get()
         && let Some(limit) = diagnostics.iter_mut().find(|diagnostic| diagnostic.place.is_none())
-        && let Some((place, label)) = busy_place(root, loader, vars, limits)
+        && let Some(place) = busy_place(root, loader, vars, limits)
     {
-        (limit.place, limit.label) = (Some(place), Some(label));
+        (limit.place, limit.label) = (Some(place), Some("it was still busy here".to_owned()));
     }
     diagnostics.iter_mut().for_each(Diagnostic::tidy);
     let files = session.files.take();

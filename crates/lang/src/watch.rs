@@ -38,19 +38,18 @@ impl<'e> BeforeStmtFuncDyn<'e> for Watcher {
     }
 }
 
-/// Where the evaluation of `root` is, and what it has used by then, in words.
+/// Where the evaluation of `root` is when it has used a part of what `limits` allow.
 pub(crate) fn busy_place(
     root: &str,
     loader: &dyn Loader,
     vars: &BTreeMap<String, String>,
     limits: &Limits,
-) -> Option<(Place, String)> {
+) -> Option<Place> {
     let fraction = Limits { steps: limits.steps / 20, memory: limits.memory / 8, ..*limits };
     let watch = Rc::new(Watch::default());
     let mut session = Session::new(loader, vars, &fraction);
     session.watch = Some(Rc::clone(&watch));
     Files::new(&session).module(root, None);
     let last = watch.last.take().filter(|_| session.exhausted.get())?;
-    let place = session.source(last.filename())?.place(range(last.span));
-    Some((place, format!("it was still busy here after {} steps", session.steps.get())))
+    Some(session.source(last.filename())?.place(range(last.span)))
 }

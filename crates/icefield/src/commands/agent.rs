@@ -66,7 +66,10 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
     connect::runtime()?.block_on(async {
         let fail = |error: AgentError| CommandError::because("the agent cannot go on", &error);
         let agent = Agent::start(config).await.map_err(fail)?;
-        let how = until_told_to_end().await;
+        let how = tokio::select! {
+            how = until_told_to_end() => how,
+            () = agent.failed() => Shutdown::Leave,
+        };
         agent.shut_down(how).await.map_err(fail)?;
         Ok(0)
     })

@@ -21,10 +21,7 @@ pub(crate) fn plan(report: &PlanReport) -> String {
     }
     for changes in by_service.values() {
         for change in changes.iter().take(LISTED) {
-            let node = node_of(report, &change.name);
-            let place = node.map_or(String::new(), |node| format!(" → {node}"));
-            let _ =
-                writeln!(text, "{} {} {}{place}{}", sign(&change.action), change.action, change.name, reason(change));
+            let _ = writeln!(text, "{} {}  {} {}", sign(&change.action), change.name, change.action, change.reason);
         }
         if changes.len() > LISTED {
             let _ = writeln!(text, "  … and {} more", changes.len() - LISTED);
@@ -55,11 +52,6 @@ fn fits_nowhere(service: &Name, replicas: &[&UnplacedReplica]) -> String {
         }
         [] => String::new(),
     }
-}
-
-fn node_of<'a>(report: &'a PlanReport, replica: &str) -> Option<&'a Name> {
-    let (service, index) = replica.split_once('/')?;
-    report.placement.get(service)?.get(&index.parse().ok()?)
 }
 
 fn reason(change: &PlannedChange) -> String {
