@@ -7,7 +7,7 @@ use icefield_api::{Endpoints, ReplicaState};
 use icefield_plan::Endpoint;
 use icefield_spec::Port;
 
-use crate::fixture::{Fixture, exec, name, runs, sh, until};
+use crate::fixture::{Fixture, exec, free_port, name, runs, sh, until};
 use crate::runner::tests;
 
 tests![
@@ -72,13 +72,14 @@ async fn other_ports_replace_too() {
     let fixture = Fixture::running().await;
     let mut unit = sh("echo $PORT_HTTP; sleep 1000");
     unit.ports = BTreeMap::from([(name("http"), Port::Dynamic)]);
-    fixture.want_with_ports(1, &[("web/0", &unit, &[("http", 41_901)])]);
+    let (old, new) = (free_port(), free_port());
+    fixture.want_with_ports(1, &[("web/0", &unit, &[("http", old)])]);
     let before = fixture.healthy("web/0").await;
-    fixture.want_with_ports(2, &[("web/0", &unit, &[("http", 41_902)])]);
+    fixture.want_with_ports(2, &[("web/0", &unit, &[("http", new)])]);
     fixture.report("web/0", |report| report.pid.is_some_and(|pid| pid != before)).await;
     fixture.healthy("web/0").await;
     let log = std::fs::read_to_string(fixture.replica_path("web/0", "log")).unwrap();
-    assert_eq!(log, "41901\n41902\n");
+    assert_eq!(log, format!("{old}\n{new}\n"));
 }
 
 async fn without_a_server_the_kept_generation_holds() {
