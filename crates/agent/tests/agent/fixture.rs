@@ -97,8 +97,12 @@ impl Fixture {
     }
 
     pub(crate) async fn start(&mut self) {
+        self.start_with(self.config()).await;
+    }
+
+    pub(crate) async fn start_with(&mut self, config: AgentConfig) {
         self.cluster.forget();
-        self.agent = Some(self.try_start().await.unwrap());
+        self.agent = Some(Agent::start(config).await.unwrap());
     }
 
     /// The agent is gone from one moment to the next.

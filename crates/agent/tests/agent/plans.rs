@@ -1,6 +1,7 @@
 //! Generations: newer ones are taken up, older ones refused, the newest kept.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use icefield_agent::{AgentError, Shutdown};
 use icefield_api::{Endpoints, ReplicaState};
@@ -15,6 +16,7 @@ tests![
     a_new_revision_replaces_the_old,
     other_ports_replace_too,
     without_a_server_the_kept_generation_holds,
+    a_silent_server_is_passed_over,
     endpoints_are_told_before_the_start_and_after,
     a_folder_is_of_one_agent_and_one_node,
 ];
@@ -92,6 +94,19 @@ async fn without_a_server_the_kept_generation_holds() {
     fixture.cluster.stop();
     fixture.start().await;
     until("it was started again", || std::fs::read_to_string(&started).unwrap().lines().count() == 2).await;
+}
+
+async fn a_silent_server_is_passed_over() {
+    let mut fixture = Fixture::new().await;
+    // Takes connections, as a frozen server's kernel does, and says nothing.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut config = fixture.config();
+    config.servers.insert(0, format!("http://{}", silent.local_addr().unwrap()));
+    fixture.start_with(config).await;
+    let asked = Instant::now();
+    fixture.want(1, &[("web/0", &exec(&["sleep", "1000"]))]);
+    fixture.healthy("web/0").await;
+    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
 }
 
 async fn endpoints_are_told_before_the_start_and_after() {
