@@ -77,6 +77,12 @@ impl Agent {
         self.api
     }
 
+    /// Returns if its work ends though nobody asked for that: a fault of its own, after which only a new agent helps.
+    pub async fn failed(&mut self) -> AgentError {
+        let _ = (&mut self.work).await;
+        AgentError::Failed
+    }
+
     /// Ends it, and returns when it has ended.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Replicas outlive their agent, and the next one takes them over.
 
+use std::time::Duration;
+
 use icefield_agent::{Shutdown, kill_all};
 use icefield_api::ReplicaState;
 
@@ -88,6 +90,12 @@ async fn a_killed_supervisor_takes_its_program_along() {
     let child = number_in(&child).await;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let supervisor = stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse().unwrap();
+    for harmless in ["TERM", "INT", "HUP", "QUIT"] {
+        signal(supervisor, harmless);
+    }
+    // Only when it has come to nothing is it known that they were taken.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(runs(supervisor) && runs(pid));
     signal(supervisor, "KILL");
     let report = fixture.report("web/0", |report| report.restarts == 1 && report.pid.is_some()).await;
     assert_eq!(report.message.as_deref(), Some("started anew after: its supervisor was killed, and it with that"));

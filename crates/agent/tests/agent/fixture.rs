@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use icefield_agent::{Agent, AgentConfig, AgentError, LogLimits, Shutdown, Timings, kill_all};
@@ -95,8 +97,12 @@ impl Fixture {
     }
 
     pub(crate) async fn start(&mut self) {
+        self.start_with(self.config()).await;
+    }
+
+    pub(crate) async fn start_with(&mut self, config: AgentConfig) {
         self.cluster.forget();
-        self.agent = Some(self.try_start().await.unwrap());
+        self.agent = Some(Agent::start(config).await.unwrap());
     }
 
     /// The agent is gone from one moment to the next.
@@ -208,6 +214,18 @@ pub(crate) fn agent_process(args: &[String]) -> ExitCode {
         agent.shut_down(Shutdown::Leave).await.unwrap();
     });
     ExitCode::SUCCESS
+}
+
+/// A port that nobody uses: below those that the kernel gives to connections, and another one each time.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Waits until `is` is so.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use icefield_api::ReplicaState;
 use icefield_spec::{Health, Millis, Port, Probe};
 
-use crate::fixture::{Fixture, check, exec, name, sh};
+use crate::fixture::{Fixture, check, exec, free_port, name, sh};
 use crate::runner::{skip, tests};
 
 tests![
@@ -62,7 +62,7 @@ async fn a_web_server_is_asked_over_http() {
         return skip("a_web_server_is_asked_over_http needs python3");
     }
     let fixture = Fixture::running().await;
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let free = free_port();
     let mut unit = exec(&["python3", "-m", "http.server", "$PORT_HTTP", "--bind", "$ICEFIELD_ADDRESS"]);
     unit.ports = BTreeMap::from([(name("http"), Port::Dynamic)]);
     let probe = |path: &str| Probe::Http { path: path.into(), port: name("http") };

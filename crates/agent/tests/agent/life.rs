@@ -8,7 +8,7 @@ use icefield_agent::Shutdown;
 use icefield_api::ReplicaState;
 use icefield_spec::{Millis, Port, Run};
 
-use crate::fixture::{Fixture, exec, name, number_in, runs, sh, signal, until};
+use crate::fixture::{Fixture, exec, free_port, name, number_in, runs, sh, signal, until};
 use crate::runner::tests;
 
 tests![
@@ -138,8 +138,8 @@ async fn a_unit_without_driver_is_refused_once() {
 
 async fn a_port_that_is_in_use_is_named() {
     let fixture = Fixture::running().await;
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let port = free_port();
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let mut unit = exec(&["sleep", "1000"]);
     unit.ports = BTreeMap::from([(name("http"), Port::Dynamic)]);
     fixture.want_with_ports(1, &[("web/0", &unit, &[("http", port)])]);
@@ -155,7 +155,8 @@ async fn a_replica_is_told_who_it_is() {
     let mut unit = sh(&format!("pwd > {0}.new; env | sort >> {0}.new; mv {0}.new {0}; sleep 1000", told.display()));
     unit.ports = BTreeMap::from([(name("http"), Port::Dynamic)]);
     unit.env = BTreeMap::from([("URL".to_owned(), "http://$ICEFIELD_ADDRESS:$PORT_HTTP".to_owned())]);
-    fixture.want_with_ports(1, &[("web-api/7", &unit, &[("http", 41_873)])]);
+    let port = free_port();
+    fixture.want_with_ports(1, &[("web-api/7", &unit, &[("http", port)])]);
     until("it told", || told.exists()).await;
     let text = std::fs::read_to_string(&told).unwrap();
     let data = fixture.data().canonicalize().unwrap();
@@ -171,8 +172,8 @@ async fn a_replica_is_told_who_it_is() {
         ("ICEFIELD_NODE", "n1"),
         ("ICEFIELD_REVISION", &revision),
         ("ICEFIELD_SERVICE", "web-api"),
-        ("PORT_HTTP", "41873"),
-        ("URL", "http://127.0.0.1:41873"),
+        ("PORT_HTTP", &port.to_string()),
+        ("URL", &format!("http://127.0.0.1:{port}")),
     ];
     // The shell adds a few of its own.
     let told: Vec<_> = lines.filter_map(|line| line.split_once('=')).collect();

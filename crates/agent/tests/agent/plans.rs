@@ -1,13 +1,14 @@
 //! Generations: newer ones are taken up, older ones refused, the newest kept.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use icefield_agent::{AgentError, Shutdown};
 use icefield_api::{Endpoints, ReplicaState};
 use icefield_plan::Endpoint;
 use icefield_spec::Port;
 
-use crate::fixture::{Fixture, exec, name, runs, sh, until};
+use crate::fixture::{Fixture, exec, free_port, name, runs, sh, until};
 use crate::runner::tests;
 
 tests![
@@ -15,6 +16,7 @@ tests![
     a_new_revision_replaces_the_old,
     other_ports_replace_too,
     without_a_server_the_kept_generation_holds,
+    a_silent_server_is_passed_over,
     endpoints_are_told_before_the_start_and_after,
     a_folder_is_of_one_agent_and_one_node,
 ];
@@ -72,13 +74,14 @@ async fn other_ports_replace_too() {
     let fixture = Fixture::running().await;
     let mut unit = sh("echo $PORT_HTTP; sleep 1000");
     unit.ports = BTreeMap::from([(name("http"), Port::Dynamic)]);
-    fixture.want_with_ports(1, &[("web/0", &unit, &[("http", 41_901)])]);
+    let (old, new) = (free_port(), free_port());
+    fixture.want_with_ports(1, &[("web/0", &unit, &[("http", old)])]);
     let before = fixture.healthy("web/0").await;
-    fixture.want_with_ports(2, &[("web/0", &unit, &[("http", 41_902)])]);
+    fixture.want_with_ports(2, &[("web/0", &unit, &[("http", new)])]);
     fixture.report("web/0", |report| report.pid.is_some_and(|pid| pid != before)).await;
     fixture.healthy("web/0").await;
     let log = std::fs::read_to_string(fixture.replica_path("web/0", "log")).unwrap();
-    assert_eq!(log, "41901\n41902\n");
+    assert_eq!(log, format!("{old}\n{new}\n"));
 }
 
 async fn without_a_server_the_kept_generation_holds() {
@@ -91,6 +94,19 @@ async fn without_a_server_the_kept_generation_holds() {
     fixture.cluster.stop();
     fixture.start().await;
     until("it was started again", || std::fs::read_to_string(&started).unwrap().lines().count() == 2).await;
+}
+
+async fn a_silent_server_is_passed_over() {
+    let mut fixture = Fixture::new().await;
+    // Takes connections, as a frozen server's kernel does, and says nothing.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut config = fixture.config();
+    config.servers.insert(0, format!("http://{}", silent.local_addr().unwrap()));
+    fixture.start_with(config).await;
+    let asked = Instant::now();
+    fixture.want(1, &[("web/0", &exec(&["sleep", "1000"]))]);
+    fixture.healthy("web/0").await;
+    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
 }
 
 async fn endpoints_are_told_before_the_start_and_after() {
