@@ -65,10 +65,10 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
     };
     connect::runtime()?.block_on(async {
         let fail = |error: AgentError| CommandError::because("the agent cannot go on", &error);
-        let agent = Agent::start(config).await.map_err(fail)?;
+        let mut agent = Agent::start(config).await.map_err(fail)?;
         let how = tokio::select! {
             how = until_told_to_end() => how,
-            () = agent.failed() => Shutdown::Leave,
+            error = agent.failed() => return Err(fail(error)),
         };
         agent.shut_down(how).await.map_err(fail)?;
         Ok(0)
