@@ -48,11 +48,9 @@ pub(crate) fn run(options: &Options) -> Result<u8, CommandError> {
         .map_err(|error| CommandError::because(format!("cannot create {}", options.data.display()), &error))?;
     let data = fs::canonicalize(&options.data)?;
     let layout = Layout::new(data);
-    let Some(lock) = layout.lock()? else {
+    let Some(_lock) = layout.lock()? else {
         return Err(already_running(&layout));
     };
-    // Held until the process is gone, and not a moment less: `--stop` waits for that.
-    std::mem::forget(lock);
     layout.create()?;
     let registry = Registry::open()?;
     sweep(&registry);

@@ -1,8 +1,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::layout::Layout;
 use super::registry::Registry;
@@ -10,8 +10,7 @@ use crate::command_error::CommandError;
 use crate::output;
 
 /// How long a cluster may take to end.
-const PATIENCE: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(50);
+const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
 /// Ends the dev cluster with its data in `data`, or the only one that runs.
 pub(crate) fn stop(data: Option<PathBuf>) -> Result<u8, CommandError> {
@@ -31,25 +30,29 @@ pub(crate) fn stop(data: Option<PathBuf>) -> Result<u8, CommandError> {
             }
         },
     };
-    let running = layout.read_running();
     if layout.is_locked() {
-        let pid = running.as_ref().and_then(|running| Pid::from_raw(running.pid.cast_signed()));
-        let pid = pid
-            .ok_or_else(|| CommandError::new(format!("{} does not say which process runs", layout.root().display())))?;
-        kill_process(pid, Signal::TERM).map_err(|error| CommandError::because("cannot end the dev cluster", &error))?;
-        let start = Instant::now();
-        while layout.is_locked() {
-            if start.elapsed() > PATIENCE {
-                return Err(
-                    CommandError::new("the dev cluster does not end").hint(format!("kill -9 {}", pid.as_raw_nonzero()))
-                );
-            }
-            std::thread::sleep(LOOK);
-        }
+        end(&layout)?;
     }
     clear(&registry, &layout);
     output::line("the dev cluster has ended")?;
     Ok(0)
+}
+
+/// Ends the process that has the data folder, and waits until it is gone.
+fn end(layout: &Layout) -> Result<(), CommandError> {
+    let fail = |error: &dyn std::error::Error| CommandError::because("cannot end the dev cluster", error);
+    let running = layout.read_running();
+    let pid = running
+        .and_then(|running| Pid::from_raw(running.pid.cast_signed()))
+        .ok_or_else(|| CommandError::new(format!("{} does not say which process runs", layout.root().display())))?;
+    let process = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| fail(&error))?;
+    pidfd_send_signal(&process, Signal::TERM).map_err(|error| fail(&error))?;
+    // A process's descriptor is readable once it has ended.
+    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&PATIENCE)).map_err(|error| fail(&error))?;
+    if ended == 0 {
+        return Err(CommandError::new("the dev cluster does not end").hint(format!("kill -9 {}", pid.as_raw_nonzero())));
+    }
+    Ok(())
 }
 
 /// Ends what is left of clusters whose `icefield dev` was killed.
