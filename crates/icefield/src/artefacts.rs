@@ -42,7 +42,7 @@ impl Artefacts {
 
     /// Writes `files` and notes that they belong here.
     pub(crate) fn write(&mut self, files: Vec<File>) -> Result<(), CommandError> {
-        let paths = Self::write_files(&self.folder, files)?;
+        let paths = Self::write_files(&self.folder, files, self.is_new())?;
         self.add(paths);
         Ok(())
     }
@@ -52,13 +52,18 @@ impl Artefacts {
         self.now.extend(paths);
     }
 
-    /// Writes `files` below `folder`, and gives their paths. A file that is as it should be is left alone, so that its
-    /// time tells when it last changed.
-    pub(crate) fn write_files(folder: &Path, files: Vec<File>) -> Result<Vec<String>, CommandError> {
+    /// Whether the folder held nothing before.
+    pub(crate) fn is_new(&self) -> bool {
+        self.before.is_empty()
+    }
+
+    /// Writes `files` below `folder`, and gives their paths. Unless the folder `is_new`, a file that is as it should be
+    /// is left alone, so that its time tells when it last changed.
+    pub(crate) fn write_files(folder: &Path, files: Vec<File>, is_new: bool) -> Result<Vec<String>, CommandError> {
         let mut paths = Vec::with_capacity(files.len());
         for file in files {
             let path = folder.join(&file.path);
-            if fs::read(&path).is_ok_and(|bytes| bytes == file.text.as_bytes()) {
+            if !is_new && fs::read(&path).is_ok_and(|bytes| bytes == file.text.as_bytes()) {
                 paths.push(file.path);
                 continue;
             }

@@ -57,12 +57,12 @@ pub(crate) fn run(arguments: &CompileArgs) -> Result<u8, CommandError> {
         let workers: Vec<_> = plans
             .chunks(share)
             .map(|plans| {
-                let (emitter, folder) = (&emitter, artefacts.folder());
+                let (emitter, folder, is_new) = (&emitter, artefacts.folder(), artefacts.is_new());
                 scope.spawn(move || {
                     let mut paths = Vec::new();
                     for plan in plans {
                         let files = emitter.node(plan).map_err(inexpressible)?;
-                        paths.extend(Artefacts::write_files(folder, files)?);
+                        paths.extend(Artefacts::write_files(folder, files, is_new)?);
                     }
                     Ok::<_, CommandError>(paths)
                 })
