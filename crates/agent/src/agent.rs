@@ -14,6 +14,7 @@ use crate::driver::Drivers;
 use crate::generation::Kept;
 use crate::home::Home;
 use crate::launch::Launcher;
+use crate::shutdown::Shutdown;
 use crate::work::Work;
 use crate::{AgentConfig, AgentError};
 
@@ -29,15 +30,6 @@ pub struct Agent {
     work: JoinHandle<()>,
     /// Held as long as the agent runs.
     _lock: File,
-}
-
-/// What an agent that ends does with its replicas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shutdown {
-    /// They go on, and the next agent takes them over.
-    Leave,
-    /// They are stopped first, each in the time that it is given.
-    Stop,
 }
 
 impl Agent {

@@ -4,11 +4,8 @@ use std::path::{Path, PathBuf};
 
 use icefield_spec::{Bytes, Cpu};
 
-use super::hierarchy::Own;
+use super::hierarchy::{FOLDER, Own};
 use super::setting::{self, Setting};
-
-/// The folder, beneath the agent's own group, of all that Icefield makes.
-pub(super) const FOLDER: &str = "icefield";
 
 /// The groups that one agent can make for its replicas.
 #[derive(Debug)]

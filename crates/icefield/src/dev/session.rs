@@ -92,6 +92,7 @@ struct Session<'a> {
 impl Session<'_> {
     async fn run(&mut self, evaluated: Evaluated, nodes: Vec<Name>) -> Result<u8, CommandError> {
         let start = Instant::now();
+        self.live.note(&format!("starting servers and {} agents …", nodes.len()))?;
         self.cluster.start_servers(self.options.servers)?;
         self.cluster.start_nodes(&nodes)?;
         self.write_running()?;
