@@ -129,7 +129,8 @@ impl Source {
         Ok(match Spec::from_json(&text) {
             Ok(spec) => Ok(Evaluated { spec, files }),
             Err(problems) => {
-                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                let head = console::style("error:").for_stderr().red().bold().to_string();
+                let lines: Vec<String> = problems.iter().map(|problem| format!("{head} {problem}")).collect();
                 Err(Mistakes { text: lines.join("\n"), count: problems.len(), files })
             }
         })
