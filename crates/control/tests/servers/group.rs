@@ -185,3 +185,21 @@ fn many_writers_at_once_are_all_answered() {
         }
     });
 }
+
+#[test]
+fn large_changes_do_not_pile_up_in_the_log() {
+    let group = Group::start_with(1, Timings { snapshot_bytes: 100_000, keep_entries: 0, ..Timings::default() });
+    let mut spec = crate::harness::spec(0);
+    for number in 0..20 {
+        let service = spec.services.values_mut().next().unwrap();
+        service.unit.env.insert("LARGE".into(), number.to_string().repeat(30_000));
+        let request = ApplyRequest { spec: spec.clone(), allow_unplaced: true };
+        group.block_on(group.client().apply(&request)).unwrap();
+    }
+    let snapshot = group.data(0).join("snapshot");
+    let until = Instant::now() + Duration::from_secs(5);
+    while !snapshot.exists() {
+        assert!(Instant::now() < until, "no snapshot was made");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -86,8 +86,9 @@ impl Group {
     /// Ends a server at once, as if it had been killed.
     pub(crate) fn kill(&mut self, at: usize) {
         if let Some(Running { runtime, server }) = self.running[at].take() {
-            runtime.shutdown_background();
             drop(server);
+            // When this returns, nothing of it runs any more.
+            runtime.shutdown_timeout(Duration::from_secs(5));
         }
     }
 
