@@ -2,6 +2,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use icefield_spec::Revision;
 use tokio::net::TcpListener;
@@ -13,8 +14,13 @@ use crate::driver::Drivers;
 use crate::generation::Kept;
 use crate::home::Home;
 use crate::launch::Launcher;
+use crate::shutdown::Shutdown;
 use crate::work::Work;
 use crate::{AgentConfig, AgentError};
+
+/// How often, and how long apart, an agent tries to have its folder for itself.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A running agent. Dropping it ends it as if it were killed: its replicas go on.
 #[derive(Debug)]
@@ -24,15 +30,6 @@ pub struct Agent {
     work: JoinHandle<()>,
     /// Held as long as the agent runs.
     _lock: File,
-}
-
-/// What an agent that ends does with its replicas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shutdown {
-    /// They go on, and the next agent takes them over.
-    Leave,
-    /// They are stopped first, each in the time that it is given.
-    Stop,
 }
 
 impl Agent {
@@ -46,7 +43,7 @@ impl Agent {
         }
         let data = prepare(&config.data).map_err(|source| folder(&config.data, source))?;
         let home = Home::new(&data);
-        let lock = lock(&home)?;
+        let lock = lock(&home).await?;
         let (kept, complaint) = Kept::open(home.generation(), config.node.clone());
         if let Some(newest) = kept.newest().filter(|newest| newest.plan.node != config.node) {
             return Err(AgentError::OtherNode { folder: data, owner: newest.plan.node.clone(), node: config.node });
@@ -70,6 +67,12 @@ impl Agent {
     /// Where its own API listens.
     pub const fn api(&self) -> SocketAddr {
         self.api
+    }
+
+    /// Returns if its work ends though nobody asked for that: a fault of its own, after which only a new agent helps.
+    pub async fn failed(&mut self) -> AgentError {
+        let _ = (&mut self.work).await;
+        AgentError::Failed
     }
 
     /// Ends it, and returns when it has ended.
@@ -105,12 +108,18 @@ fn prepare(data: &Path) -> io::Result<PathBuf> {
     }
 }
 
-fn lock(home: &Home) -> Result<File, AgentError> {
+async fn lock(home: &Home) -> Result<File, AgentError> {
     let open = File::options().create(true).truncate(false).write(true).open(home.lock());
     let file = open.map_err(|source| folder(home.root(), source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(AgentError::Running { folder: home.root().into() }),
-        Err(TryLockError::Error(source)) => Err(folder(home.root(), source)),
+    let mut tries = LOCK_TRIES;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A process that an agent was just starting when it was killed has the lock until it is another program.
+            Err(TryLockError::WouldBlock) if tries > 0 => tokio::time::sleep(LOCK_PAUSE).await,
+            Err(TryLockError::WouldBlock) => return Err(AgentError::Running { folder: home.root().into() }),
+            Err(TryLockError::Error(source)) => return Err(folder(home.root(), source)),
+        }
+        tries -= 1;
     }
 }

@@ -67,6 +67,9 @@ impl Kept {
         if offered.hash != offered.plan.hash() {
             return refuse("its hash is not that of its plan".into());
         }
+        if let Some(id) = offered.plan.replicas.keys().find(|id| offered.plan.unit(id).is_none()) {
+            return refuse(format!("it does not say what {id} is to run"));
+        }
         let own = self.newest.as_ref()?;
         if offered.plan.cluster != own.plan.cluster {
             return refuse(format!(
@@ -92,7 +95,8 @@ impl Kept {
 mod tests {
     use std::collections::BTreeMap;
 
-    use icefield_plan::NodePlan;
+    use icefield_plan::{NodePlan, PlannedReplica};
+    use icefield_spec::Revision;
 
     use super::*;
 
@@ -151,6 +155,11 @@ mod tests {
         };
         assert!(refused(kept.offer(changed(&|plan| plan.node = name("n2"))).unwrap()).contains("for the node n2"));
         assert!(refused(kept.offer(changed(&|plan| plan.schema = 7)).unwrap()).contains("its form is 7"));
+        let unknown = changed(&|plan| {
+            let replica = PlannedReplica { revision: Revision::of("unknown"), ports: BTreeMap::new() };
+            plan.replicas.insert("web/0".parse().unwrap(), replica);
+        });
+        assert!(refused(kept.offer(unknown).unwrap()).contains("what web/0 is to run"));
         let forged = Generation { plan: generation(9, "b").plan, ..generation(9, "a") };
         assert!(refused(kept.offer(forged).unwrap()).contains("hash"));
         kept.offer(generation(1, "a")).unwrap();

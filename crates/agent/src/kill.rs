@@ -50,7 +50,9 @@ pub fn kill_all(data: &Path) -> Result<usize, AgentError> {
             return Err(AgentError::Lingering { folder: data.into(), count: left.len() });
         }
         std::thread::sleep(Duration::from_millis(2));
-        left.iter().for_each(|victim| drop(victim.kill()));
+        for victim in &left {
+            victim.kill();
+        }
     }
 }
 

@@ -200,7 +200,10 @@ pub(crate) async fn conclude(home: &ReplicaHome, order: &RunOrder, process: &Pro
         tracing::error!(replica = %order.replica, %error, "lost sight of its supervisor");
     }
     let outcome = outcome(home, order, process);
-    sweep(order, process).await;
+    // A supervisor that could tell of the end has seen to the rest as well.
+    if matches!(outcome, Outcome::Unseen { .. }) {
+        sweep(order, process).await;
+    }
     outcome
 }
 

@@ -27,11 +27,13 @@ mod record;
 mod run;
 mod servers;
 mod shim;
+mod shutdown;
 mod work;
 
-pub use agent::{Agent, Shutdown};
+pub use agent::Agent;
 pub use config::AgentConfig;
 pub use core::Timings;
 pub use error::AgentError;
 pub use kill::kill_all;
 pub use shim::{LogLimits, shim_main};
+pub use shutdown::Shutdown;

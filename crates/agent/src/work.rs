@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::adopt::{Adopted, adopt};
-use crate::agent::Shutdown;
 use crate::cgroup::Groups;
 use crate::core::{Action, Answer, Event, Incarnation, Local, Moment, Wanted, decide};
 use crate::driver::NotStarted;
@@ -25,6 +24,7 @@ use crate::probe::{self, Asked};
 use crate::process::Process;
 use crate::run::{News, Run, RunNews};
 use crate::servers::Servers;
+use crate::shutdown::Shutdown;
 use crate::{AgentConfig, api};
 
 /// The agent's loop: hears what happens, lets `core` decide, and has it carried out.
@@ -163,7 +163,6 @@ impl Work {
         for run in self.runs.values() {
             Groups::remove(&run.order.groups);
         }
-        self.launcher.groups.leave();
     }
 
     fn now(&self) -> Moment {

@@ -20,6 +20,5 @@ pub struct ExplainedReplica {
     /// Why it was put there, as it was said then; `None` if it is placed nowhere.
     pub decided: Option<String>,
     /// How it stands now.
-    #[serde(flatten)]
     pub explanation: Explanation,
 }

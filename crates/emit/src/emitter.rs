@@ -2,6 +2,7 @@ use icefield_plan::NodePlan;
 use icefield_spec::Spec;
 
 use crate::fleet::Fleet;
+use crate::form::Form;
 use crate::nix::Nix;
 use crate::systemd::Systemd;
 use crate::{EmitError, File, Target, Tree};
@@ -9,14 +10,6 @@ use crate::{EmitError, File, Target, Tree};
 /// Writes one cluster in one target's form.
 pub struct Emitter<'a> {
     form: Box<dyn Form + Sync + 'a>,
-}
-
-/// What a target's module does.
-pub(crate) trait Form {
-    /// The files that belong to no single node.
-    fn shared(&self) -> Result<Vec<File>, EmitError>;
-    /// The files of one node.
-    fn node(&self, plan: &NodePlan) -> Result<Vec<File>, EmitError>;
 }
 
 impl<'a> Emitter<'a> {

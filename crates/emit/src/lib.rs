@@ -12,6 +12,7 @@ mod emitter;
 mod error;
 mod file;
 mod fleet;
+mod form;
 mod limits;
 mod nix;
 mod package;

@@ -1,1 +1,62 @@
-fn main() {}
+//! The command `icefield`: the one place where the parts are put together.
+//!
+//! Each subcommand is a file of `commands`; `dev` runs a whole cluster on this machine; `render` turns answers into
+//! text. Libraries print nothing and read no environment: all of that happens here.
+
+mod artefacts;
+mod cli;
+mod command_error;
+mod commands;
+mod connect;
+mod dev;
+mod home;
+mod output;
+mod progress;
+mod render;
+mod source;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::cli::Cli;
+use crate::command_error::CommandError;
+
+fn main() -> ExitCode {
+    // A shim stands by every replica's process, so it starts before anything that would cost memory.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == *"shim") {
+        return exit_code(icefield_agent::shim_main(arguments));
+    }
+    match Cli::try_parse() {
+        Ok(cli) => finish(commands::run(cli)),
+        Err(error) => {
+            let _ = error.print();
+            // Not clap's own 2: that means "there are changes" (see `icefield plan`).
+            let told = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            exit_code(if told { 0 } else { 1 })
+        }
+    }
+}
+
+/// The command that runs another part of this very binary.
+fn own_binary() -> OsString {
+    // The link stays true when the file is replaced under a running process, as an upgrade does.
+    std::env::current_exe().map_or_else(|_| "/proc/self/exe".into(), Into::into)
+}
+
+fn finish(result: Result<u8, CommandError>) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            error.report();
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}

@@ -24,6 +24,8 @@ pub(crate) struct Arg<'c, 'v> {
     parent: Option<&'c Arg<'c, 'v>>,
     step: Step,
     value: Value<'v>,
+    /// How it could be written.
+    example: &'static str,
 }
 
 impl<'c, 'v> Arg<'c, 'v> {
@@ -37,14 +39,15 @@ impl<'c, 'v> Arg<'c, 'v> {
         position: usize,
         value: Value<'v>,
     ) -> Self {
-        Self { session, site, parent: None, step: Step::Parameter { name: parameter.name, position }, value }
+        let step = Step::Parameter { name: parameter.name, position };
+        Self { session, site, parent: None, step, value, example: parameter.kind }
     }
 
     fn within<'x>(&'x self, step: Step, value: Value<'v>) -> Arg<'x, 'v>
     where
         'c: 'x,
     {
-        Arg { session: self.session, site: self.site, parent: Some(self), step, value }
+        Arg { session: self.session, site: self.site, parent: Some(self), step, value, example: "" }
     }
 
     pub(crate) fn value(&self) -> Value<'v> {
@@ -65,7 +68,7 @@ impl<'c, 'v> Arg<'c, 'v> {
             Step::Parameter { name, .. } => format!("{name:?}"),
             Step::Named(name) => format!("{name:?}"),
             Step::Positional(at) | Step::Item(at) => format!("item {}{}", at + 1, of(&self.parent)),
-            Step::Key(_) => format!("a key{}", of(&self.parent)),
+            Step::Key(_) | Step::Entry(_) => format!("a key{}", of(&self.parent)),
             Step::Value(key) => format!("{key:?}{}", of(&self.parent)),
         }
     }
@@ -87,7 +90,7 @@ impl<'c, 'v> Arg<'c, 'v> {
             return None;
         }
         let forgot = Builtin::from_value(self.value)
-            .map(|builtin| format!("{builtin} is a function; call it: {builtin}()"))
+            .map(|builtin| format!("{builtin} is a function; call it: {}", builtin.doc().signature()))
             .or(help);
         let message = format!("{} must be {wanted}", self.what());
         let report = Report::new(self.spot(), message).label(format!("this is {}", describe(self.value)));
@@ -99,27 +102,40 @@ impl<'c, 'v> Arg<'c, 'v> {
         if let Some(text) = self.value.unpack_str() {
             return Some(text.to_owned());
         }
-        let number = self.value.unpack_i32().is_some() || self.value.downcast_ref::<StarlarkFloat>().is_some();
-        let help = number.then(|| format!("put it in quotes: \"{}\"", self.value));
+        let plain = matches!(self.value.get_type(), "int" | "float" | "bool");
+        let help = plain.then(|| format!("put it in quotes: \"{}\"", self.value));
         self.mismatch("text", help)
     }
 
     /// A name, such as services have.
     pub(crate) fn name(&self) -> Option<Name> {
-        let text = self.text()?;
-        Name::new(&text).map_err(|error| self.refuse::<()>(error.to_string(), name_help(&text))).ok()
+        self.as_name(&self.text()?)
+    }
+
+    /// `text`, which the value is or stands for, as a name.
+    pub(crate) fn as_name(&self, text: &str) -> Option<Name> {
+        Name::new(text).map_err(|error| self.refuse::<()>(error.to_string(), name_help(text))).ok()
     }
 
     /// A whole number from `least` to `most`, both of which `T` holds.
     pub(crate) fn whole<T: TryFrom<i64>>(&self, least: i64, most: i64) -> Option<T> {
         if self.value.get_type() != "int" {
-            let quoted = self.value.unpack_str().filter(|text| text.parse::<i64>().is_ok());
-            return self.mismatch("a whole number", quoted.map(|text| format!("without the quotes: {text}")));
+            return self.mismatch("a whole number", self.without_quotes());
         }
-        let number = i64::unpack_value(self.value).ok().flatten().filter(|number| (least..=most).contains(number));
-        number
-            .and_then(|number| T::try_from(number).ok())
-            .or_else(|| self.refuse(format!("{} must be from {least} to {most}", self.what()), None))
+        let number = i64::unpack_value(self.value).ok().flatten();
+        let bound = match number {
+            Some(number) if number < least => format!("at least {least}"),
+            None if self.value.to_str().starts_with('-') => format!("at least {least}"),
+            Some(number) if number <= most => return T::try_from(number).ok(),
+            _ => format!("at most {most}"),
+        };
+        self.refuse(format!("{} must be {bound}", self.what()), None)
+    }
+
+    /// What to do about a number that stands in quotes.
+    fn without_quotes(&self) -> Option<String> {
+        let quoted = self.value.unpack_str().filter(|text| text.trim().parse::<i64>().is_ok());
+        quoted.map(|text| format!("without the quotes: {}", text.trim()))
     }
 
     pub(crate) fn flag(&self) -> Option<bool> {
@@ -169,7 +185,7 @@ impl<'c, 'v> Arg<'c, 'v> {
     pub(crate) fn items<T>(&self, read: impl Fn(&Arg<'_, 'v>) -> Option<T>) -> Option<Vec<T>> {
         let Some(list) = UnpackListOrTuple::<Value<'v>>::unpack_value(self.value).ok().flatten() else {
             let lonely = self.value.unpack_str().is_some() || Made::from_value(self.value).is_some();
-            return self.mismatch("a list", lonely.then(|| "put it in brackets: […]".into()));
+            return self.mismatch("a list", lonely.then(|| format!("put it in brackets: [{}]", self.value.to_repr())));
         };
         let items = list.items.into_iter().enumerate();
         all(items.map(|(at, value)| read(&self.within(Step::Item(at), value))))
@@ -178,13 +194,14 @@ impl<'c, 'v> Arg<'c, 'v> {
     /// A dictionary with text for keys, whose values `read` reads.
     pub(crate) fn entries<T>(&self, read: impl Fn(&str, &Arg<'_, 'v>) -> Option<T>) -> Option<Vec<(String, T)>> {
         let Some(dict) = DictRef::from_value(self.value) else {
-            return self.mismatch("a dictionary", Some("write it like {\"key\": \"value\"}".into()));
+            let example = if self.example.is_empty() { "{\"key\": \"value\"}" } else { self.example };
+            return self.mismatch("a dictionary", Some(format!("write it like {example}")));
         };
         let entries: Vec<(Value<'v>, Value<'v>)> = dict.iter().collect();
         drop(dict);
-        all(entries.into_iter().map(|(key, value)| {
+        all(entries.into_iter().enumerate().map(|(at, (key, value))| {
             let Some(text) = key.unpack_str() else {
-                let step = Step::Key(key.to_str());
+                let step = Step::Entry(at);
                 return self.within(step, key).mismatch("text", Some(format!("put it in quotes: \"{key}\"")));
             };
             let entry = read(text, &self.within(Step::Value(text.to_owned()), value))?;
@@ -205,7 +222,7 @@ impl<'c, 'v> Arg<'c, 'v> {
         let thing = Made::from_value(self.value).and_then(|made| self.session.thing(made.number));
         match thing.and_then(|(thing, _)| pick(thing)) {
             Some(picked) => Some(picked),
-            None => self.mismatch(wanted, None),
+            None => self.mismatch(wanted, self.without_quotes().filter(|_| wanted.ends_with("number"))),
         }
     }
 

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use icefield_spec::Problem;
 
+use crate::clue::Clue;
 use crate::declarations::{Declarations, Kind, Origin};
 use crate::functions::FUNCTIONS;
 use crate::report::Report;
@@ -25,9 +26,14 @@ pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Re
         steps.push(key_or_value(field, key, problem));
     }
     let made = origin.made.iter().filter(|(of, _)| *of == field).map(|(_, site)| Rc::clone(site));
-    let mut report = Report::new(Spot { site: Rc::clone(&origin.site), steps }, problem.message.clone());
-    report.help.clone_from(&problem.help);
-    report.word = word(&problem.message).map(|word| (word, made.collect()));
+    // The spec's word for it differs from the language's.
+    let message = match problem.message.strip_prefix("interval ") {
+        Some(rest) => format!("every = {rest}"),
+        None => problem.message.clone(),
+    };
+    let mut report = Report::new(Spot { site: Rc::clone(&origin.site), steps }, message);
+    report.help = help(problem).or_else(|| problem.help.clone());
+    report.clue = clue(&report.message).map(|clue| (clue, made.collect()));
     Some(Ok(report))
 }
 
@@ -35,9 +41,12 @@ pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Re
 fn follows(declarations: &Declarations, kind: Kind, origin: &Origin, field: &str) -> bool {
     let broken = |field: &str| origin.broken.contains(&field);
     let variables = matches!(field, "run" | "env" | "health") && (broken("ports") || broken("env"));
-    let labels = matches!(field, "require" | "prefer" | "spread")
-        && (declarations.any_broken(Kind::Nodes, "labels") || declarations.any_broken(Kind::Pools, "labels"));
+    let label = matches!(field, "require" | "prefer" | "spread");
+    let refers = label || matches!(field, "uses" | "base");
+    let labels =
+        label && (declarations.any_broken(Kind::Nodes, "labels") || declarations.any_broken(Kind::Pools, "labels"));
     broken(field)
+        || refers && declarations.incomplete
         || kind == Kind::Services && (variables || labels)
         || field == "uses" && declarations.any_broken(Kind::Services, "name")
         || field == "base" && declarations.any_broken(Kind::Bases, "name")
@@ -61,21 +70,34 @@ fn key_or_value(field: &str, key: &str, problem: &Problem) -> Step {
     if field == "env" && about_key { Step::Key(key.to_owned()) } else { Step::Value(key.to_owned()) }
 }
 
-/// The word of a problem's message that is likely to stand in the text: what is quoted, a `$NAME`, or a parameter's name
-/// at its start.
-fn word(message: &str) -> Option<String> {
-    if let Some((_, rest)) = message.split_once('"')
-        && let Some((quoted, _)) = rest.split_once('"')
-        && !quoted.is_empty()
-    {
-        return Some(quoted.to_owned());
+/// What a problem's message tells of the text: what is quoted, a `$NAME`, or a parameter's name at its start.
+fn clue(message: &str) -> Option<Clue> {
+    if message.starts_with("a lone \"$\"") || message.starts_with("\"${\" without") {
+        return Some(Clue::Malformed);
     }
-    if let Some(at) = message.find('$') {
-        return message[at..].split_whitespace().next().map(str::to_owned);
+    if let Some(name) = message.strip_prefix("unknown variable $") {
+        return Some(Clue::Reference(name.to_owned()));
+    }
+    if let Some(quoted) = quoted(message) {
+        return Some(Clue::Word(quoted.to_owned()));
     }
     let first = message.split_whitespace().next()?;
-    // The spec's word differs from the language's.
-    let first = if first == "interval" { "every" } else { first };
-    let known = FUNCTIONS.iter().flat_map(|function| function.doc.parameters);
-    known.into_iter().any(|parameter| parameter.name == first).then(|| first.to_owned())
+    let mut known = FUNCTIONS.iter().flat_map(|function| function.doc.parameters);
+    known.any(|parameter| parameter.name == first).then(|| Clue::Word(first.to_owned()))
+}
+
+fn quoted(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once('"')?;
+    let (quoted, _) = rest.split_once('"')?;
+    Some(quoted).filter(|quoted| !quoted.is_empty())
+}
+
+/// What to do, in the language's own words, where the spec has nothing better.
+fn help(problem: &Problem) -> Option<String> {
+    let near = problem.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+    let message = problem.message.as_str();
+    let port = message.strip_prefix("the service has no port ").and_then(quoted).map(str::to_owned);
+    let variable = message.strip_prefix("unknown variable $PORT_");
+    let port = port.or_else(|| variable.map(|name| name.to_ascii_lowercase().replace('_', "-")));
+    port.filter(|_| !near).map(|port| format!("declare the port: ports = {{{port:?}: dynamic()}}"))
 }

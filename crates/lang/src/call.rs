@@ -6,7 +6,7 @@ use starlark::values::list::ListRef;
 use starlark::values::{Heap, Value};
 
 use crate::arg::Arg;
-use crate::docs::FunctionDoc;
+use crate::docs::{FunctionDoc, ParameterDoc};
 use crate::functions::{Function, Outcome};
 use crate::report::Report;
 use crate::session::Session;
@@ -24,6 +24,8 @@ pub(crate) struct Call<'c, 'v> {
     pub(crate) broken: Vec<&'static str>,
     /// Where the things that were given were made, by parameter.
     pub(crate) made: Vec<(&'static str, Rc<Site>)>,
+    /// Whether there were more arguments by position than may be: what seems missing was likely among them.
+    crowded: bool,
 }
 
 /// Calls `function` for the interpreter. It fails only where the interpreter itself cannot make sense of the call.
@@ -42,6 +44,7 @@ pub(crate) fn invoke<'v>(
         given: vec![None; function.doc.parameters.len()],
         broken: Vec::new(),
         made: Vec::new(),
+        crowded: false,
     };
     call.bind(args, heap)?;
     Ok(match (function.call)(&mut call) {
@@ -65,7 +68,10 @@ impl<'c, 'v> Call<'c, 'v> {
         for (at, value) in args.positions(heap)?.enumerate() {
             match self.doc.parameters.get(at).filter(|parameter| parameter.positional) {
                 Some(_) => self.given[at] = Some(value),
-                None => self.report_extra(at),
+                None => {
+                    self.crowded = true;
+                    self.report_extra(at);
+                }
             }
         }
         for (name, value) in args.names_map()? {
@@ -91,8 +97,7 @@ impl<'c, 'v> Call<'c, 'v> {
             .filter(|parameter| parameter.positional)
             .map(|parameter| parameter.name)
             .collect();
-        let by_name = self.doc.parameters.iter().find(|parameter| !parameter.positional);
-        let help = match by_name {
+        let help = match self.doc.parameters.get(at) {
             Some(parameter) => format!("give it by name, like {} = …", parameter.name),
             None => format!("write {}", self.doc.signature()),
         };
@@ -115,6 +120,13 @@ impl<'c, 'v> Call<'c, 'v> {
         self.session.report(report.label(format!("{}() has no such argument", self.doc.name)).help(help));
     }
 
+    fn report_missing(&self, parameter: &ParameterDoc) {
+        let (function, name) = (self.doc.name, parameter.name);
+        let report = Report::new(Spot::callee(&self.site), format!("{function}() needs {name:?}"));
+        let report = report.label(format!("{name:?} is missing"));
+        self.session.report(report.help(format!("add {name} = {}", parameter.kind)));
+    }
+
     pub(crate) fn spot(&self, step: Step) -> Spot {
         Spot::at(&self.site, step)
     }
@@ -128,9 +140,9 @@ impl<'c, 'v> Call<'c, 'v> {
         let Some(value) = value else {
             if parameter.default.is_none() {
                 self.broken.push(name);
-                let message = format!("{}() needs {name:?}", self.doc.name);
-                let report = Report::new(Spot::callee(&self.site), message).label(format!("{name:?} is missing"));
-                self.session.report(report.help(format!("add {name} = {}", parameter.kind)));
+                if !self.crowded {
+                    self.report_missing(parameter);
+                }
             }
             return None;
         };

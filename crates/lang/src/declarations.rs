@@ -12,11 +12,12 @@ pub(crate) struct Declarations {
     /// What is declared; the cluster's name stands in for the real one until that is known.
     pub(crate) spec: Spec,
     /// Where the cluster was named.
-    cluster: Option<Rc<Site>>,
-    cluster_assumed: bool,
+    pub(crate) cluster: Option<Rc<Site>>,
+    /// Whether something could not be run that may have declared anything, so that nobody knows what is missing.
+    pub(crate) incomplete: bool,
     origins: HashMap<(Kind, Name), Origin>,
-    /// Kinds of which one has no good name, so that it is not in the spec.
-    nameless: HashSet<Kind>,
+    /// What is no good of any of a kind. One without a good name is not in the spec at all.
+    broken: HashSet<(Kind, &'static str)>,
     count: usize,
 }
 
@@ -43,9 +44,9 @@ impl Default for Declarations {
         Self {
             spec: Spec::empty(stand_in),
             cluster: None,
-            cluster_assumed: false,
+            incomplete: false,
             origins: HashMap::new(),
-            nameless: HashSet::new(),
+            broken: HashSet::new(),
             count: 0,
         }
     }
@@ -77,7 +78,7 @@ pub(crate) enum Declared {
     Base(Base),
     Node(Node),
     Pool(Pool),
-    Service(Service),
+    Service(Box<Service>),
 }
 
 impl Declared {
@@ -97,9 +98,8 @@ impl Declarations {
     }
 
     /// Whether any of `kind` has no good `field`, so that what others say about it cannot be judged.
-    pub(crate) fn any_broken(&self, kind: Kind, field: &str) -> bool {
-        self.nameless.contains(&kind)
-            || self.origins.iter().any(|((of, _), origin)| *of == kind && origin.broken.contains(&field))
+    pub(crate) fn any_broken(&self, kind: Kind, field: &'static str) -> bool {
+        self.broken.contains(&(kind, "name")) || self.broken.contains(&(kind, field))
     }
 
     /// Whether there is room for one more; says so once where there is not.
@@ -120,10 +120,8 @@ impl Declarations {
             return;
         }
         let kind = declared.kind();
-        let Some(name) = name else {
-            self.nameless.insert(kind);
-            return;
-        };
+        self.broken.extend(call.broken.iter().map(|field| (kind, *field)));
+        let Some(name) = name else { return };
         if let Some(first) = self.origins.get(&(kind, name.clone())) {
             let step = Step::Parameter { name: "name", position: 0 };
             let message = format!("there is a {} {:?} already", kind.word(), name.as_str());
@@ -142,18 +140,8 @@ impl Declarations {
             Declared::Base(base) => drop(self.spec.bases.insert(name, base)),
             Declared::Node(node) => drop(self.spec.nodes.insert(name, node)),
             Declared::Pool(pool) => drop(self.spec.pools.insert(name, pool)),
-            Declared::Service(service) => drop(self.spec.services.insert(name, service)),
+            Declared::Service(service) => drop(self.spec.services.insert(name, *service)),
         }
-    }
-
-    /// The cluster's name is there, but the call is misspelt, which is reported.
-    pub(crate) fn assume_cluster(&mut self) {
-        self.cluster_assumed = true;
-    }
-
-    /// Whether nobody named the cluster, nor tried to.
-    pub(crate) fn lacks_cluster(&self) -> bool {
-        self.cluster.is_none() && !self.cluster_assumed
     }
 
     /// Takes in the cluster's name; reports a second one.

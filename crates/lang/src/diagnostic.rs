@@ -85,6 +85,21 @@ impl Diagnostic {
         self
     }
 
+    /// Bounds what a file may make it say, and puts further lines of a message into notes.
+    pub(crate) fn tidy(&mut self) {
+        let mut lines = self.message.lines().map(|line| clip(line, Self::MAX_TEXT)).filter(|line| !line.is_empty());
+        let first = lines.next().unwrap_or_default();
+        let further: Vec<Note> = lines.take(Self::MAX_LINES).map(|message| Note { message, place: None }).collect();
+        self.message = first;
+        self.notes.splice(0..0, further);
+        for text in [&mut self.label, &mut self.help].into_iter().flatten() {
+            *text = clip(text, Self::MAX_TEXT);
+        }
+    }
+
+    const MAX_TEXT: usize = 600;
+    const MAX_LINES: usize = 20;
+
     /// Whether it stands in the way of a spec.
     pub fn is_error(&self) -> bool {
         self.level == Level::Error
@@ -119,6 +134,13 @@ impl Place {
     }
 }
 
+fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
 fn floor_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
@@ -139,6 +161,14 @@ mod tests {
         let excerpt = place.excerpt.unwrap();
         assert_eq!(excerpt.text, "π = f(");
         assert_eq!(&excerpt.text[excerpt.start..excerpt.end], "f(");
+    }
+
+    #[test]
+    fn is_bounded_and_of_one_line() {
+        let mut diagnostic = Diagnostic::error(format!("first\nsecond {}", "x".repeat(10_000)));
+        diagnostic.tidy();
+        assert_eq!(diagnostic.message, "first");
+        assert_eq!(diagnostic.notes[0].message.chars().count(), Diagnostic::MAX_TEXT + 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::blame::blame;
 use crate::module::Files;
 use crate::session::Session;
+use crate::watch::busy_place;
 use crate::{Diagnostic, Level, Limits, Loader};
 
 /// What came of an evaluation.
@@ -45,6 +46,13 @@ pub fn evaluate(root: &str, loader: &dyn Loader, vars: &BTreeMap<String, String>
     if whole {
         diagnostics.extend(unread_vars(&session));
     }
+    if session.exhausted.get()
+        && let Some(limit) = diagnostics.iter_mut().find(|diagnostic| diagnostic.place.is_none())
+        && let Some(place) = busy_place(root, loader, vars, limits)
+    {
+        (limit.place, limit.label) = (Some(place), Some("it was still busy here".to_owned()));
+    }
+    diagnostics.iter_mut().for_each(Diagnostic::tidy);
     let files = session.files.take();
     let rank = |file: &str| files.iter().position(|other| other == file);
     diagnostics.sort_by_cached_key(|diagnostic| match &diagnostic.place {
@@ -61,8 +69,9 @@ pub fn evaluate(root: &str, loader: &dyn Loader, vars: &BTreeMap<String, String>
 
 /// Reports what is wrong with the spec as a whole.
 fn validate(session: &Session<'_>, root: &str) {
+    session.declarations.borrow_mut().incomplete = !session.diagnostics.borrow().is_empty();
     let declarations = session.declarations.borrow();
-    if declarations.lacks_cluster() {
+    if declarations.cluster.is_none() && !declarations.incomplete {
         let message = format!("{root} does not name the cluster");
         session.diagnose(Diagnostic::error(message).with_help("start the file with a line like: cluster(\"shop\")"));
     }

@@ -32,10 +32,7 @@ fn explain(session: &Session<'_>, kind: &ErrorKind, text: &str) -> Diagnostic {
     match kind {
         ErrorKind::Fail(error) => Diagnostic::error(error.to_string().trim().to_owned()),
         ErrorKind::Parser(_) => syntax(text),
-        _ => {
-            let (message, help) = split_suggestion(text);
-            Diagnostic { help: help.or_else(|| help_for(&message)), ..Diagnostic::error(message) }
-        }
+        _ => reword(text),
     }
 }
 
@@ -63,42 +60,70 @@ pub(crate) fn out_of_memory(limit: u64) -> Diagnostic {
 /// The parser speaks of its grammar's tokens; people write brackets and commas.
 fn syntax(text: &str) -> Diagnostic {
     let text = text.strip_prefix("Parse error: ").unwrap_or(text);
+    let within_brackets =
+        ["')'", "']'", "'}'"].iter().any(|bracket| text.ends_with(&format!("expected symbol {bracket}")));
     let help = if text.contains("reserved keyword") {
         Some("Starlark is a small Python: functions, if, for; but no import, class, while or try")
-    } else if text.contains("end of file") || text.contains("end of input") {
-        Some("is a bracket or a quote left open further up?")
-    } else if text.contains("new line") || text.contains("newline") {
+    } else if text.contains("expected symbol ':'") {
+        Some("a line that starts with def, for, if or else ends with \":\"")
+    } else if text.contains("new line") {
         Some("is something missing at the end of this line: a bracket, a quote, a value?")
-    } else if text.contains("indent") {
-        Some("lines of one block start at the same column")
+    } else if within_brackets {
+        Some("is a comma missing before it?")
+    } else if text.contains("indentation block") {
+        Some("what belongs to the line above starts further to the right than that line")
+    } else if text.contains("string literal") {
+        Some("is its closing quote missing? a text over several lines stands in three quotes")
     } else {
         None
     };
-    let mut message = text.to_owned();
-    if let Some(first) = message.get(..1) {
-        message = first.to_lowercase() + &text[1..];
-    }
-    Diagnostic { help: help.map(str::to_owned), ..Diagnostic::error(message) }
+    Diagnostic { help: help.map(str::to_owned), ..Diagnostic::error(lower_first(text)) }
 }
 
-/// The interpreter puts its suggestion into the sentence.
-fn split_suggestion(text: &str) -> (String, Option<String>) {
-    match text.split_once(", did you mean ") {
-        Some((message, near)) => (message.to_owned(), Some(format!("did you mean {}", near.replace('`', "\"")))),
-        None => (text.to_owned(), None),
+/// The interpreter's words in ours.
+fn reword(text: &str) -> Diagnostic {
+    let ticked: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    if let Some((_, function)) = text.split_once("for call to ") {
+        let function = function.trim_matches('`').rsplit('.').next().unwrap_or(function);
+        return Diagnostic::error(match ticked.first() {
+            Some(name) if text.contains("extra named") => format!("{function}() has no argument {name:?}"),
+            Some(name) if text.starts_with("Missing") => format!("{function}() needs {name:?}"),
+            _ if text.contains("extra positional") => format!("{function}() is given more arguments than it takes"),
+            _ => lower_first(text),
+        });
     }
-}
-
-fn help_for(message: &str) -> Option<String> {
-    let mixes_text = message.contains("`+` not supported") && message.contains("`string`");
-    let help = if mixes_text {
-        "make the other one text too: str(…)"
-    } else if message.contains("referenced before assignment") {
-        "move the line that gives it a value further up"
-    } else if message.contains("Immutable") || message.contains("frozen") {
-        "what a file loads cannot be changed; make a copy: list(…) or dict(…)"
+    if text.starts_with("Error unpacking value") {
+        let wanted = text.rsplit("of type `").next().unwrap_or_default().trim_end_matches('`');
+        return Diagnostic::error(match wanted {
+            "int" => "an argument must be a whole number, at most 2147483647".to_owned(),
+            other => format!("an argument must be of type {other}"),
+        });
+    }
+    if text == "Immutable" {
+        return Diagnostic::error("this can no longer be changed")
+            .with_help("what a file loads stays as it is; make a copy: list(…), dict(…)");
+    }
+    if text.contains("referenced before assignment")
+        && let Some(name) = ticked.first()
+    {
+        return Diagnostic::error(format!("{name:?} is used before it has a value"))
+            .with_help("move the line that gives it a value further up");
+    }
+    // The interpreter puts its suggestion into the sentence.
+    let (message, near) =
+        text.split_once(", did you mean ").map_or((text, None), |(message, near)| (message, Some(near)));
+    let help = if let Some(near) = near {
+        Some(format!("did you mean {}", near.replace('`', "\"")))
+    } else if message.contains("`+` not supported") && ticked.contains(&"string") {
+        Some("make the other one text too: str(…)".into())
     } else {
-        return None;
+        None
     };
-    Some(help.into())
+    Diagnostic { help, ..Diagnostic::error(lower_first(message)) }
+}
+
+/// Our messages start in lower case.
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }

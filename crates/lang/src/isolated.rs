@@ -50,7 +50,7 @@ pub fn evaluate_isolated(mut worker: Command, request: &Request) -> Evaluation {
             // It may have ended by itself; then there is nothing to kill.
             let _ = child.kill();
             let _ = child.wait();
-            failed(diagnostic)
+            failed(*diagnostic)
         }
     }
 }
@@ -62,12 +62,12 @@ struct Answer {
 }
 
 /// Writes the request and reads what comes back, until the worker ends or its time is up.
-fn converse(child: &mut Child, request: &Request) -> Result<Answer, Diagnostic> {
-    let broken = |what: &str| Diagnostic::error(format!("the evaluation's process has no {what}"));
+fn converse(child: &mut Child, request: &Request) -> Result<Answer, Box<Diagnostic>> {
+    let broken = |what: &str| Box::new(Diagnostic::error(format!("the evaluation's process has no {what}")));
     let mut stdin = child.stdin.take().ok_or_else(|| broken("input"))?;
     let stdout = child.stdout.take().ok_or_else(|| broken("output"))?;
     let stderr = child.stderr.take().ok_or_else(|| broken("error output"))?;
-    let question = serde_json::to_vec(request).map_err(|error| Diagnostic::error(error.to_string()))?;
+    let question = serde_json::to_vec(request).map_err(|error| Box::new(Diagnostic::error(error.to_string())))?;
     // A worker that ends early does not read all; what it says then is what counts.
     thread::spawn(move || drop(stdin.write_all(&question)));
     let complaint = read_in_background(stderr, MAX_COMPLAINT);
@@ -75,15 +75,15 @@ fn converse(child: &mut Child, request: &Request) -> Result<Answer, Diagnostic> 
     let output = match output.recv_timeout(request.limits.time) {
         Ok(output) => output,
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            return Err(out_of_time(&request.limits));
+            return Err(Box::new(out_of_time(&request.limits)));
         }
     };
     if output.len() as u64 >= MAX_ANSWER {
         let message = format!("the spec is larger than {} MiB", MAX_ANSWER >> 20);
-        return Err(Diagnostic::error(message).with_help("declare machines that are alike as one pool"));
+        return Err(Box::new(Diagnostic::error(message).with_help("declare machines that are alike as one pool")));
     }
     // Its output is closed, so it is at its end.
-    let status = child.wait().map_err(|error| Diagnostic::error(error.to_string()))?;
+    let status = child.wait().map_err(|error| Box::new(Diagnostic::error(error.to_string())))?;
     let complaint = complaint.recv().unwrap_or_default();
     Ok(Answer { status, output, complaint: String::from_utf8_lossy(&complaint).into_owned() })
 }

@@ -21,17 +21,19 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `evaluate` | the entry: root file, validation, what comes out |
-//! | `module` | one file: parse, load, run, go on after a failing statement |
+//! | `module`, `loaded`, `resume` | one file: parse, load, run, go on after a failing statement |
 //! | `session` | what one evaluation collects |
 //! | `call`, `arg` | one call of a function: its arguments, read as types |
 //! | `site`, `source` | where a call was, and where in the text its argument stands |
-//! | `blame` | from a problem of the spec to the text that declared it |
+//! | `blame`, `clue` | from a problem of the spec to the text that declared it |
 //! | `diagnostic`, `render` | what a person is told, and how it looks |
+//! | `watch` | where a file is busy when it hits a limit |
 //! | `isolated`, `worker`, `folder` | the process border and the file system |
 
 mod arg;
 mod blame;
 mod call;
+mod clue;
 mod declarations;
 mod diagnostic;
 mod docs;
@@ -41,17 +43,20 @@ mod folder;
 mod functions;
 mod isolated;
 mod limits;
+mod loaded;
 mod loader;
 mod module;
 mod names;
 mod nesting;
 mod render;
 mod report;
+mod resume;
 mod session;
 mod site;
 mod source;
 mod thing;
 mod value;
+mod watch;
 mod worker;
 
 pub use diagnostic::{Diagnostic, Excerpt, Level, Note, Place};

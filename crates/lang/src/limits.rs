@@ -26,7 +26,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             steps: 20_000_000,
-            memory: 1 << 30,
+            memory: 512 << 20,
             depth: 200,
             source: 4 << 20,
             declarations: 200_000,

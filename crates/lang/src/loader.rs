@@ -23,7 +23,7 @@ pub enum LoadError {
     #[error("a symbolic link leads out of the folder")]
     Outside,
     /// It is too large.
-    #[error("it is larger than {} bytes", .limit)]
+    #[error("it is larger than {} MiB", .limit >> 20)]
     TooLarge {
         /// The most that a file may have.
         limit: u64,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use icefield_spec::nearest;
 use starlark::codemap::Span;
 use starlark::environment::{FrozenModule, Globals, GlobalsBuilder, LibraryExtension, Module};
-use starlark::eval::{Evaluator, FileLoader};
+use starlark::eval::{BeforeStmtFunc, Evaluator};
 use starlark::syntax::AstModule;
 use starlark::syntax::ast::{AstStmt, Load, StmtP};
 use starlark::values::FrozenHeapName;
@@ -13,12 +13,15 @@ use starlark::values::FrozenHeapName;
 use crate::Diagnostic;
 use crate::failure::diagnose;
 use crate::functions::FUNCTIONS;
+use crate::loaded::{Loaded, has_symbol, with_stand_ins};
 use crate::loader::{InvalidPath, check_text, resolve};
-use crate::names::{assigned, undefined};
-use crate::nesting::{MAX_BRACKETS, too_deep};
+use crate::names::undefined;
+use crate::nesting::{MAX_BRACKETS, brackets};
+use crate::resume::rest_after;
 use crate::session::Session;
 use crate::source::{Source, dialect, range};
 use crate::value::{Builtin, Extra, Unknown};
+use crate::watch::Watcher;
 
 /// The files of one evaluation, each run once.
 pub(crate) struct Files<'a> {
@@ -108,7 +111,8 @@ impl<'a> Files<'a> {
     }
 
     fn run(&mut self, source: &Rc<Source>) -> Option<FrozenModule> {
-        if let Some(bracket) = too_deep(&source.text) {
+        let brackets = brackets(&source.text);
+        if let Some(bracket) = brackets.too_deep {
             let message = format!("brackets nest deeper than {MAX_BRACKETS}");
             self.session
                 .diagnose(source.error(bracket, message).with_help("give inner parts a name, one after the other"));
@@ -117,7 +121,13 @@ impl<'a> Files<'a> {
         let ast = match AstModule::parse(&source.path, source.text.clone(), &dialect()) {
             Ok(ast) => ast,
             Err(error) => {
-                self.session.diagnose(diagnose(self.session, &error));
+                let cut_off = error.without_diagnostic().to_string().contains("new line");
+                let at_end = error.span().is_some_and(|span| range(span.span).end >= source.text.trim_end().len());
+                let diagnostic = match brackets.unclosed.filter(|_| at_end && cut_off) {
+                    Some(bracket) => unclosed(source, bracket),
+                    None => diagnose(self.session, &error),
+                };
+                self.session.diagnose(diagnostic);
                 return None;
             }
         };
@@ -137,12 +147,7 @@ impl<'a> Files<'a> {
             let known = used.known.iter().copied().chain(self.global_names.iter().map(String::as_str));
             let help = match (used.name, nearest(used.name, known)) {
                 ("null" | "nil", _) => Some("the empty value is called None".to_owned()),
-                (_, Some(near)) => {
-                    if near == "cluster" {
-                        self.session.declarations.borrow_mut().assume_cluster();
-                    }
-                    Some(format!("did you mean {near:?}?"))
-                }
+                (_, Some(near)) => Some(format!("did you mean {near:?}?")),
                 (_, None) => Some("define it first, load() it, or put it in quotes if it is text".to_owned()),
             };
             let error = source.error(range(used.span), format!("unknown name {:?}", used.name));
@@ -234,7 +239,10 @@ impl<'a> Files<'a> {
                 // The interpreter takes the tree with it; only what may fail needs one to go on from.
                 let tree = ast.clone();
                 if let Err(error) = self.evaluate(&module, ast, &extra, loaded) {
-                    self.session.diagnose(diagnose(self.session, &error));
+                    // What cannot be loaded is reported before anything runs.
+                    if !is_about_load(&error) {
+                        self.session.diagnose(diagnose(self.session, &error));
+                    }
                     failures += 1;
                     if !self.session.exhausted.get() && failures < Self::MAX_FAILURES {
                         next = rest_after(source, &tree, &error, &module);
@@ -262,6 +270,10 @@ impl<'a> Files<'a> {
         let steps = limits.steps.saturating_sub(self.session.steps.get()).max(1);
         let mut evaluator = Evaluator::new(module);
         evaluator.extra = Some(extra);
+        if let Some(watch) = &self.session.watch {
+            let watcher = Box::new(Watcher(Rc::clone(watch)));
+            evaluator.before_stmt_for_dap(BeforeStmtFunc::from_dyn(watcher));
+        }
         evaluator.set_loader(loaded);
         evaluator.set_print_handler(self.session);
         evaluator.set_max_callstack_size(limits.depth.max(2))?;
@@ -273,78 +285,20 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The files that a file loads, by the path as it is written.
-struct Loaded(HashMap<String, FrozenModule>);
-
-impl FileLoader for Loaded {
-    fn load(&self, path: &str) -> starlark::Result<FrozenModule> {
-        let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, format!("{path:?} is not loaded"));
-        self.0.get(path).cloned().ok_or_else(|| starlark::Error::new_other(missing()))
-    }
+fn unclosed(source: &Source, bracket: Range<usize>) -> Diagnostic {
+    let error =
+        source.error(bracket, "a bracket is never closed").with_help("is its end missing, or that of one within it?");
+    Diagnostic { label: Some("opened here".into()), ..error }
 }
 
-fn has_symbol(module: &FrozenModule, symbol: &str) -> bool {
-    matches!(module.get_option(symbol), Ok(Some(_)))
+fn is_about_load(error: &starlark::Error) -> bool {
+    error.without_diagnostic().to_string().starts_with("Cannot import private symbol")
 }
 
-/// `module` with stand-ins for those of `wanted` that it does not define.
-fn with_stand_ins<'s>(module: Option<FrozenModule>, wanted: impl Iterator<Item = &'s str>) -> Option<FrozenModule> {
-    let (mut defined, mut missing) = (Vec::new(), Vec::new());
-    for symbol in wanted {
-        match module.as_ref().and_then(|module| module.get_option(symbol).ok().flatten()) {
-            Some(value) => defined.push((symbol, value)),
-            None => missing.push(symbol),
-        }
-    }
-    if missing.is_empty() && module.is_some() {
-        return module;
-    }
-    Module::with_temp_heap(|stand_in| {
-        for (symbol, value) in &defined {
-            stand_in.set(symbol, stand_in.heap().access_owned_frozen_value(value));
-        }
-        missing.iter().for_each(|symbol| stand_in.set(symbol, Unknown::alloc(stand_in.heap())));
-        stand_in.freeze_named(FrozenHeapName::User(Box::new("stand-ins".to_owned()))).ok()
-    })
-}
-
-fn top_level<'a>(stmt: &'a AstStmt, each: &mut impl FnMut(&'a AstStmt)) {
+/// Calls `each` with the statements of a file.
+pub(crate) fn top_level<'a>(stmt: &'a AstStmt, each: &mut impl FnMut(&'a AstStmt)) {
     match &stmt.node {
         StmtP::Statements(statements) => statements.iter().for_each(|stmt| top_level(stmt, each)),
         _ => each(stmt),
     }
-}
-
-/// What of the file is still to run after the statement that `error` ended; the names it would have given a value to are
-/// stood in for.
-fn rest_after(source: &Source, tree: &AstModule, error: &starlark::Error, module: &Module<'_>) -> Option<AstModule> {
-    let frames = error.call_stack().frames.iter().filter_map(|frame| frame.location.as_ref());
-    let mut here = frames.chain(error.span()).filter(|location| location.filename() == source.path);
-    let failed_at = here.next()?.span.begin();
-    let mut failed = None;
-    top_level(tree.statement(), &mut |stmt| {
-        if stmt.span.contains(failed_at) && failed.is_none() {
-            failed = Some(stmt);
-        }
-    });
-    let failed = failed?;
-    let mut names = BTreeSet::new();
-    assigned(failed, &mut names);
-    for name in names {
-        if module.get(name).is_none() {
-            module.set(name, Unknown::alloc(module.heap()));
-        }
-    }
-    // Blank rather than cut, so that positions stay what they are.
-    let end = failed.span.end().get() as usize;
-    let (done, rest) = source.text.split_at_checked(end)?;
-    let mut text = String::with_capacity(source.text.len());
-    for character in done.chars() {
-        match character {
-            '\n' => text.push('\n'),
-            other => text.extend(std::iter::repeat_n(' ', other.len_utf8())),
-        }
-    }
-    text.push_str(rest);
-    AstModule::parse(&source.path, text, &dialect()).ok()
 }

@@ -10,19 +10,24 @@ impl Diagnostic {
             Level::Error => Title::ERROR,
             Level::Warning => Title::WARNING,
         };
-        let mut main = title
-            .primary_title(clean(&self.message))
-            .elements(self.place.iter().map(|place| element(place, AnnotationKind::Primary, self.label.as_deref())));
-        if let Some(help) = &self.help {
-            main = main.element(Title::HELP.message(clean(help)));
-        }
+        let main = Group::with_title(title.primary_title(clean(&self.message)));
+        let Some(place) = &self.place else {
+            // Without a line to hang from, each part stands by itself.
+            let help = self.help.iter().map(|help| Title::HELP.secondary_title(clean(help)));
+            let notes = self.notes.iter().map(|note| Title::NOTE.secondary_title(clean(&note.message)));
+            let parts = std::iter::once(main).chain(help.chain(notes).map(Group::with_title));
+            let lines: Vec<String> = parts.map(|part| renderer.render(&[part])).collect();
+            return lines.join("\n");
+        };
         let (placed, plain): (Vec<&Note>, Vec<&Note>) = self.notes.iter().partition(|note| note.place.is_some());
-        main = main.elements(plain.iter().map(|note| Title::NOTE.message(clean(&note.message))));
+        let main = main
+            .element(element(place, self.label.as_deref()))
+            .elements(self.help.iter().map(|help| Title::HELP.message(clean(help))))
+            .elements(plain.iter().map(|note| Title::NOTE.message(clean(&note.message))));
         let mut groups = vec![main];
         groups.extend(placed.iter().map(|note| {
             let title = Title::NOTE.secondary_title(clean(&note.message));
-            Group::with_title(title)
-                .elements(note.place.iter().map(|place| element(place, AnnotationKind::Primary, None)))
+            Group::with_title(title).elements(note.place.iter().map(|place| element(place, None)))
         }));
         // Source lines are padded by the renderer; nobody wants to see that in a terminal or a diff.
         let text = renderer.render(&groups);
@@ -30,10 +35,10 @@ impl Diagnostic {
     }
 }
 
-fn element<'a>(place: &'a Place, kind: AnnotationKind, label: Option<&str>) -> Element<'a> {
+fn element<'a>(place: &'a Place, label: Option<&str>) -> Element<'a> {
     match &place.excerpt {
         Some(excerpt) => {
-            let annotation = kind.span(excerpt.start..excerpt.end).label(label.map(clean));
+            let annotation = AnnotationKind::Primary.span(excerpt.start..excerpt.end).label(label.map(clean));
             Snippet::source(excerpt.text.as_str())
                 .line_start(place.line)
                 .path(place.file.as_str())

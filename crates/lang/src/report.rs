@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use starlark::codemap::FileSpan;
 
+use crate::clue::Clue;
 use crate::diagnostic::{Level, Note};
 use crate::session::Session;
 use crate::site::{Site, Spot, Step};
@@ -17,13 +18,13 @@ pub(crate) struct Report {
     pub(crate) help: Option<String>,
     /// Something that belongs to it, with its place.
     pub(crate) related: Option<(String, Spot)>,
-    /// A word that is to be underlined if it stands within the spot, or within one of the calls that made what stands there.
-    pub(crate) word: Option<(String, Vec<Rc<Site>>)>,
+    /// What is to be underlined if it is found within the spot, or within one of the calls that made what stands there.
+    pub(crate) clue: Option<(Clue, Vec<Rc<Site>>)>,
 }
 
 impl Report {
     pub(crate) fn new(spot: Spot, message: impl Into<String>) -> Self {
-        Self { spot, message: message.into(), label: None, help: None, related: None, word: None }
+        Self { spot, message: message.into(), label: None, help: None, related: None, clue: None }
     }
 
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
@@ -47,21 +48,24 @@ impl Report {
             notes.push(called_from(session, caller));
         }
         let (label, help) = (self.label.clone(), self.help.clone());
-        let place = self.word_place(session).or_else(|| place(session, &self.spot));
+        let place = self.clue_place(session).or_else(|| place(session, &self.spot));
         Diagnostic { level: Level::Error, message: self.message, place, label, help, notes }
     }
 
-    fn word_place(&self, session: &Session<'_>) -> Option<Place> {
-        let (word, made) = self.word.as_ref()?;
+    fn clue_place(&self, session: &Session<'_>) -> Option<Place> {
+        let (clue, made) = self.clue.as_ref()?;
         let site = &self.spot.site;
         let source = session.source(site.call.filename())?;
-        if let Some(found) = source.find_word(site.call.span, self.spot.steps.first(), word) {
+        if let Some(found) = source.find_clue(site.call.span, &self.spot.steps, clue) {
             return Some(source.place(found));
         }
-        made.iter().find_map(|made| {
+        let within_made = made.iter().find_map(|made| {
             let source = session.source(made.call.filename())?;
-            source.find_word(made.call.span, None, word).map(|found| source.place(found))
-        })
+            source.find_clue(made.call.span, &[], clue).map(|found| source.place(found))
+        });
+        // A reference is so much of a word of its own that it may stand in a variable's value, further up.
+        let telling = !matches!(clue, Clue::Word(_));
+        within_made.or_else(|| source.find_only(clue).filter(|_| telling).map(|found| source.place(found)))
     }
 }
 

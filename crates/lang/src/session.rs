@@ -9,6 +9,7 @@ use crate::report::{Report, Reports};
 use crate::site::Site;
 use crate::source::Source;
 use crate::thing::Thing;
+use crate::watch::Watch;
 use crate::{Diagnostic, Limits, Loader};
 
 /// What one evaluation is given, and what it collects over all its files.
@@ -30,6 +31,8 @@ pub(crate) struct Session<'a> {
     pub(crate) steps: Cell<u64>,
     /// Whether a limit was hit, so that nothing more may run.
     pub(crate) exhausted: Cell<bool>,
+    /// Told of every statement, if anything.
+    pub(crate) watch: Option<Rc<Watch>>,
     things: RefCell<Vec<(Thing, Rc<Site>)>>,
 }
 
@@ -50,6 +53,7 @@ impl<'a> Session<'a> {
             asked: RefCell::default(),
             steps: Cell::new(0),
             exhausted: Cell::new(false),
+            watch: None,
             things: RefCell::default(),
         }
     }

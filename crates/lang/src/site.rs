@@ -42,6 +42,8 @@ pub(crate) enum Step {
     Item(usize),
     /// A key of a dictionary.
     Key(String),
+    /// The key of an entry of a dictionary, by its place.
+    Entry(usize),
     /// The value of a key of a dictionary.
     Value(String),
 }

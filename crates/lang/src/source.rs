@@ -6,6 +6,7 @@ use starlark::syntax::ast::{ArgumentP, AstArgument, AstExpr, AstLiteral, AstStmt
 use starlark::syntax::{AstModule, Dialect};
 use starlark_syntax::syntax::uniplate::Visit;
 
+use crate::clue::Clue;
 use crate::site::Step;
 use crate::{Diagnostic, Place};
 
@@ -29,9 +30,9 @@ pub(crate) fn dialect() -> Dialect {
 }
 
 /// A call as it is written.
-struct Written<'a> {
-    callee: &'a AstExpr,
-    arguments: &'a [AstArgument],
+pub(crate) struct Written<'a> {
+    pub(crate) callee: &'a AstExpr,
+    pub(crate) arguments: &'a [AstArgument],
 }
 
 impl Source {
@@ -54,31 +55,42 @@ impl Source {
         let Some(written) = self.call(call) else { return range(call) };
         let Some((first, rest)) = steps.split_first() else { return range(written.callee.span) };
         match argument(&written, first) {
-            Some(Ok(expr)) => range(descend(expr, rest)),
+            Some(Ok(expr)) => range(descend(expr, rest).span),
             Some(Err(span)) => range(span),
             None => range(written.callee.span),
         }
     }
 
-    /// Within the argument that `step` leads to from the call at `call`: the string that holds `word`, or the value of a
-    /// nested call's argument called `word`.
-    pub(crate) fn find_word(&self, call: Span, step: Option<&Step>, word: &str) -> Option<Range<usize>> {
+    /// Within what `steps` lead to from the call at `call`: what `clue` means.
+    pub(crate) fn find_clue(&self, call: Span, steps: &[Step], clue: &Clue) -> Option<Range<usize>> {
         let written = self.call(call)?;
-        let within: Vec<&AstExpr> = match step {
-            Some(step) => argument(&written, step)?.ok().into_iter().collect(),
-            None => written.arguments.iter().map(|argument| argument.expr()).collect(),
-        };
-        if step.is_none()
-            && let Some(Ok(value)) = named(&written, word)
-        {
-            return Some(range(value.span));
+        match steps.split_first() {
+            Some((first, rest)) => clue.find(&[descend(argument(&written, first)?.ok()?, rest)]),
+            None => clue.argument_of(&written).or_else(|| {
+                let all: Vec<&AstExpr> = written.arguments.iter().map(|argument| argument.expr()).collect();
+                clue.find(&all)
+            }),
         }
-        within.into_iter().find_map(|expr| find(expr, word)).map(range)
+        .map(range)
+    }
+
+    /// The only place of the whole file that `clue` means.
+    pub(crate) fn find_only(&self, clue: &Clue) -> Option<Range<usize>> {
+        let mut found = Vec::new();
+        self.syntax()?.statement().visit_expr(|expr| found.extend(clue.find(&[expr])));
+        match found.as_slice() {
+            [only] => Some(range(*only)),
+            _ => None,
+        }
+    }
+
+    fn syntax(&self) -> Option<&AstModule> {
+        let parse = || AstModule::parse(&self.path, self.text.clone(), &dialect()).ok();
+        self.syntax.get_or_init(parse).as_ref()
     }
 
     fn call(&self, span: Span) -> Option<Written<'_>> {
-        let syntax = self.syntax.get_or_init(|| AstModule::parse(&self.path, self.text.clone(), &dialect()).ok());
-        find_call(syntax.as_ref()?.statement(), span)
+        find_call(self.syntax()?.statement(), span)
     }
 }
 
@@ -133,11 +145,11 @@ fn argument<'a>(written: &Written<'a>, step: &Step) -> Option<Result<&'a AstExpr
             })
             .or_else(|| starred(written, |argument| matches!(argument, ArgumentP::KwArgs(_)))),
         Step::Positional(at) => positional(*at),
-        Step::Item(_) | Step::Key(_) | Step::Value(_) => None,
+        Step::Item(_) | Step::Key(_) | Step::Entry(_) | Step::Value(_) => None,
     }
 }
 
-fn named<'a>(written: &Written<'a>, name: &str) -> Option<Result<&'a AstExpr, Span>> {
+pub(crate) fn named<'a>(written: &Written<'a>, name: &str) -> Option<Result<&'a AstExpr, Span>> {
     written.arguments.iter().find_map(|argument| match &argument.node {
         ArgumentP::Named(given, value) if given.node == name => Some(Ok(value)),
         _ => None,
@@ -151,13 +163,15 @@ fn starred<'a>(
     written.arguments.iter().find(|argument| is(&argument.node)).map(|argument| Err(argument.span))
 }
 
-fn descend(mut expr: &AstExpr, steps: &[Step]) -> Span {
+/// The expression that `steps` lead to within `expr`, or as much of the way as is written out.
+fn descend<'a>(mut expr: &'a AstExpr, steps: &[Step]) -> &'a AstExpr {
     for step in steps {
         let next = match (step, &expr.node) {
             (Step::Item(at), ExprP::List(items) | ExprP::Tuple(items)) => items.get(*at),
             (Step::Key(key), ExprP::Dict(entries)) => {
                 entries.iter().find(|(written, _)| is_text(written, key)).map(|(written, _)| written)
             }
+            (Step::Entry(at), ExprP::Dict(entries)) => entries.get(*at).map(|(written, _)| written),
             (Step::Value(key), ExprP::Dict(entries)) => {
                 entries.iter().find(|(written, _)| is_text(written, key)).map(|(_, value)| value)
             }
@@ -168,36 +182,11 @@ fn descend(mut expr: &AstExpr, steps: &[Step]) -> Span {
             None => break,
         }
     }
-    expr.span
+    expr
 }
 
 fn is_text(expr: &AstExpr, text: &str) -> bool {
     matches!(&expr.node, ExprP::Literal(AstLiteral::String(literal)) if literal.node == text)
-}
-
-/// The first string within `expr` that is `word` or, failing that, holds it; or the value of an argument of that name.
-fn find(expr: &AstExpr, word: &str) -> Option<Span> {
-    let mut holds = None;
-    let mut stack = vec![expr];
-    while let Some(expr) = stack.pop() {
-        match &expr.node {
-            ExprP::Literal(AstLiteral::String(literal)) if literal.node == word => return Some(expr.span),
-            ExprP::Literal(AstLiteral::String(literal)) if holds.is_none() && literal.node.contains(word) => {
-                holds = Some(expr.span);
-            }
-            ExprP::Call(callee, arguments) => {
-                let written = Written { callee: callee.as_ref(), arguments: &arguments.args };
-                if let Some(Ok(value)) = named(&written, word) {
-                    return Some(value.span);
-                }
-            }
-            _ => {}
-        }
-        let from = stack.len();
-        expr.visit_expr(|child| stack.push(child));
-        stack[from..].reverse();
-    }
-    holds
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use starlark::starlark_simple_value;
 use starlark::values::{Heap, NoSerialize, StarlarkPagable, StarlarkValue, Value, starlark_value};
 
 use crate::call;
+use crate::docs::FunctionDoc;
 use crate::functions::FUNCTIONS;
 use crate::session::Session;
 
@@ -25,9 +26,15 @@ pub(crate) struct Builtin {
 }
 starlark_simple_value!(Builtin);
 
+impl Builtin {
+    pub(crate) fn doc(&self) -> &'static FunctionDoc {
+        &FUNCTIONS[self.number].doc
+    }
+}
+
 impl fmt::Display for Builtin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(FUNCTIONS[self.number].doc.name)
+        f.write_str(self.doc().name)
     }
 }
 

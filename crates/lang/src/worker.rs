@@ -10,7 +10,7 @@ use crate::{Diagnostic, Evaluation, FolderLoader, Request, evaluate};
 const STACK: usize = 256 << 20;
 
 /// What a process needs besides what it evaluates: its own code, libraries and the answer.
-const OVERHEAD: u64 = 256 << 20;
+const OVERHEAD: u64 = 128 << 20;
 
 /// The whole of the worker's process: reads a [`Request`] from `input`, takes the limits upon itself, evaluates, and writes
 /// the [`Evaluation`] to `output`. Gives the exit status.
@@ -60,8 +60,8 @@ fn on_big_stack(request: Request) -> Evaluation {
     };
     let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    // The interpreter's allocator panics where the standard one aborts.
-    if said.contains("out of memory") || said.contains("capacity overflow") {
+    // The interpreter panics where the standard allocator aborts.
+    if ["out of memory", "capacity overflow", "must not exceed"].iter().any(|sign| said.contains(sign)) {
         return Evaluation::failed(&root, out_of_memory(memory));
     }
     let diagnostic = Diagnostic::error(format!("the interpreter failed: {said}"));

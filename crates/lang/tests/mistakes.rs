@@ -12,6 +12,7 @@ fn each_mistake_is_explained() {
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "star"));
     files.sort();
+    assert!(files.len() >= 35, "only {} files", files.len());
 
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(&folder);

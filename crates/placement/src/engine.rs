@@ -88,6 +88,14 @@ impl Engine {
         Some(explain::explain(&mut state, wanted))
     }
 
+    /// [`Self::explain`] for every replica that is wanted of `service`, by index, without deciding anew for each.
+    pub fn explain_service(&self, service: &Name) -> Vec<Explanation> {
+        let world = World::new(&self.hosts, &self.services);
+        let Some(wanted) = world.services.iter().find(|wanted| wanted.name == service) else { return Vec::new() };
+        let (mut state, _) = self.decide(&world);
+        wanted.replicas.clone().map(|at| explain::explain(&mut state, ReplicaNo::new(at))).collect()
+    }
+
     fn decide<'w>(&self, world: &'w World<'w>) -> (State<'w>, Departures) {
         let mut state = State::new(world);
         let departures = keep::keep(&mut state, &self.current);

@@ -133,7 +133,8 @@ impl FromStr for Cpu {
 
 impl fmt::Display for Cpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&exact(self.0, &[(1000, "")], "m"))
+        // Nothing is nothing in every unit.
+        f.pad(&if self.0 == 0 { "0".to_owned() } else { exact(self.0, &[(1000, "")], "m") })
     }
 }
 

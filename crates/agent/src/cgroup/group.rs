@@ -4,11 +4,8 @@ use std::path::{Path, PathBuf};
 
 use icefield_spec::{Bytes, Cpu};
 
-use super::hierarchy::Own;
+use super::hierarchy::{FOLDER, Own};
 use super::setting::{self, Setting};
-
-/// The folder, beneath the agent's own group, of all that Icefield makes.
-pub(super) const FOLDER: &str = "icefield";
 
 /// The groups that one agent can make for its replicas.
 #[derive(Debug)]
@@ -36,7 +33,11 @@ impl Groups {
         }
         let mut take = |own: Option<PathBuf>, controller: &str| match own {
             Some(own) => match make(&own, instance) {
-                Ok(folder) => Some(folder),
+                Ok(folder) => {
+                    // That it can be made is enough for now: a node without replicas leaves nothing behind.
+                    remove_above(&folder.join("group"));
+                    Some(folder)
+                }
                 Err(reason) => {
                     reasons.push(reason);
                     None
@@ -76,7 +77,8 @@ impl Groups {
             let group = folder.join(replica);
             // One left over from the run before still counts that run's memory.
             let _ = fs::remove_dir(&group);
-            if let Err(error) = create(&group, &settings) {
+            // Tried twice: another agent that ends may remove a folder above just before it is used.
+            if let Err(error) = create(&group, &settings).or_else(|_| create(&group, &settings)) {
                 made.push(group);
                 Self::remove(&made);
                 return Err(error);
@@ -86,7 +88,8 @@ impl Groups {
         Ok(made)
     }
 
-    /// Removes the groups of a replica whose processes have ended.
+    /// Removes the groups of a replica whose processes have ended, and the agent's own above them if nothing else is in
+    /// them.
     pub(crate) fn remove(groups: &[PathBuf]) {
         for group in groups {
             if let Err(error) = fs::remove_dir(group)
@@ -94,17 +97,15 @@ impl Groups {
             {
                 tracing::debug!(group = %group.display(), %error, "a control group stays");
             }
+            remove_above(group);
         }
     }
+}
 
-    /// Removes the agent's own folders, as far as nothing is in them.
-    pub(crate) fn leave(&self) {
-        for folder in [&self.memory, &self.cpu].into_iter().flatten() {
-            let _ = fs::remove_dir(folder);
-            if let Some(above) = folder.parent() {
-                let _ = fs::remove_dir(above);
-            }
-        }
+/// Another replica, or another agent, may still have its groups there; then they stay.
+fn remove_above(group: &Path) {
+    for above in group.ancestors().skip(1).take(2) {
+        let _ = fs::remove_dir(above);
     }
 }
 
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(groups.missing(), None);
         let made = groups.create("web-3", Cpu::from_millis(500), Bytes::new(1 << 20)).unwrap();
         let group = own.path().join("icefield/n1-0123456789/web-3");
-        assert_eq!(made, [group.clone()]);
+        assert_eq!(made.as_slice(), std::slice::from_ref(&group));
         let value = |path: PathBuf| fs::read_to_string(path).unwrap();
         assert_eq!(value(group.join("memory.max")), "1048576");
         assert_eq!(value(group.join("cpu.weight")), "50");

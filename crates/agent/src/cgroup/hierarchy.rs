@@ -1,5 +1,8 @@
 use std::path::{Path, PathBuf};
 
+/// The folder, beneath the agent's own group, of all that Icefield makes.
+pub(super) const FOLDER: &str = "icefield";
+
 /// The folders of the calling process's own groups, as far as this crate has a use for them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Own {
@@ -71,7 +74,7 @@ fn own_folder(mount: &Mount<'_>, group: &str) -> Option<PathBuf> {
     let within = Path::new(group).strip_prefix(mount.root).ok()?;
     // An agent that has put itself into a group of its own, see `Groups`, belongs to the one above.
     let mut folder = PathBuf::from(&mount.point);
-    folder.extend(within.components().take_while(|part| part.as_os_str() != super::group::FOLDER));
+    folder.extend(within.components().take_while(|part| part.as_os_str() != FOLDER));
     Some(folder)
 }
 

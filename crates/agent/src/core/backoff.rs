@@ -30,7 +30,7 @@ impl Default for Timings {
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(30),
             proven_after: Duration::from_secs(10),
-            forgiven_after: Duration::from_secs(5),
+            forgiven_after: Duration::from_secs(2),
             kill_again: Duration::from_secs(5),
             heartbeat: Duration::from_millis(250),
             wait: Duration::from_secs(30),

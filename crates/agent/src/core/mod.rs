@@ -5,6 +5,8 @@ mod checks;
 mod decide;
 mod local;
 mod replica;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

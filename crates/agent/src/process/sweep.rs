@@ -28,13 +28,13 @@ pub(crate) fn kill_session(leader: &Process) -> usize {
     kill(table::all().into_iter().filter(of_it))
 }
 
-/// Kills every child of the calling process, and tells how many there were.
+/// Kills every child of the calling process.
 ///
 /// A child subreaper becomes the parent of all its descendants whose own parents end, so doing this over and over until
 /// there are none reaches each of them.
-pub(crate) fn kill_descendants() -> usize {
+pub(crate) fn kill_descendants() {
     let own = std::process::id();
-    kill(table::all().into_iter().filter(|entry| entry.parent == own))
+    kill(table::all().into_iter().filter(|entry| entry.parent == own));
 }
 
 fn kill(entries: impl Iterator<Item = Entry>) -> usize {

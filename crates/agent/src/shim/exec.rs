@@ -1,5 +1,5 @@
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal, setsid};
@@ -52,6 +52,6 @@ fn become_program(order: &RunOrder) -> String {
 }
 
 /// `0` stands for the process that writes it.
-fn join(group: &PathBuf) -> std::io::Result<()> {
+fn join(group: &Path) -> std::io::Result<()> {
     std::fs::write(group.join("cgroup.procs"), "0")
 }

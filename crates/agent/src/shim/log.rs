@@ -133,7 +133,7 @@ mod tests {
         let mut log = log(folder.path(), 10, 3);
         log.write(b"one\ntwo\nthree\n");
         log.write(b"four\nfive\nsix\nseven\n");
-        assert_eq!(files(folder.path()), ["seven\n", "five\nsix\n", "three\nfour\n"].map(str::to_owned));
+        assert_eq!(files(folder.path()), ["six\nseven\n", "four\nfive\n", "three\n"].map(str::to_owned));
     }
 
     #[test]
@@ -163,6 +163,25 @@ mod tests {
         log(folder.path(), 10, 2).write(b"first\n");
         log(folder.path(), 10, 2).write(b"second\n");
         assert_eq!(files(folder.path()), ["second\n", "first\n"].map(str::to_owned));
+    }
+
+    proptest::proptest! {
+        /// However it is written, what is kept is the end of it, in whole lines, within bounds.
+        #[test]
+        fn what_is_kept_is_the_end_of_what_was_written(pieces in proptest::collection::vec("[a-c\n]{0,12}", 0..40)) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut log = log(folder.path(), 16, 3);
+            pieces.iter().for_each(|piece| log.write(piece.as_bytes()));
+            let (written, kept) = (pieces.concat(), files(folder.path()));
+            let longest = written.split_inclusive('\n').map(str::len).max().unwrap_or(0);
+            let joined: String = kept.iter().rev().map(String::as_str).collect();
+            assert!(written.ends_with(&joined), "{joined:?} of {written:?}");
+            assert!(joined.len() == written.len() || kept.len() == 3, "lost though there was room");
+            for (number, file) in kept.iter().enumerate() {
+                assert!(file.len() <= 16 + longest, "{file:?}");
+                assert!(number == 0 || file.ends_with('\n'), "torn: {file:?}");
+            }
+        }
     }
 
     #[test]

@@ -152,18 +152,27 @@ fn reap(program: Pid) -> Option<WaitStatus> {
 fn end_leftovers(leftovers: &Leftovers) {
     let deadline = Instant::now() + LEFTOVERS;
     loop {
-        let left = leftovers.kill() + kill_descendants();
-        let childless = loop {
-            match rustix::process::wait(WaitOptions::NOHANG) {
-                Ok(Some(_)) => {}
-                Ok(None) => break false,
-                Err(_) => break true,
-            }
-        };
+        let left = leftovers.kill();
+        // All descendants are children sooner or later, so without children there is nothing to look for.
+        let childless = is_childless();
         if (left == 0 && childless) || Instant::now() > deadline {
             return;
         }
+        if !childless {
+            kill_descendants();
+        }
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Takes notice of all children that have ended; whether no others are left.
+fn is_childless() -> bool {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(_) => return true,
+        }
     }
 }
 

@@ -60,13 +60,14 @@ pub(crate) async fn heartbeat(
     let node = name(&node)?;
     let heartbeat: Heartbeat = body::json(body).await?;
     let registration = registration(&*app.group.state().await, &node, &heartbeat, app.clock.now());
+    let known = heartbeat.endpoints.clone();
+    // Before the registration: else a node that returns would count as heard of long ago, and so as lost again.
+    app.leading.heartbeat(&node, heartbeat).await?;
     if let Some(command) = registration
         && let Applied::Refused(reason) = app.group.propose(&command).await?
     {
         return Err(Failure::new(ErrorCode::Conflict, reason));
     }
-    let known = heartbeat.endpoints.clone();
-    app.leading.heartbeat(&node, heartbeat).await?;
     Ok(Json(reply(&app, &node, &known).await?))
 }
 

@@ -1,4 +1,4 @@
-use icefield_placement::Unplaced;
+use icefield_placement::{Solution, Unplaced};
 
 use super::{Config, Joining, leases, rollouts, solve};
 use crate::observe::Observations;
@@ -6,9 +6,9 @@ use crate::{Command, State};
 
 /// What is to be done now, in order; empty if all is as it should be.
 ///
-/// The commands of one answer do not get in each other's way. Once they are applied, ask again: new leases change what
-/// rollouts do, and both change the placement. If one of them is refused, wait for the next change or tick before
-/// asking again.
+/// The commands of one answer do not get in each other's way. Once they are applied, ask again: leases change the
+/// placement, that changes what rollouts do, and they in turn the placement. If one is refused, wait for the next
+/// change or tick before asking again.
 pub fn reconcile(state: &State, seen: &Observations, config: &Config, now: u64) -> Vec<Command> {
     decide(state, seen, config, now, None).0
 }
@@ -29,23 +29,21 @@ fn decide(
     settled: Option<u64>,
 ) -> (Vec<Command>, Option<Placing>) {
     let leases = leases::due(state, seen, config, now);
-    if !leases.is_empty() {
+    if !leases.is_empty() || state.spec.is_none() {
         return (leases, None);
     }
-    let rollouts = rollouts::due(state, seen, now);
-    if !rollouts.is_empty() {
-        return (rollouts, None);
+    let placing = (settled != Some(state.basis)).then(|| {
+        let Solution { changes, unplaced } = solve(state, Joining::Absent);
+        let settled = changes.is_empty();
+        (changes, Placing { settled, unplaced })
+    });
+    match placing {
+        Some((changes, placing)) if !placing.settled => {
+            (vec![Command::Place { at: now, seen: state.version, changes }], Some(placing))
+        }
+        // Only now, so that a replica that is nowhere is known to fit nowhere.
+        placing => (rollouts::due(state, seen, now), placing.map(|(_, placing)| placing)),
     }
-    if state.spec.is_none() || settled == Some(state.basis) {
-        return (Vec::new(), None);
-    }
-    let solution = solve(state, Joining::Absent);
-    let placing = Placing { settled: solution.changes.is_empty(), unplaced: solution.unplaced };
-    let commands = match placing.settled {
-        true => Vec::new(),
-        false => vec![Command::Place { at: now, seen: state.version, changes: solution.changes }],
-    };
-    (commands, Some(placing))
 }
 
 /// [`reconcile`] for a loop that asks often: it remembers what need not be decided anew.
@@ -69,10 +67,10 @@ impl Reconciler {
     /// Besides, `seen` gets to know what fits nowhere and why, and gives its notes away.
     pub fn reconcile(&mut self, state: &State, seen: &mut Observations, config: &Config, now: u64) -> Vec<Command> {
         // If this server could not run for a while, the nodes' silence is its own.
-        if self.asked.is_some_and(|asked| now.saturating_sub(asked) > config.lease.get() / 2) {
+        let asked = self.asked.replace(now).unwrap_or(seen.since());
+        if now.saturating_sub(asked) > config.lease.get() / 2 {
             seen.excuse(now);
         }
-        self.asked = Some(now);
         let (mut commands, placing) = decide(state, seen, config, now, self.settled);
         if let Some(placing) = placing {
             self.settled = placing.settled.then_some(state.basis);

@@ -36,6 +36,8 @@ pub(crate) fn waits_for(
 
 /// One rollout that is not over, with all that its next step depends on.
 ///
+/// Placement has been settled before, so a replica that is nowhere fits nowhere, and none is on a node that is lost.
+///
 /// The rules: a replica that serves is taken down only if then no more than `max_unavailable` do not serve. One that
 /// does not serve can be taken at once, as nothing is lost by it. A new one counts as serving once it has proved
 /// itself. Nothing is held against the new revision that its node is to blame for.
@@ -118,7 +120,7 @@ impl<'a> View<'a> {
 
     /// Why the rollout has failed, if `known` shows that it has.
     fn failure(&self, known: &Known<'_>) -> Option<String> {
-        if matches!(known.standing, Standing::Proven | Standing::Stranded) {
+        if known.standing == Standing::Proven {
             return None;
         }
         let advanced = self.is_advanced(known);

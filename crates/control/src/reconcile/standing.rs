@@ -10,11 +10,10 @@ use crate::observe::{Observations, is_healthy};
 pub(super) enum Standing {
     /// It is placed nowhere.
     Nowhere,
-    /// Its node is lost, or declared no more.
-    Stranded,
     /// This server has not heard of its node yet, so nothing is known.
     Unknown,
-    /// It does not serve: not taken up yet, starting, failed, unhealthy, or still of another revision.
+    /// It does not serve: its node is not there, or it is not taken up yet, starting, failed, unhealthy, or still of
+    /// another revision.
     Down,
     /// It serves, but not for long.
     Healthy,
@@ -64,7 +63,7 @@ fn judge<'a>(
 ) -> (Standing, Option<&'a ReplicaReport>) {
     let node = assignment.node.as_str();
     if state.nodes.get(node).is_none_or(|record| record.lost) || !state.declares(node) {
-        return (Standing::Stranded, None);
+        return (Standing::Down, None);
     }
     if seen.sight(node).is_none() {
         return (Standing::Unknown, None);

@@ -16,10 +16,24 @@ impl State {
         if self.spec.as_deref() == Some(&*spec) {
             return Effect::Nothing;
         }
+        let before = self.spec.clone();
         let telling = self.take_up(index, at, Arc::from(spec));
-        self.refresh_all();
+        let changed = self.declared_anew(before.as_deref());
+        self.refresh(&changed);
         self.tell_all(telling);
         Effect::Basis
+    }
+
+    /// The nodes whose plans may have changed from `before` to the spec in force. That services changed is no reason:
+    /// what a node has of them changes with the placement.
+    fn declared_anew(&self, before: Option<&Spec>) -> Vec<Name> {
+        let Some(spec) = self.spec.as_deref() else { return Vec::new() };
+        let before = before.filter(|before| before.cluster == spec.cluster);
+        let changed = |node: &&Name| {
+            let before = before.map(|before| before.fleet_node(node.as_str()));
+            before != Some(spec.fleet_node(node.as_str()))
+        };
+        self.nodes.keys().filter(changed).cloned().collect()
     }
 
     /// Puts a spec in force without making the nodes' plans anew; gives back what there is to tell.

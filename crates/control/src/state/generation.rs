@@ -27,12 +27,6 @@ impl State {
         }
     }
 
-    /// Gives every node whose plan has changed a new generation.
-    pub(super) fn refresh_all(&mut self) {
-        let nodes: Vec<Name> = self.nodes.keys().cloned().collect();
-        self.refresh(&nodes);
-    }
-
     fn plan(&self, node: &Name) -> Option<NodePlan> {
         let spec = self.spec.as_deref()?;
         let record = self.nodes.get(node)?;
@@ -74,6 +68,8 @@ mod tests {
         let mut sample = Sample::with(&["n1", "n2"], &spec(&["n1", "n2"], &[("web", "a", 2)]));
         assert_eq!(sample.generation("n1"), 1);
         sample.place("web/0", "n1");
+        assert_eq!((sample.generation("n1"), sample.generation("n2")), (2, 1));
+        sample.apply(&spec(&["n1", "n2", "n3"], &[("web", "a", 2), ("api", "a", 2)]));
         assert_eq!((sample.generation("n1"), sample.generation("n2")), (2, 1));
         let plan = sample.state.node_plan(&name("n1")).unwrap();
         assert_eq!(plan.hash, plan.plan.hash());

@@ -1,5 +1,5 @@
 use icefield_api::{ExplainedReplica, SCHEMA, ServiceExplanation};
-use icefield_placement::ReplicaId;
+use icefield_placement::Explanation;
 use icefield_spec::Name;
 
 use crate::State;
@@ -7,14 +7,12 @@ use crate::reconcile::{Joining, engine};
 
 /// Why each replica of `service` is where it is; `None` if no such service is declared.
 pub fn explain(state: &State, service: &Name) -> Option<ServiceExplanation> {
-    let declared = state.spec.as_ref()?.services.get(service)?;
-    let engine = engine(state, Joining::Absent);
-    let replica = |index| {
-        let replica = ReplicaId::new(service.clone(), index);
-        let decided = state.placed.decision(&replica).map(|decision| decision.reason.clone());
-        Some(ExplainedReplica { decided, explanation: engine.explain(&replica)? })
+    state.spec.as_ref()?.services.get(service)?;
+    let replica = |explanation: Explanation| {
+        let decided = state.placed.decision(&explanation.replica).map(|decision| decision.reason.clone());
+        ExplainedReplica { decided, explanation }
     };
-    let replicas = (0..declared.replicas).filter_map(replica).collect();
+    let replicas = engine(state, Joining::Absent).explain_service(service).into_iter().map(replica).collect();
     Some(ServiceExplanation { schema: SCHEMA, service: service.clone(), replicas })
 }
 
@@ -32,5 +30,21 @@ mod tests {
         assert_eq!(explained.replicas[0].decided.as_deref(), Some("new replica"));
         assert_eq!(explained.replicas[0].explanation.assignment.as_ref().unwrap().node, name("n2"));
         assert_eq!(explain(&sample.state, &name("api")), None);
+    }
+
+    #[test]
+    fn says_of_all_replicas_what_it_says_of_each() {
+        let mut declared = spec(&["n1", "n2", "n3"], &[("web", "a", 5), ("api", "a", 3)]);
+        declared.services.get_mut("web").unwrap().unit.ports.insert(name("http"), icefield_spec::Port::Dynamic);
+        let mut sample = Sample::with(&["n1", "n2", "n3"], &declared);
+        for (text, node) in [("web/0", "n1"), ("web/1", "n1"), ("web/3", "n2"), ("api/1", "n3")] {
+            sample.place(text, node);
+        }
+        let engine = engine(&sample.state, Joining::Absent);
+        let all = engine.explain_service(&name("web"));
+        assert_eq!(all.len(), 5);
+        for explained in all {
+            assert_eq!(engine.explain(&explained.replica), Some(explained));
+        }
     }
 }

@@ -32,8 +32,8 @@ use icefield_plan::NodePlan;
 use icefield_spec::{Name, Run};
 
 use self::flake::Inputs;
-use crate::emitter::Form;
 use crate::fleet::{Fleet, json};
+use crate::form::Form;
 use crate::{EmitError, File};
 
 pub(crate) struct Nix<'a> {

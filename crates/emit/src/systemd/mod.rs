@@ -17,8 +17,8 @@ mod word;
 use icefield_plan::NodePlan;
 use icefield_spec::Run;
 
-use crate::emitter::Form;
 use crate::fleet::{Fleet, json};
+use crate::form::Form;
 use crate::{EmitError, File, Target};
 
 pub(crate) struct Systemd<'a> {

@@ -81,6 +81,10 @@ fn machine(call: &mut Call<'_, '_>) -> Machine {
 }
 
 fn ports(arg: &Arg<'_, '_>) -> Option<PortRange> {
+    if arg.value().get_type() == "int" {
+        let help = "write the first and the last port in quotes: \"20000-31999\"";
+        return arg.refuse("a range of ports has two ends", help.to_owned());
+    }
     arg.text()?.parse().map_err(|error: String| arg.refuse::<()>(error, None)).ok()
 }
 

@@ -1,4 +1,6 @@
 use icefield_spec::Run;
+use starlark::values::Value;
+use starlark::values::list::ListRef;
 
 use super::module::nix_module;
 use super::{Function, Outcome};
@@ -83,12 +85,31 @@ pub(crate) static MICROVM: Function = Function {
 
 /// A program and its arguments.
 pub(super) fn command(arg: &Arg<'_, '_>) -> Option<Vec<String>> {
-    if let Some(text) = arg.value().unpack_str() {
-        let words: Vec<String> = text.split_whitespace().map(|word| format!("{word:?}")).collect();
-        return arg.refuse(
-            "a command is a list: the program and its arguments",
-            format!("write [{}]; there is no shell that would split it", words.join(", ")),
-        );
+    if arg.value().unpack_str().is_some()
+        && let Some(words) = words(arg.value())
+    {
+        let help = format!("write {}; there is no shell that would split it", bracketed(&words));
+        return arg.refuse("a command is a list: the program and its arguments", help);
     }
     arg.items(|item| item.text())
+}
+
+/// The words of a command that is written as one text, or as a list where it must be more than a list.
+pub(super) fn words(value: Value<'_>) -> Option<Vec<String>> {
+    if let Some(text) = value.unpack_str() {
+        return Some(text.split_whitespace().map(str::to_owned).collect());
+    }
+    let list = ListRef::from_value(value)?.content();
+    let words: Option<Vec<String>> = list.iter().map(|word| word.unpack_str().map(str::to_owned)).collect();
+    words.filter(|words| !words.is_empty())
+}
+
+/// How `words` are written as a list.
+pub(super) fn bracketed(words: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let mut quoted: Vec<String> = words.iter().take(SHOWN).map(|word| format!("{word:?}")).collect();
+    if words.len() > SHOWN {
+        quoted.push("…".into());
+    }
+    format!("[{}]", quoted.join(", "))
 }

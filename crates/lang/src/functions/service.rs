@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use icefield_spec::{Bytes, Cpu, Health, Layout, Name, Port, Prefer, Rules, Run, Service, Spread, Unit, Update};
 
 use super::port::port;
+use super::run::{bracketed, words};
 use super::{Function, Outcome};
 use crate::arg::Arg;
 use crate::call::Call;
@@ -77,7 +78,7 @@ pub(crate) static SERVICE: Function = Function {
             rules: rules(call),
             update: call.field_or("update", Update::default(), update),
         };
-        call.session.declarations.borrow_mut().insert(call, name, Declared::Service(service));
+        call.session.declarations.borrow_mut().insert(call, name, Declared::Service(Box::new(service)));
         Outcome::Nothing
     },
 };
@@ -94,13 +95,9 @@ fn rules(call: &mut Call<'_, '_>) -> Rules {
 }
 
 fn run(arg: &Arg<'_, '_>) -> Option<Run> {
-    if let Some(first) = arg
-        .value()
-        .unpack_str()
-        .or_else(|| starlark::values::list::ListRef::from_value(arg.value())?.content().first()?.unpack_str())
-    {
-        let help = format!("write exec([{first:?}, …])");
-        return arg.refuse("\"run\" must say how: exec(), nix(), nixos(), container() or microvm()", help);
+    if let Some(words) = words(arg.value()) {
+        let message = "\"run\" must say how: exec(), nix(), nixos(), container() or microvm()";
+        return arg.refuse(message, format!("write exec({})", bracketed(&words)));
     }
     arg.thing("made by exec(), nix(), nixos(), container() or microvm()", |thing| match thing {
         Thing::Run(run) => Some(run),
@@ -110,8 +107,8 @@ fn run(arg: &Arg<'_, '_>) -> Option<Run> {
 
 fn ports(arg: &Arg<'_, '_>) -> Option<BTreeMap<Name, Port>> {
     let entries = arg.entries(|key, value| {
-        let name = Name::new(key).map_err(|error| value.key(key).refuse::<()>(error.to_string(), None));
-        name.ok().zip(port(value))
+        let name = value.key(key).as_name(key);
+        name.zip(port(value))
     })?;
     Some(entries.into_iter().map(|(_, entry)| entry).collect())
 }

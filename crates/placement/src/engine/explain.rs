@@ -9,7 +9,8 @@ use crate::{Alternative, Explanation, ScorePart};
 /// How many other nodes are shown.
 const ALTERNATIVES: usize = 3;
 
-/// Why `replica` is where it is in `state`: what each node would give it if it alone were to be placed now.
+/// Why `replica` is where it is in `state`: what each node would give it if it alone were to be placed now. Leaves
+/// `state` as it was.
 pub(crate) fn explain(state: &mut State<'_>, replica: ReplicaNo) -> Explanation {
     let world = state.world;
     let group = world.group_of(replica);
@@ -29,11 +30,74 @@ pub(crate) fn explain(state: &mut State<'_>, replica: ReplicaNo) -> Explanation 
         group.soft.iter().map(|rule| part(&**rule)).collect()
     };
     let alternative = |(_, node): (_, NodeId)| Alternative { node: world.name(node).clone(), score: parts(node) };
-    Explanation {
+    let explanation = Explanation {
         replica: world.replica_id(replica),
         assignment: spot.as_ref().map(|spot| state.assignment(replica, spot)),
         score: here.map(parts).unwrap_or_default(),
         alternatives: others.into_iter().map(alternative).collect(),
         excluded: exclusions(state, group, here),
+    };
+    if let Some(spot) = spot {
+        let same: Vec<Option<u16>> = spot.ports.iter().copied().map(Some).collect();
+        state.put(replica, spot.node, &same);
+    }
+    explanation
+}
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::Cpu;
+    use insta::assert_snapshot;
+
+    use crate::examples::{explanation, prefer, spread, three, with};
+    use crate::fleet::demand;
+
+    #[test]
+    fn why_here() {
+        let mut fleet = three();
+        let mut web = demand(3);
+        web.rules.spread = vec![spread("zone", None), spread("node", Some(2))];
+        web.rules.prefer = vec![prefer("disk", "ssd", 10)];
+        fleet.add_service("web", [web]);
+        fleet.host("n2").cpu = Cpu::from_millis(100);
+        let engine = fleet.engine();
+        assert_snapshot!(explanation(&engine.explain(&"web/0".parse().unwrap()).unwrap()), @"
+        web/0 n1
+          -128.00 spread over zone: 1 of 2 other replicas is in zone a
+          -64.00 spread over node: 1 of 2 other replicas is on node n1
+          +10.00 prefer disk=ssd: n1 has disk=ssd
+          +0.88 balanced: 12% of its cpu would be in use
+        else n3
+          -128.00 spread over zone: 1 of 2 other replicas is in zone b
+          -64.00 spread over node: 1 of 2 other replicas is on node n3
+          +0.00 prefer disk=ssd: n3 has no disk
+          +0.88 balanced: 12% of its cpu would be in use
+          cpu excludes 1 (n2): lower cpu to 100m (n2 has that free)
+        ");
+        assert_snapshot!(explanation(&engine.explain(&"web/2".parse().unwrap()).unwrap()), @"
+        web/2 n1
+          -128.00 spread over zone: 1 of 2 other replicas is in zone a
+          -64.00 spread over node: 1 of 2 other replicas is on node n1
+          +10.00 prefer disk=ssd: n1 has disk=ssd
+          +0.88 balanced: 12% of its cpu would be in use
+        else n3
+          -128.00 spread over zone: 1 of 2 other replicas is in zone b
+          -64.00 spread over node: 1 of 2 other replicas is on node n3
+          +0.00 prefer disk=ssd: n3 has no disk
+          +0.88 balanced: 12% of its cpu would be in use
+          cpu excludes 1 (n2): lower cpu to 100m (n2 has that free)
+        ");
+    }
+
+    #[test]
+    fn why_nowhere() {
+        let mut fleet = three();
+        fleet.add_service("web", [with(|web| web.cpu = Cpu::from_millis(6000))]);
+        let engine = fleet.engine();
+        assert_snapshot!(explanation(&engine.explain(&"web/0".parse().unwrap()).unwrap()), @"
+        web/0 nowhere
+          cpu excludes 3 (n1 n2 n3): lower cpu to 4 (n1 has that free)
+        ");
+        assert!(engine.explain(&"web/1".parse().unwrap()).is_none());
     }
 }

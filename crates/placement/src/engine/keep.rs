@@ -109,3 +109,76 @@ fn wishes(group: &Group<'_>, state: &State<'_>, node: NodeId, assignment: &Assig
     };
     group.demand.ports.iter().map(wish).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::{Bytes, Cpu, Port, PortRange, Revision};
+    use insta::assert_snapshot;
+
+    use crate::examples::{solved, spread, three, with};
+    use crate::fleet::{demand, ports};
+
+    #[test]
+    fn a_new_revision_stays_where_the_old_one_is_if_it_fits() {
+        let mut fleet = three();
+        let mut new = demand(2);
+        new.revision = Revision::of("two");
+        new.cpu = Cpu::from_millis(1500);
+        new.ports = ports(&[("http", Port::Dynamic)]);
+        fleet.add_service("web", [new]).add_service("db", [with(|db| db.cpu = Cpu::from_millis(3000))]);
+        fleet.put("web/0", "n1", "one", &[("http", 20_003)]).put("web/1", "n2", "one", &[("http", 20_004)]);
+        fleet.put("db/0", "n2", "one", &[]);
+        assert_snapshot!(solved(&fleet), @"
+        web/0 stays on n1 http=20003: revision 98d5b6c239 → b5db43a5f1
+        web/1 n2 → n3 http=20000: revision 98d5b6c239 → b5db43a5f1: cpu of n2 is exceeded
+        ");
+    }
+
+    #[test]
+    fn ports_that_no_longer_hold_are_replaced() {
+        let mut fleet = three();
+        fleet.host("n1").ports = PortRange::new(20_005, 20_009).unwrap();
+        let mut web = demand(3);
+        web.ports = ports(&[("http", Port::Dynamic)]);
+        fleet.add_service("web", [web]);
+        fleet.put("web/0", "n1", "one", &[("http", 20_001)]).put("web/1", "n1", "one", &[("http", 20_005)]);
+        fleet.put("web/2", "n1", "one", &[("http", 20_005)]);
+        assert_snapshot!(solved(&fleet), @"
+        web/0 stays on n1 http=20006: port http 20001 → 20006
+        web/2 stays on n1 http=20007: port http 20005 → 20007
+        ");
+    }
+
+    #[test]
+    fn rules_that_no_longer_hold_move_the_highest_indexes() {
+        let mut fleet = three();
+        fleet.host("n1").memory = Bytes::new(700 << 20);
+        fleet.add_service("big", [demand(3)]);
+        fleet.put("big/0", "n1", "one", &[]).put("big/1", "n1", "one", &[]).put("big/2", "n1", "one", &[]);
+        fleet.add_service("ssd", [with(|ssd| drop(ssd.rules.require.insert("disk".into(), vec!["ssd".into()])))]);
+        fleet.put("ssd/0", "n2", "one", &[]);
+        let mut even = demand(2);
+        even.rules.spread = vec![spread("zone", Some(1))];
+        fleet.add_service("even", [even]);
+        fleet.put("even/0", "n1", "one", &[]).put("even/1", "n2", "one", &[]);
+        let mut single = demand(2);
+        single.one_per_node = true;
+        fleet.add_service("single", [single]);
+        fleet.put("single/0", "n3", "one", &[]).put("single/1", "n3", "one", &[]);
+        let mut fixed = demand(2);
+        fixed.ports = ports(&[("http", Port::Fixed(80))]);
+        fleet.add_service("fixed", [fixed]);
+        fleet.put("fixed/0", "n3", "one", &[("http", 80)]).put("fixed/1", "n3", "one", &[("http", 80)]);
+        assert_snapshot!(solved(&fleet), @"
+        big/1 n1 → n2: memory of n1 is exceeded
+        big/2 n1 → n2: memory of n1 is exceeded
+        even/1 n2 → n3: at most 1 may be in zone a
+        fixed/1 n3 → n2 http=80: port 80 of n3 is taken by fixed/0
+        single/1 n3 → n2: n3 has single/0 already
+        ssd/0 leaves n2: n2 no longer has disk=ssd, and no other node can take it
+        ssd/0 nowhere:
+          require disk=ssd excludes 2 (n2 n3): give n3 the label disk=ssd
+          memory excludes 1 (n1): lower memory to 188MiB (n1 has that free)
+        ");
+    }
+}

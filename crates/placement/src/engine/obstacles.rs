@@ -87,3 +87,32 @@ fn twin(state: &State<'_>, group: &Group<'_>, node: NodeId) -> Option<String> {
         _ => format!("add a node like {name} with at least {}", more.join(" and ")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::Cpu;
+    use insta::assert_snapshot;
+
+    use crate::Acceptance;
+    use crate::examples::{solved, three, with};
+
+    #[test]
+    fn several_rules_at_once() {
+        let mut fleet = three();
+        fleet.host("n1").acceptance = Acceptance::Lost;
+        fleet.host("n2").acceptance = Acceptance::Draining;
+        fleet.host("n3").acceptance = Acceptance::Cordoned;
+        fleet.add_service("web", [with(|web| web.cpu = Cpu::from_millis(6000))]);
+        fleet.add_service("node-wide", [with(|single| single.one_per_node = true)]);
+        assert_snapshot!(solved(&fleet), @"
+        node-wide/0 nowhere:
+          lost excludes 1 (n1): bring n1 back
+          draining excludes 1 (n2): uncordon n2
+          cordoned excludes 1 (n3): uncordon n3
+        web/0 nowhere:
+          lost excludes 1 (n1): bring n1 back, and also lower cpu to 4 (n1 has that free)
+          draining excludes 1 (n2): uncordon n2, and also lower cpu to 4 (n2 has that free)
+          cordoned excludes 1 (n3): uncordon n3, and also lower cpu to 4 (n3 has that free)
+        ");
+    }
+}

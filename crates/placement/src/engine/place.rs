@@ -64,3 +64,22 @@ impl Urgency {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::Cpu;
+
+    use crate::examples::{three, with};
+    use crate::fleet::demand;
+
+    #[test]
+    fn what_has_little_choice_goes_first() {
+        let mut fleet = three();
+        let mut anywhere = demand(2);
+        anywhere.cpu = Cpu::from_millis(4000);
+        fleet.add_service("anywhere", [anywhere]);
+        fleet.add_service("small", [with(|small| drop(small.rules.require.insert("disk".into(), vec!["ssd".into()])))]);
+        let solution = fleet.solve();
+        assert!(solution.unplaced.is_empty(), "{solution:?}");
+    }
+}

@@ -111,3 +111,41 @@ fn replacement(before: &Assignment, after: &Assignment) -> String {
     });
     changed.unwrap_or_else(|| "it has a port that is not wanted any more".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::Port;
+    use insta::assert_snapshot;
+
+    use crate::examples::{solved, spread, three, with};
+    use crate::fleet::{demand, ports};
+
+    #[test]
+    fn new_replicas_go_evenly_over_zones_and_get_the_lowest_ports() {
+        let mut fleet = three();
+        let mut web = demand(4);
+        web.ports = ports(&[("admin", Port::Fixed(20_000)), ("http", Port::Dynamic), ("rpc", Port::Dynamic)]);
+        web.rules.spread = vec![spread("zone", None), spread("node", None)];
+        fleet.add_service("web", [web]);
+        assert_snapshot!(solved(&fleet), @"
+        web/0 → n1 admin=20000 http=20001 rpc=20002: new replica
+        web/1 → n3 admin=20000 http=20001 rpc=20002: new replica
+        web/2 → n2 admin=20000 http=20001 rpc=20002: new replica
+        web/3 nowhere:
+          port 20000 excludes 3 (n1 n2 n3): make port 20000 dynamic (web/0 has it on n1), or add a node like n1
+        ");
+    }
+
+    #[test]
+    fn what_is_not_wanted_any_more() {
+        let mut fleet = three();
+        fleet.add_service("web", [with(|web| web.indexes = vec![1])]);
+        fleet.put("web/0", "n1", "one", &[]).put("web/1", "n2", "one", &[]).put("web/2", "n3", "one", &[]);
+        fleet.put("old/0", "n1", "one", &[]);
+        assert_snapshot!(solved(&fleet), @"
+        old/0 leaves n1: service is gone
+        web/0 leaves n1: replica 0 is not wanted any more
+        web/2 leaves n3: scaled down to 1
+        ");
+    }
+}

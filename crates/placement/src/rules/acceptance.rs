@@ -55,3 +55,50 @@ impl Hard for Accepts {
         Twin::Admitted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use crate::Acceptance;
+    use crate::examples::{solved, three};
+    use crate::fleet::demand;
+
+    #[test]
+    fn nodes_that_go_away() {
+        let mut fleet = three();
+        fleet.host("n1").acceptance = Acceptance::Lost;
+        fleet.host("n2").acceptance = Acceptance::Draining;
+        fleet.add_service("web", [demand(5)]);
+        fleet.put("web/0", "n1", "one", &[]).put("web/1", "n2", "one", &[]).put("web/2", "n3", "one", &[]);
+        fleet.put("web/3", "n4", "one", &[]);
+        assert_snapshot!(solved(&fleet), @"
+        web/0 n1 → n3: node n1 is lost
+        web/1 n2 → n3: n2 is draining
+        web/3 n4 → n3: node n4 is gone
+        web/4 → n3: new replica
+        ");
+        fleet.host("n3").acceptance = Acceptance::Cordoned;
+        assert_snapshot!(solved(&fleet), @"
+        web/0 leaves n1: node n1 is lost, and no other node can take it
+        web/1 leaves n2: n2 is draining, and no other node can take it
+        web/3 leaves n4: node n4 is gone, and no other node can take it
+        web/0 nowhere:
+          lost excludes 1 (n1): bring n1 back
+          draining excludes 1 (n2): uncordon n2
+          cordoned excludes 1 (n3): uncordon n3
+        web/1 nowhere:
+          lost excludes 1 (n1): bring n1 back
+          draining excludes 1 (n2): uncordon n2
+          cordoned excludes 1 (n3): uncordon n3
+        web/3 nowhere:
+          lost excludes 1 (n1): bring n1 back
+          draining excludes 1 (n2): uncordon n2
+          cordoned excludes 1 (n3): uncordon n3
+        web/4 nowhere:
+          lost excludes 1 (n1): bring n1 back
+          draining excludes 1 (n2): uncordon n2
+          cordoned excludes 1 (n3): uncordon n3
+        ");
+    }
+}

@@ -60,3 +60,33 @@ impl Hard for Capacity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::{Bytes, Cpu};
+    use insta::assert_snapshot;
+
+    use crate::examples::{solved, three, with};
+
+    #[test]
+    fn too_little_cpu_or_memory() {
+        let mut fleet = three();
+        fleet.add_service("a", [with(|a| a.cpu = Cpu::from_millis(5000))]);
+        fleet.add_service("b", [with(|b| b.memory = Bytes::new(9_000_000_000))]);
+        fleet.add_service("c", [with(|c| (c.cpu, c.memory) = (Cpu::from_millis(5000), Bytes::new(9_000_000_000)))]);
+        fleet.add_service("d", [with(|d| (d.indexes, d.cpu) = ((0..4).collect(), Cpu::from_millis(3900)))]);
+        assert_snapshot!(solved(&fleet), @"
+        d/0 → n1: new replica
+        d/1 → n2: new replica
+        d/2 → n3: new replica
+        a/0 nowhere:
+          cpu excludes 3 (n1 n2 n3): give n1 4900m more cpu, or add a node like n1 with at least 5 cpu
+        b/0 nowhere:
+          cpu excludes 3 (n1 n2 n3): lower cpu to 100m (n1 has that free), and also lower memory to 7.7GiB (n1 has that free)
+        c/0 nowhere:
+          cpu excludes 3 (n1 n2 n3): add a node like n1 with at least 5 cpu and 8.4GiB memory
+        d/3 nowhere:
+          cpu excludes 3 (n1 n2 n3): free 3800m cpu on n1, or add a node like n1
+        ");
+    }
+}

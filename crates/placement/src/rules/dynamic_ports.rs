@@ -49,3 +49,31 @@ impl Hard for DynamicPorts {
         if u64::from(range.count()) >= u64::from(self.count) + fixed as u64 { Twin::Admitted } else { Twin::Refused }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::Port;
+    use insta::assert_snapshot;
+
+    use crate::examples::solved;
+    use crate::fleet::{Fleet, demand, host, ports};
+
+    #[test]
+    fn a_fixed_port_of_the_range_is_no_dynamic_one() {
+        let mut fleet = Fleet::default();
+        fleet.add_host(host("n1", &[]));
+        let mut fixed = demand(1);
+        fixed.ports = ports(&[("main", Port::Fixed(20_001))]);
+        let mut web = demand(4);
+        web.ports = ports(&[("a", Port::Dynamic), ("b", Port::Dynamic), ("c", Port::Dynamic)]);
+        fleet.add_service("fixed", [fixed]).add_service("web", [web]);
+        assert_snapshot!(solved(&fleet), @"
+        fixed/0 → n1 main=20001: new replica
+        web/0 → n1 a=20000 b=20002 c=20003: new replica
+        web/1 → n1 a=20004 b=20005 c=20006: new replica
+        web/2 → n1 a=20007 b=20008 c=20009: new replica
+        web/3 nowhere:
+          dynamic ports excludes 1 (n1): give n1 3 more dynamic ports
+        ");
+    }
+}

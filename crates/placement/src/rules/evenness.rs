@@ -58,3 +58,35 @@ impl Soft for Evenness {
         self.shared.then_some(self.label)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::examples::{counts, prefer, spread, three};
+    use crate::fleet::demand;
+
+    #[test]
+    fn domains_fill_evenly_and_nodes_without_the_label_last() {
+        let mut fleet = three();
+        let mut web = demand(4);
+        web.rules.spread = vec![spread("zone", None), spread("node", None)];
+        fleet.add_service("web", [web.clone()]);
+        assert_eq!(counts(&fleet), [1, 1, 2]);
+        web.rules.spread = vec![spread("disk", None)];
+        fleet.add_service("web", [web]);
+        assert_eq!(counts(&fleet), [2, 2, 0]);
+    }
+
+    #[test]
+    fn the_first_spread_outweighs_any_one_preference_and_the_second_may_not() {
+        let mut fleet = three();
+        let mut web = demand(2);
+        web.rules.spread = vec![spread("zone", None), spread("node", None)];
+        web.rules.prefer = vec![prefer("zone", "a", 100)];
+        fleet.add_service("web", [web.clone()]);
+        assert_eq!(counts(&fleet), [1, 0, 1]);
+        web.rules.prefer = vec![prefer("node", "n1", 100)];
+        (web.rules.spread[0].label, web.rules.spread[1].max) = ("pool".into(), None);
+        fleet.add_service("web", [web]);
+        assert_eq!(counts(&fleet), [2, 0, 0]);
+    }
+}

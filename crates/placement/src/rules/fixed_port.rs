@@ -76,3 +76,47 @@ impl Hard for FixedPort {
         if self.twice { Twin::Refused } else { Twin::Admitted }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::Port;
+    use insta::assert_snapshot;
+
+    use crate::examples::solved;
+    use crate::fleet::{Fleet, demand, host, ports};
+
+    #[test]
+    fn ports_that_someone_has() {
+        let mut fleet = Fleet::default();
+        fleet.add_host(host("n1", &[]));
+        let fixed = |replicas, port| {
+            let mut fixed = demand(replicas);
+            fixed.ports = ports(&[("main", Port::Fixed(port))]);
+            fixed
+        };
+        fleet
+            .add_service("db", [fixed(1, 5432)])
+            .add_service("dns", [fixed(2, 53)])
+            .add_service("pg", [fixed(1, 5432)]);
+        assert_snapshot!(solved(&fleet), @"
+        db/0 → n1 main=5432: new replica
+        dns/0 → n1 main=53: new replica
+        dns/1 nowhere:
+          port 53 excludes 1 (n1): make port 53 dynamic (dns/0 has it on n1), or add a node like n1
+        pg/0 nowhere:
+          port 5432 excludes 1 (n1): free port 5432 on n1 (used by db/0) or make it dynamic
+        ");
+        let mut greedy = fixed(1, 20_009);
+        greedy.ports.extend((0..9).map(|at| (crate::fleet::name(&format!("p{at}")), Port::Dynamic)));
+        fleet.add_service("greedy", [greedy]);
+        assert_snapshot!(solved(&fleet), @"
+        db/0 → n1 main=5432: new replica
+        dns/0 → n1 main=53: new replica
+        greedy/0 → n1 main=20009 p0=20000 p1=20001 p2=20002 p3=20003 p4=20004 p5=20005 p6=20006 p7=20007 p8=20008: new replica
+        dns/1 nowhere:
+          port 53 excludes 1 (n1): add a node like n1
+        pg/0 nowhere:
+          port 5432 excludes 1 (n1): free port 5432 on n1 (used by db/0), or add a node like n1
+        ");
+    }
+}

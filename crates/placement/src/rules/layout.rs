@@ -51,3 +51,22 @@ impl Soft for Fill {
         format!("{:.0}% of its {} would be in use", share * 100.0, resource.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::Layout;
+
+    use crate::examples::{counts, three};
+    use crate::fleet::demand;
+
+    #[test]
+    fn packed_services_fill_one_node_and_balanced_ones_level() {
+        let mut fleet = three();
+        let mut packed = demand(16);
+        packed.rules.layout = Layout::Packed;
+        fleet.add_service("packed", [packed]);
+        assert_eq!(counts(&fleet), [16, 0, 0]);
+        fleet.add_service("packed", []).add_service("level", [demand(16)]);
+        assert_eq!(counts(&fleet), [6, 5, 5]);
+    }
+}

@@ -33,3 +33,28 @@ impl Soft for Prefer<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::examples::{counts, prefer, spread, three};
+    use crate::fleet::demand;
+
+    #[test]
+    fn preferences_decide_within_an_even_spread() {
+        let mut fleet = three();
+        let mut web = demand(5);
+        web.rules.spread = vec![spread("zone", None)];
+        web.rules.prefer = vec![prefer("node", "n2", 100)];
+        fleet.add_service("web", [web]);
+        assert_eq!(counts(&fleet), [0, 3, 2]);
+    }
+
+    #[test]
+    fn a_negative_weight_avoids() {
+        let mut fleet = three();
+        let mut web = demand(2);
+        web.rules.prefer = vec![prefer("zone", "a", -1), prefer("zone", "nowhere", 100)];
+        fleet.add_service("web", [web]);
+        assert_eq!(counts(&fleet), [0, 0, 2]);
+    }
+}

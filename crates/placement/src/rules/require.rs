@@ -101,3 +101,59 @@ impl Hard for Require<'_> {
         if self.admits(state, node) && self.label != "node" { Twin::Admitted } else { Twin::Refused }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use crate::examples::{solved, spread, three, with};
+
+    #[test]
+    fn labels_that_no_node_or_too_few_have() {
+        let mut fleet = three();
+        let require = |label: &str, values: &[&str]| {
+            with(|demand| {
+                let values = values.iter().map(|value| value.to_string()).collect();
+                demand.rules.require.insert(label.into(), values);
+            })
+        };
+        fleet.add_service("a", [require("disk", &["nvme", "tape"])]);
+        fleet.add_service("b", [require("node", &["n9"])]);
+        fleet.add_service("c", [require("pool", &["workers"])]);
+        assert_snapshot!(solved(&fleet), @"
+        a/0 nowhere:
+          require disk=nvme or tape excludes 3 (n1 n2 n3): give n3 the label disk=nvme
+        b/0 nowhere:
+          require node=n9 excludes 3 (n1 n2 n3): allow node=n1
+        c/0 nowhere:
+          require pool=workers excludes 3 (n1 n2 n3): drop require pool
+        ");
+    }
+
+    #[test]
+    fn a_remedy_puts_no_node_into_a_full_domain() {
+        let mut fleet = three();
+        let mut web = with(|web| drop(web.rules.require.insert("zone".into(), vec!["b".into(), "c".into()])));
+        web.indexes = vec![0, 1, 2];
+        web.rules.spread = vec![spread("zone", Some(1))];
+        fleet.add_service("web", [web.clone()]);
+        web.rules.require.insert("zone".into(), vec!["b".into()]);
+        fleet.add_service("worse", [web]);
+        assert_snapshot!(solved(&fleet), @"
+        web/0 → n3: new replica
+        worse/0 → n3: new replica
+        web/1 nowhere:
+          require zone=b or c excludes 2 (n1 n2): give n1 the label zone=c
+          spread zone max 1 excludes 1 (n3): raise max of spread zone to 2
+        web/2 nowhere:
+          require zone=b or c excludes 2 (n1 n2): give n1 the label zone=c
+          spread zone max 1 excludes 1 (n3): raise max of spread zone to 2
+        worse/1 nowhere:
+          require zone=b excludes 2 (n1 n2): allow zone=a
+          spread zone max 1 excludes 1 (n3): raise max of spread zone to 2
+        worse/2 nowhere:
+          require zone=b excludes 2 (n1 n2): allow zone=a
+          spread zone max 1 excludes 1 (n3): raise max of spread zone to 2
+        ");
+    }
+}

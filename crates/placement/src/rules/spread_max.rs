@@ -101,3 +101,33 @@ impl Hard for SpreadMax {
         if own_domain || self.admits(state, node) { Twin::Admitted } else { Twin::Refused }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use crate::examples::{solution, spread, three};
+    use crate::fleet::demand;
+
+    #[test]
+    fn limits_of_a_spread() {
+        let mut fleet = three();
+        let mut zones = demand(3);
+        zones.rules.spread = vec![spread("zone", Some(1))];
+        let mut nodes = demand(4);
+        nodes.rules.spread = vec![spread("node", Some(1))];
+        let mut disks = demand(3);
+        disks.rules.spread = vec![spread("disk", Some(1))];
+        fleet.add_service("disks", [disks]).add_service("nodes", [nodes]).add_service("zones", [zones]);
+        let text = solution(&fleet.solve());
+        let nowhere = text.split_once("disks/2 nowhere").unwrap().1;
+        assert_snapshot!(nowhere, @"
+        :
+          spread disk max 1 excludes 3 (n1 n2 n3): raise max of spread disk to 2, or add a node like n1 in another disk
+        nodes/3 nowhere:
+          spread node max 1 excludes 3 (n1 n2 n3): raise max of spread node to 2, or add a node like n1
+        zones/2 nowhere:
+          spread zone max 1 excludes 3 (n1 n2 n3): raise max of spread zone to 2, or add a node like n1 in another zone
+        ");
+    }
+}

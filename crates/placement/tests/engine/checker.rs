@@ -7,6 +7,11 @@ use icefield_spec::{Name, Port};
 
 use crate::fleet::Fleet;
 
+/// The demand that wants `replica`: of two, the first.
+pub(crate) fn demand_of<'a>(fleet: &'a Fleet, replica: &ReplicaId) -> Option<&'a Demand> {
+    fleet.services.get(&replica.service)?.iter().find(|demand| demand.indexes.contains(&replica.index))
+}
+
 /// Every breach of a hard rule by a replica that is placed in `fleet`.
 pub(crate) fn violations(fleet: &Fleet) -> Vec<String> {
     let mut found = Vec::new();
@@ -15,7 +20,7 @@ pub(crate) fn violations(fleet: &Fleet) -> Vec<String> {
     let mut ports: BTreeSet<(&Name, u16)> = BTreeSet::new();
     for (id, at) in fleet.placement.iter() {
         let mut report = |what: &str| found.push(format!("{id} on {}: {what}", at.node));
-        let Some(demand) = fleet.demand(&id) else {
+        let Some(demand) = demand_of(fleet, &id) else {
             report("is not wanted");
             continue;
         };
@@ -72,8 +77,10 @@ fn in_company(fleet: &Fleet, id: &ReplicaId, at: &Assignment) -> Vec<String> {
     let same = |label: &str| -> Option<usize> {
         let label_of = |node: &Name| fleet.hosts.get(node).and_then(|host| host.labels.get(label));
         let own = label_of(&at.node)?;
-        let wanted =
-            fleet.placement.iter().filter(|(other, _)| other.service == id.service && fleet.demand(other).is_some());
+        let wanted = fleet
+            .placement
+            .iter()
+            .filter(|(other, _)| other.service == id.service && demand_of(fleet, other).is_some());
         Some(wanted.filter(|(_, at)| label_of(&at.node) == Some(own)).count())
     };
     for demand in fleet.services[&id.service].iter().filter(|demand| !demand.indexes.is_empty()) {
@@ -86,7 +93,7 @@ fn in_company(fleet: &Fleet, id: &ReplicaId, at: &Assignment) -> Vec<String> {
             }
         }
         let on_node = fleet.placement.service(id.service.as_str()).filter(|(index, other)| {
-            other.node == at.node && fleet.demand(&ReplicaId::new(id.service.clone(), *index)).is_some()
+            other.node == at.node && demand_of(fleet, &ReplicaId::new(id.service.clone(), *index)).is_some()
         });
         if demand.one_per_node && on_node.count() > 1 {
             found.push(format!("{id}: more than one on {}", at.node));
@@ -97,7 +104,7 @@ fn in_company(fleet: &Fleet, id: &ReplicaId, at: &Assignment) -> Vec<String> {
 
 /// Whether `node` could take `replica` as a new one without a breach that is not there already.
 pub(crate) fn takes(fleet: &Fleet, replica: &ReplicaId, node: &Name) -> bool {
-    let (Some(host), Some(demand)) = (fleet.hosts.get(node), fleet.demand(replica)) else { return false };
+    let (Some(host), Some(demand)) = (fleet.hosts.get(node), demand_of(fleet, replica)) else { return false };
     if host.acceptance != Acceptance::Ready {
         return false;
     }

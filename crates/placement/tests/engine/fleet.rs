@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use icefield_placement::{Acceptance, Assignment, ChangeKind, Demand, Engine, Host, Placement, ReplicaId, Solution};
+use icefield_placement::{Acceptance, Assignment, ChangeKind, Demand, Engine, Host, Placement, Solution};
 use icefield_spec::{Bytes, Cpu, Name, Port, PortRange, Revision, Rules};
 
 #[derive(Debug, Clone, Default)]
@@ -44,11 +44,6 @@ impl Fleet {
             }
         }
         after
-    }
-
-    /// The demand that wants `replica`: of two, the first.
-    pub(crate) fn demand(&self, replica: &ReplicaId) -> Option<&Demand> {
-        self.services.get(&replica.service)?.iter().find(|demand| demand.indexes.contains(&replica.index))
     }
 
     pub(crate) fn add_host(&mut self, host: Host) -> &mut Self {

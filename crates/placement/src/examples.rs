@@ -1,6 +1,43 @@
-//! Solutions and explanations as lines of text.
+//! Small fleets for the tests beside the code, and what a person reads of them.
 
-use icefield_placement::{Assignment, ChangeKind, Exclusion, Explanation, ScorePart, Solution};
+use icefield_placement::{Assignment, ChangeKind, Demand, Exclusion, Explanation, ScorePart, Solution};
+use icefield_spec::{Prefer, Spread};
+
+use crate::fleet::{Fleet, demand, host};
+
+/// Three nodes in two zones; n3 has no disk.
+pub(crate) fn three() -> Fleet {
+    let mut fleet = Fleet::default();
+    fleet.add_host(host("n1", &[("zone", "a"), ("disk", "ssd")]));
+    fleet.add_host(host("n2", &[("zone", "a"), ("disk", "hdd")]));
+    fleet.add_host(host("n3", &[("zone", "b")]));
+    fleet
+}
+
+pub(crate) fn with(change: impl FnOnce(&mut Demand)) -> Demand {
+    let mut demand = demand(1);
+    change(&mut demand);
+    demand
+}
+
+pub(crate) fn spread(label: &str, max: Option<u32>) -> Spread {
+    Spread { label: label.into(), max }
+}
+
+pub(crate) fn prefer(label: &str, value: &str, weight: i32) -> Prefer {
+    Prefer { label: label.into(), value: value.into(), weight }
+}
+
+/// How many replicas each node would have, in the order of names.
+pub(crate) fn counts(fleet: &Fleet) -> Vec<usize> {
+    let after = fleet.after(&fleet.solve()).placement;
+    fleet.hosts.keys().map(|node| after.iter().filter(|(_, at)| at.node == *node).count()).collect()
+}
+
+/// What solving `fleet` gives.
+pub(crate) fn solved(fleet: &Fleet) -> String {
+    solution(&fleet.solve())
+}
 
 pub(crate) fn solution(solution: &Solution) -> String {
     let mut lines: Vec<String> = Vec::new();

@@ -1,0 +1,134 @@
+//! Any commands in any order, also such as no server would propose: the state stays whole.
+
+use std::collections::BTreeMap;
+
+use icefield_api::{Capacity, EventKind, NodeAction};
+use icefield_control::state::RolloutStep;
+use icefield_control::{Applied, Command, State};
+use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
+use icefield_spec::{Bytes, Cpu, Name, Revision};
+use proptest::prelude::*;
+
+use crate::declare::{name, service, spec, unit};
+
+const VERSIONS: [&str; 3] = ["v1", "v2", "v3"];
+
+fn node() -> impl Strategy<Value = Name> {
+    (1..=4_u32).prop_map(|number| name(&format!("n{number}")))
+}
+
+fn service_name() -> impl Strategy<Value = Name> {
+    prop::sample::select(vec!["web", "api"]).prop_map(name)
+}
+
+fn revision() -> impl Strategy<Value = Revision> {
+    prop::sample::select(VERSIONS.to_vec()).prop_map(|version| unit(version).revision())
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let replica = (service_name(), 0..5_u32).prop_map(|(service, index)| ReplicaId::new(service, index));
+    let to = (node(), revision()).prop_map(|(node, revision)| Assignment { node, revision, ports: BTreeMap::new() });
+    let kind = (0..4_u8, node(), to).prop_map(|(kind, from, to)| match kind {
+        0 => ChangeKind::Place { to },
+        1 => ChangeKind::Move { from, to },
+        2 => ChangeKind::Replace { to },
+        _ => ChangeKind::Remove { from },
+    });
+    (replica, kind).prop_map(|(replica, kind)| Change { replica, kind, reason: "why not".into() })
+}
+
+fn step() -> impl Strategy<Value = RolloutStep> {
+    prop_oneof![
+        2 => prop::collection::vec(0..6_u32, 0..4).prop_map(|indexes| RolloutStep::Advance { indexes }),
+        1 => Just(RolloutStep::Finish),
+        1 => Just(RolloutStep::Fail { reason: "it crashed".into() }),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let services = (0..4_usize, 0..5_u32, 0..4_usize, 0..5_u32);
+    let apply = (1..=4_u32, services).prop_map(|(nodes, (web, web_replicas, api, api_replicas))| {
+        let declared = [("web", web, web_replicas), ("api", api, api_replicas)].into_iter();
+        let services =
+            declared.filter_map(|(text, version, replicas)| Some((text, service(VERSIONS.get(version)?, replicas))));
+        let spec = spec(nodes, &services.collect::<Vec<_>>());
+        Command::Apply { at: 1, spec: Box::new(spec) }
+    });
+    let place = (0..3_u64, prop::collection::vec(change(), 0..4)).prop_map(|(ago, changes)| Command::Place {
+        at: 2,
+        seen: ago,
+        changes,
+    });
+    let register = (node(), 0..2_u8).prop_map(|(node, address)| Command::Register {
+        at: 3,
+        node,
+        address: format!("10.0.0.{address}"),
+        api: "http://10.0.0.1:1".into(),
+        capacity: Capacity { cpu: Cpu::from_millis(1), memory: Bytes::new(1), ports: None },
+        drivers: vec!["exec".into()],
+    });
+    let lease =
+        (node(), any::<bool>()).prop_map(|(node, lost)| Command::Lease { at: 4, node, lost, reason: "silence".into() });
+    let action = prop::sample::select(vec![NodeAction::Cordon, NodeAction::Drain, NodeAction::Uncordon]);
+    let wish = (node(), action).prop_map(|(node, action)| Command::Node { at: 5, node, action });
+    let rollout = (service_name(), revision(), step()).prop_map(|(service, to, step)| Command::Rollout {
+        at: 6,
+        service,
+        to,
+        step,
+    });
+    let note = Just(Command::Note { at: 7, notes: vec![(EventKind::Leader, "s1".into(), "leads".into())] });
+    prop_oneof![3 => apply, 6 => place, 2 => register, 1 => lease, 1 => wish, 4 => rollout, 1 => note]
+}
+
+/// What must hold of every state.
+fn check(state: &State) {
+    let text = serde_json::to_string(state).unwrap();
+    // What follows from the rest is not written, so this also holds it against what is built anew.
+    assert_eq!(serde_json::from_str::<State>(&text).unwrap(), *state, "it reads back as it was");
+    assert!(state.basis <= state.version);
+    for (replica, assignment) in state.placed.placement().iter() {
+        let record = &state.services[&replica.service];
+        assert!(record.units.contains_key(&assignment.revision), "{replica} has a unit");
+        assert!(state.nodes.contains_key(&assignment.node), "{replica} is on a node");
+        assert!(state.placed.decision(&replica).is_some(), "{replica} is there for a reason");
+    }
+    for (service, record) in &state.services {
+        let declared = state.spec.as_ref().is_some_and(|spec| spec.services.contains_key(service));
+        assert!(declared || state.placed.has_service(service.as_str()), "{service} is for something");
+        assert!(record.units.contains_key(&record.target), "{service} can go where it goes");
+        assert!(record.good.is_none_or(|good| record.units.contains_key(&good)), "{service} can go back");
+    }
+    for (node, record) in &state.nodes {
+        let plan = state.node_plan(node);
+        assert_eq!(plan.is_some(), record.generation > 0);
+        let Some(generation) = plan else { continue };
+        assert_eq!(generation.hash, generation.plan.hash(), "the plan of {node} is that of its generation");
+        assert_eq!(generation.plan.replicas.len(), state.placed.on_node(node.as_str()).count());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn leave_the_state_whole(commands in prop::collection::vec(command(), 1..60)) {
+        let mut state = State::default();
+        for (index, mut command) in (1..).zip(commands) {
+            if let Command::Place { seen, .. } = &mut command {
+                *seen = state.version.saturating_sub(*seen);
+            }
+            let before = state.clone();
+            match state.apply(index, command) {
+                Applied::Done(version) => prop_assert_eq!((version, state.version), (index, index)),
+                Applied::Unchanged(_) | Applied::Refused(_) => prop_assert_eq!(&state, &before),
+            }
+            for (node, record) in &before.nodes {
+                let after = &state.nodes[node];
+                let changed = u64::from(after.hash != record.hash);
+                prop_assert_eq!(after.generation, record.generation + changed, "{}", node);
+            }
+            check(&state);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The servers' decisions, held against a small model of a cluster: agents and processes as plain values, in virtual
+//! time.
+
+mod agent;
+mod churn;
+mod commands;
+mod declare;
+mod leases;
+mod process;
+mod rollouts;
+mod world;

@@ -1,0 +1,221 @@
+//! A whole cluster as one value: the state, what its leader has seen, and the nodes as they really are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use icefield_api::{RolloutState, Status};
+use icefield_control::observe::{Observations, registration};
+use icefield_control::reconcile::{Config, Reconciler, reconcile};
+use icefield_control::state::RolloutStep;
+use icefield_control::view::{Group, endpoints, status};
+use icefield_control::{Applied, Command, State};
+use icefield_placement::ReplicaId;
+use icefield_spec::{Millis, Name, Revision, Spec, Update};
+
+use crate::agent::Agent;
+use crate::declare::name;
+
+/// How far one step of the model goes, in milliseconds.
+const STEP: u64 = 50;
+/// How often an agent speaks.
+const EVERY: u64 = 200;
+
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) seen: Observations,
+    pub(crate) agents: BTreeMap<Name, Agent>,
+    pub(crate) now: u64,
+    pub(crate) config: Config,
+    /// The fewest replicas of "web" that were healthy at once since this was last set.
+    pub(crate) fewest: usize,
+    reconciler: Reconciler,
+    index: u64,
+}
+
+impl World {
+    /// A cluster of nodes `n1`, `n2`, … with a spec in force and all of it done.
+    pub(crate) fn settled(spec: &Spec) -> Self {
+        let mut world = Self::new(spec.node_count() as u32);
+        world.apply(spec);
+        world.until(30_000, |world| world.is_settled());
+        world
+    }
+
+    /// A cluster of nodes that have nothing to do.
+    pub(crate) fn new(nodes: u32) -> Self {
+        let now = 1_000_000;
+        Self {
+            state: State::default(),
+            seen: Observations::new(now),
+            agents: (1..=nodes).map(|number| (name(&format!("n{number}")), Agent::new())).collect(),
+            now,
+            config: Config { lease: Millis::new(1_000) },
+            fewest: usize::MAX,
+            reconciler: Reconciler::new(),
+            index: 0,
+        }
+    }
+
+    /// Another server comes to lead.
+    pub(crate) fn change_leader(&mut self) {
+        self.seen = Observations::new(self.now);
+        self.reconciler = Reconciler::new();
+    }
+
+    /// The leader cannot run for so long, and then decides before it hears what was said meanwhile.
+    pub(crate) fn stall(&mut self, millis: u64) {
+        self.now += millis;
+        self.reconcile();
+    }
+
+    pub(crate) fn apply(&mut self, spec: &Spec) -> Applied {
+        self.propose(Command::Apply { at: self.now, spec: Box::new(spec.clone()) })
+    }
+
+    pub(crate) fn propose(&mut self, command: Command) -> Applied {
+        self.index += 1;
+        let numbers = self.generations();
+        let applied = self.state.apply(self.index, command);
+        for (node, number) in numbers {
+            assert!(self.state.nodes[&node].generation >= number, "the generation of {node} fell");
+        }
+        applied
+    }
+
+    fn generations(&self) -> BTreeMap<Name, u64> {
+        self.state.nodes.iter().map(|(node, record)| (node.clone(), record.generation)).collect()
+    }
+
+    /// Lets the model run for so many milliseconds.
+    pub(crate) fn run(&mut self, millis: u64) {
+        for _ in 0..millis.div_ceil(STEP) {
+            self.step();
+        }
+    }
+
+    /// Lets the model run until `done`, for so many milliseconds at most; gives back how long it took.
+    pub(crate) fn until(&mut self, millis: u64, done: impl Fn(&Self) -> bool) -> u64 {
+        let start = self.now;
+        while !done(self) {
+            assert!(self.now - start < millis, "not done after {millis} ms: {:#?}", self.summary());
+            self.step();
+        }
+        self.now - start
+    }
+
+    fn step(&mut self) {
+        self.now += STEP;
+        let mut commands = Vec::new();
+        for (node, agent) in self.agents.iter_mut().filter(|(_, agent)| agent.powered) {
+            agent.pass(self.now);
+            if !agent.connected || self.now - agent.spoke < EVERY {
+                continue;
+            }
+            agent.spoke = self.now;
+            let said = agent.heartbeat(self.now);
+            commands.extend(registration(&self.state, node, &said, self.now));
+            self.seen.heartbeat(node, said, self.now);
+            if let Some(generation) = self.state.node_plan(node).filter(|newest| newest.number != agent.number) {
+                agent.take_up(&generation, self.now);
+            }
+        }
+        for command in commands {
+            self.propose(command);
+        }
+        self.reconcile();
+        self.fewest = self.fewest.min(self.healthy("web"));
+    }
+
+    /// What the leader's loop does.
+    fn reconcile(&mut self) {
+        for _ in 0..100 {
+            let commands = self.reconciler.reconcile(&self.state, &mut self.seen, &self.config, self.now);
+            let mut anew = reconcile(&self.state, &self.seen, &self.config, self.now);
+            anew.extend(commands.iter().filter(|command| matches!(command, Command::Note { .. })).cloned());
+            assert_eq!(commands, anew, "what a reconciler remembers changes nothing");
+            if commands.is_empty() {
+                return;
+            }
+            for command in commands {
+                self.check_advance(&command);
+                let applied = self.propose(command.clone());
+                assert!(matches!(applied, Applied::Done(_)), "{command:?} was in vain: {applied:?}");
+            }
+        }
+        panic!("the loop finds no end: {:#?}", self.summary());
+    }
+
+    /// No step takes down a replica that serves if then more than allowed do not serve.
+    fn check_advance(&self, command: &Command) {
+        let Command::Rollout { service, step: RolloutStep::Advance { indexes }, .. } = command else { return };
+        let declared = &self.state.spec.as_ref().unwrap().services[service];
+        let Update::Rolling { max_unavailable, .. } = declared.update;
+        let serving: BTreeSet<u32> =
+            endpoints(&self.state, &self.seen, service).endpoints.iter().map(|endpoint| endpoint.index).collect();
+        let taken = indexes.iter().filter(|index| serving.contains(index)).count();
+        let left = serving.len() - taken;
+        let allowed = declared.replicas as usize - max_unavailable as usize;
+        assert!(taken == 0 || left >= allowed, "{command:?} leaves {left} of {}", declared.replicas);
+    }
+
+    /// How many replicas of a service really run well, wherever they are.
+    pub(crate) fn healthy(&self, service: &str) -> usize {
+        let processes = self.agents.values().flat_map(|agent| &agent.processes);
+        processes.filter(|(replica, process)| replica.service == *service && process.is_healthy()).count()
+    }
+
+    pub(crate) fn rollout(&self) -> RolloutState {
+        self.state.services["web"].rollout.state
+    }
+
+    /// The revisions of the placed replicas of "web", each once.
+    pub(crate) fn revisions(&self) -> BTreeSet<Revision> {
+        self.state.placed.placement().service("web").map(|(_, assignment)| assignment.revision).collect()
+    }
+
+    pub(crate) fn node_of(&self, replica: &str) -> Option<Name> {
+        let replica: ReplicaId = replica.parse().unwrap();
+        self.state.placed.get(&replica).map(|assignment| assignment.node.clone())
+    }
+
+    /// Whether every declared replica runs well where it is placed and at its service's target, nothing else runs, and
+    /// no rollout is under way.
+    pub(crate) fn is_settled(&self) -> bool {
+        let Some(spec) = &self.state.spec else { return false };
+        let done = self.state.services.values().all(|record| !record.rollout.is_under_way());
+        let mut wanted: BTreeMap<ReplicaId, Revision> = BTreeMap::new();
+        for (service, declared) in &spec.services {
+            let target = self.state.services[service].target;
+            wanted.extend((0..declared.replicas).map(|index| (ReplicaId::new(service.clone(), index), target)));
+        }
+        let mut running = 0;
+        let as_wanted = self.agents.iter().all(|(node, agent)| {
+            running += agent.processes.len();
+            agent.processes.iter().all(|(replica, process)| {
+                let placed = self.state.placed.get(replica).is_some_and(|assignment| assignment.node == *node);
+                let declared = spec.fleet_node(node.as_str()).is_some();
+                placed && declared && process.is_healthy() && wanted.get(replica) == Some(&process.revision)
+            })
+        });
+        done && as_wanted && running == wanted.len()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        status(&self.state, &self.seen, Group { api: String::new(), leader: None, servers: Vec::new() })
+    }
+
+    /// What to show when a test fails.
+    pub(crate) fn summary(&self) -> Vec<String> {
+        let status = self.status();
+        let services = status.services.iter().map(|service| {
+            let rollout = service.rollout.as_ref().unwrap();
+            format!("{} {:?} {} {:?}", service.name, rollout.state, rollout.message, service.replicas)
+        });
+        let events = self.state.events.iter().rev().take(20);
+        let events = events.map(|event| format!("{} {}: {}", event.at, event.subject, event.message));
+        services.chain(events).collect()
+    }
+
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.state.events.iter().map(|event| format!("{}: {}", event.subject, event.message)).collect()
+    }
+}

@@ -1,0 +1,89 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+
+/// Runs a fleet of Linux machines from one file.
+///
+/// Declare services and machines in icefield.star; Icefield decides what runs where, keeps it true, and shows why.
+///
+///   icefield dev examples/hello      a whole cluster on this machine
+///   icefield status                  what is true now (in a second terminal)
+///   icefield docs                    what can be written in icefield.star
+///
+/// Exit codes: 0 done; 1 error; 2 there are changes (`plan` only).
+#[derive(Debug, Parser)]
+#[command(name = "icefield", version, verbatim_doc_comment, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which cluster a command speaks to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ClusterArgs {
+    /// The URL of a server; may be given several times. Without it, the running dev cluster is used.
+    #[arg(long, global = true, env = "ICEFIELD_SERVER", value_delimiter = ',', value_name = "URL")]
+    pub(crate) server: Vec<String>,
+}
+
+/// A source file and what is passed into it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SourceArgs {
+    /// A .star file, a folder with icefield.star, or a spec as JSON (`icefield check --json` prints one).
+    #[arg(value_name = "FILE", default_value = ".")]
+    pub(crate) file: PathBuf,
+    /// Sets what var("NAME") gives in the file.
+    #[arg(short = 'D', long = "define", value_name = "NAME=VALUE")]
+    pub(crate) define: Vec<String>,
+}
+
+/// Whether a reading command prints JSON.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct JsonArgs {
+    /// Print JSON with stable field names, and the version of its form in `schema`.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole cluster on this machine
+    Dev(commands::dev::DevArgs),
+    /// Evaluate and validate a file
+    Check(commands::check::CheckArgs),
+    /// Show what an apply would change, and where replicas would go
+    Plan(commands::plan::PlanArgs),
+    /// Put a file in force and follow until it is done
+    Apply(commands::apply::ApplyArgs),
+    /// Show what is true now
+    Status(commands::status::StatusArgs),
+    /// Show what is true, live
+    Watch(commands::watch::WatchArgs),
+    /// Show what happened
+    Events(commands::events::EventsArgs),
+    /// Show why replicas are where they are
+    Explain(commands::explain::ExplainArgs),
+    /// Show what replicas wrote
+    Logs(commands::logs::LogsArgs),
+    /// Show the specs that were put in force
+    History(commands::history::HistoryArgs),
+    /// List, cordon, drain or uncordon nodes
+    Node(commands::node::NodeArgs),
+    /// Write the artefacts of a target; needs no cluster
+    Compile(commands::compile::CompileArgs),
+    /// Show what can be written in a .star file
+    Docs(commands::docs::DocsArgs),
+    /// Print a completion script for a shell
+    Completions(commands::completions::CompletionsArgs),
+    /// Run a server: it holds the cluster's state and decides
+    Server(commands::server::ServerArgs),
+    /// Run an agent: it runs replicas on a node
+    Agent(commands::agent::AgentArgs),
+    /// Evaluate a file for another process
+    #[command(hide = true)]
+    EvalWorker,
+}

@@ -1,0 +1,126 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::Args;
+use icefield_agent::{Agent, AgentConfig, AgentError, LogLimits, Shutdown, Timings};
+use icefield_api::Capacity;
+use icefield_spec::{Bytes, Cpu, Name, PortRange};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::ClusterArgs;
+use crate::command_error::CommandError;
+use crate::connect;
+
+/// Runs an agent: it makes true on this node what the cluster decides for it.
+///
+/// SIGTERM ends the agent and leaves its replicas running; the next agent with the same --data adopts them. SIGINT
+/// stops the replicas first.
+#[derive(Debug, Args)]
+pub(crate) struct AgentArgs {
+    /// The node's name, as the file declares it
+    #[arg(long)]
+    node: Name,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// The folder for its state, its replicas' logs and work
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The address that replicas listen on and are reached by
+    #[arg(long)]
+    address: String,
+    /// Where dynamic ports are taken from, instead of what the file declares
+    #[arg(long, value_name = "FIRST-LAST")]
+    ports: Option<PortRange>,
+    /// The folder that `exec` programs are started in, instead of one for each replica
+    #[arg(long, value_name = "DIR")]
+    exec_dir: Option<PathBuf>,
+    /// End when the process that started this one ends
+    #[arg(long, hide = true)]
+    die_with_parent: bool,
+}
+
+pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
+    if arguments.die_with_parent {
+        die_with_parent()?;
+    }
+    log_to_stderr();
+    if arguments.cluster.server.is_empty() {
+        return Err(CommandError::new("no server is named").hint("--server URL names one; may be given several times"));
+    }
+    let config = AgentConfig {
+        node: arguments.node,
+        servers: arguments.cluster.server,
+        data: arguments.data,
+        address: arguments.address,
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        capacity: Capacity { cpu: processors(), memory: memory()?, ports: arguments.ports },
+        exec_dir: arguments.exec_dir,
+        base_env: base_environment(),
+        shim_command: vec![crate::own_binary(), "shim".into()],
+        timings: Timings::default(),
+        log: LogLimits::default(),
+    };
+    connect::runtime()?.block_on(async {
+        let fail = |error: AgentError| CommandError::because("the agent cannot go on", &error);
+        let mut agent = Agent::start(config).await.map_err(fail)?;
+        let how = tokio::select! {
+            how = until_told_to_end() => how,
+            error = agent.failed() => return Err(fail(error)),
+        };
+        agent.shut_down(how).await.map_err(fail)?;
+        Ok(0)
+    })
+}
+
+/// What this machine's processors are, in thousandths of a core.
+fn processors() -> Cpu {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Cpu::from_millis(cores as u64 * 1000)
+}
+
+/// The memory of this machine.
+fn memory() -> Result<Bytes, CommandError> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    let kibibytes =
+        kibibytes.ok_or_else(|| CommandError::new("/proc/meminfo does not say how much memory there is"))?;
+    Ok(Bytes::new(kibibytes * 1024))
+}
+
+/// What every replica's environment begins with: enough to find programs and to write text.
+fn base_environment() -> BTreeMap<String, String> {
+    const PASSED_ON: [&str; 8] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "SHELL"];
+    PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}
+
+/// Waits for SIGTERM (leave replicas running) or SIGINT (stop them).
+pub(crate) async fn until_told_to_end() -> Shutdown {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => Shutdown::Leave,
+        _ = interrupt.recv() => Shutdown::Stop,
+    }
+}
+
+/// Makes this process end with its parent, so that nothing of a dev cluster is left when `dev` itself is killed.
+pub(crate) fn die_with_parent() -> Result<(), CommandError> {
+    set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| CommandError::new(error.to_string()))?;
+    // The parent may have ended before the call above.
+    if rustix::process::getppid() == Some(rustix::process::Pid::INIT) {
+        return Err(CommandError::silent());
+    }
+    Ok(())
+}
+
+/// Writes what happens to standard error: `ICEFIELD_LOG` says how much (`info`, `debug`, `icefield_control=trace`).
+pub(crate) fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("ICEFIELD_LOG").unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,135 @@
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use console::{Term, style};
+use icefield_api::{ApplyRequest, Client};
+use icefield_spec::{Millis, Revision};
+
+use crate::cli::{ClusterArgs, SourceArgs};
+use crate::command_error::CommandError;
+use crate::progress::{Progress, progress};
+use crate::render::LiveText;
+use crate::source::Source;
+use crate::{connect, output, render};
+
+/// Shows what FILE would change, asks, puts it in force, and follows until every replica is healthy or a rollout has
+/// failed. Ctrl-C while following leaves the cluster at work; `icefield status` shows how far it is.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Go on though some replicas fit nowhere
+    #[arg(long)]
+    allow_unplaced: bool,
+    /// Do not follow
+    #[arg(long)]
+    no_wait: bool,
+    /// Follow for so long at most
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    timeout: Millis,
+}
+
+pub(crate) fn run(cluster: &ClusterArgs, arguments: &ApplyArgs) -> Result<u8, CommandError> {
+    let spec = Source::find(&arguments.source)?.load()?.spec;
+    let client = connect::require(cluster)?;
+    connect::runtime()?.block_on(async {
+        let mut request = ApplyRequest { spec, allow_unplaced: true };
+        let report = client.plan(&request).await?;
+        output::print(&render::plan(&report))?;
+        if report.changes.is_empty() && report.unplaced.is_empty() {
+            return Ok(0);
+        }
+        if !report.unplaced.is_empty() && !arguments.allow_unplaced {
+            return Err(CommandError::new("some replicas fit nowhere; nothing was changed")
+                .hint("--allow-unplaced goes on without them"));
+        }
+        if !arguments.yes && !confirmed()? {
+            return Err(CommandError::new("not applied"));
+        }
+        request.allow_unplaced = arguments.allow_unplaced;
+        let applied = client.apply(&request).await?;
+        if arguments.no_wait {
+            output::line(&format!("applied as revision {}", applied.revision.short()))?;
+            return Ok(0);
+        }
+        let limit = arguments.timeout.duration();
+        let mut live = LiveText::new(Term::stdout());
+        follow(&client, &applied.revision, arguments.allow_unplaced, limit, &mut live).await
+    })
+}
+
+fn confirmed() -> Result<bool, CommandError> {
+    if !std::io::stdin().is_terminal() {
+        return Err(CommandError::new("nobody is there to ask").hint("--yes applies without asking"));
+    }
+    output::print("Apply? [y/N] ")?;
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Follows the cluster on its way to `revision` and ends with a verdict.
+pub(crate) async fn follow(
+    client: &Client,
+    revision: &Revision,
+    allow_unplaced: bool,
+    limit: Duration,
+    live: &mut LiveText,
+) -> Result<u8, CommandError> {
+    let start = Instant::now();
+    let mut seen = None;
+    let mut lines: Vec<String> = Vec::new();
+    loop {
+        let left = limit.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Err(lines.into_iter().fold(
+                CommandError::new(format!("not all is healthy after {limit:?}; the cluster goes on trying")),
+                CommandError::cause,
+            ));
+        }
+        let status = match client.status(seen, left.min(Duration::from_secs(1))).await {
+            Ok(status) => status,
+            // Elections and restarts of servers pass.
+            Err(icefield_api::ClientError::Unreachable { .. }) if seen.is_some() => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        seen = Some(status.index);
+        match progress(&status, revision, allow_unplaced) {
+            Progress::Done => {
+                live.show(&render::services(&status.services))?;
+                let took = start.elapsed().as_secs_f64();
+                live.note(&format!("{} all is as declared, after {took:.1} s", style("✓").green()))?;
+                return Ok(0);
+            }
+            Progress::Failed(reasons) => {
+                live.show(&render::services(&status.services))?;
+                let error = CommandError::new("the rollout failed");
+                return Err(reasons
+                    .into_iter()
+                    .fold(error, CommandError::cause)
+                    .hint("`icefield logs SERVICE/N` shows what a replica wrote"));
+            }
+            Progress::Superseded => {
+                return Err(
+                    CommandError::new("another spec was put in force meanwhile").hint("`icefield history` shows which")
+                );
+            }
+            Progress::Waiting(waiting) => {
+                if live.is_live() || waiting != lines {
+                    live.show(
+                        &waiting.iter().map(|line| format!("{} {line}\n", style("…").yellow())).collect::<String>(),
+                    )?;
+                }
+                lines = waiting;
+            }
+        }
+    }
+}

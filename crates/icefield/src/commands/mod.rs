@@ -1,0 +1,48 @@
+//! One file for each subcommand.
+
+pub(crate) mod agent;
+pub(crate) mod apply;
+pub(crate) mod check;
+pub(crate) mod compile;
+pub(crate) mod completions;
+pub(crate) mod dev;
+pub(crate) mod docs;
+pub(crate) mod events;
+pub(crate) mod explain;
+pub(crate) mod history;
+pub(crate) mod logs;
+pub(crate) mod node;
+pub(crate) mod plan;
+pub(crate) mod server;
+pub(crate) mod status;
+pub(crate) mod watch;
+
+use crate::cli::{Cli, Command};
+use crate::command_error::CommandError;
+
+/// Runs the command and gives the exit code.
+pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
+    let cluster = &cli.cluster;
+    match cli.command {
+        Command::Dev(arguments) => dev::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Plan(arguments) => plan::run(cluster, &arguments),
+        Command::Apply(arguments) => apply::run(cluster, &arguments),
+        Command::Status(arguments) => status::run(cluster, &arguments),
+        Command::Watch(arguments) => watch::run(cluster, &arguments),
+        Command::Events(arguments) => events::run(cluster, &arguments),
+        Command::Explain(arguments) => explain::run(cluster, &arguments),
+        Command::Logs(arguments) => logs::run(cluster, &arguments),
+        Command::History(arguments) => history::run(cluster, &arguments),
+        Command::Node(arguments) => node::run(cluster, &arguments),
+        Command::Compile(arguments) => compile::run(&arguments),
+        Command::Docs(arguments) => docs::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Server(arguments) => server::run(arguments),
+        Command::Agent(arguments) => agent::run(arguments),
+        Command::EvalWorker => {
+            let code = icefield_lang::worker_main(&mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+            Ok(u8::try_from(code).unwrap_or(1))
+        }
+    }
+}

@@ -1,0 +1,61 @@
+use clap::{Args, Subcommand};
+use icefield_api::NodeAction;
+use icefield_spec::Name;
+use serde_json::json;
+
+use crate::cli::{ClusterArgs, JsonArgs};
+use crate::command_error::CommandError;
+use crate::{connect, output, render};
+
+/// Lists nodes, and says which of them take replicas.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    #[command(subcommand)]
+    command: NodeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum NodeCommand {
+    /// List the nodes
+    List {
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Let all replicas leave a node, and place no new ones there
+    Drain {
+        /// The node
+        node: Name,
+    },
+    /// Place no new replicas on a node; it keeps those it has
+    Cordon {
+        /// The node
+        node: Name,
+    },
+    /// Place replicas on a node again
+    Uncordon {
+        /// The node
+        node: Name,
+    },
+}
+
+pub(crate) fn run(cluster: &ClusterArgs, arguments: &NodeArgs) -> Result<u8, CommandError> {
+    let client = connect::require(cluster)?;
+    let runtime = connect::runtime()?;
+    let (node, action) = match &arguments.command {
+        NodeCommand::List { json } => {
+            let status = runtime.block_on(client.status(None, connect::NOW))?;
+            if json.json {
+                output::json(&json!({ "schema": status.schema, "nodes": status.nodes }))?;
+            } else {
+                output::print(&render::nodes(&status.nodes))?;
+            }
+            return Ok(0);
+        }
+        NodeCommand::Drain { node } => (node, NodeAction::Drain),
+        NodeCommand::Cordon { node } => (node, NodeAction::Cordon),
+        NodeCommand::Uncordon { node } => (node, NodeAction::Uncordon),
+    };
+    let status = runtime.block_on(client.node(node, action))?;
+    output::line(&format!("node {} is {}", status.name, status.state))?;
+    Ok(0)
+}

@@ -1,0 +1,55 @@
+use clap::Args;
+use icefield_api::{ApplyRequest, PlanReport};
+use icefield_spec::Spec;
+
+use crate::cli::{ClusterArgs, JsonArgs, SourceArgs};
+use crate::command_error::CommandError;
+use crate::source::Source;
+use crate::{connect, output, render};
+
+/// Shows what an apply of FILE would change and where each replica would go. Changes nothing.
+///
+/// Without a cluster it plans against the machines that FILE declares, all empty. Exit code 0: no change; 2: changes;
+/// 1: an error, also when replicas fit nowhere (unless --allow-unplaced).
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    json: JsonArgs,
+    /// Do not count replicas that fit nowhere as an error
+    #[arg(long)]
+    allow_unplaced: bool,
+    /// Plan against the machines that FILE declares, though a cluster is running
+    #[arg(long)]
+    offline: bool,
+}
+
+pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, CommandError> {
+    let spec = Source::find(&arguments.source)?.load()?.spec;
+    let client = if arguments.offline { None } else { connect::find(cluster)? };
+    let offline = client.is_none();
+    let report = match client {
+        Some(client) => connect::runtime()?.block_on(ask(&client, spec))?,
+        None => icefield_control::view::offline_report(&spec).0,
+    };
+    if arguments.json.json {
+        output::json(&report)?;
+    } else {
+        output::print(&render::plan(&report))?;
+        if offline {
+            output::complain("No cluster is running: planned against the machines that the file declares.\n");
+        }
+    }
+    Ok(if !report.unplaced.is_empty() && !arguments.allow_unplaced {
+        1
+    } else if report.changes.is_empty() {
+        0
+    } else {
+        2
+    })
+}
+
+async fn ask(client: &icefield_api::Client, spec: Spec) -> Result<PlanReport, CommandError> {
+    Ok(client.plan(&ApplyRequest { spec, allow_unplaced: true }).await?)
+}

@@ -1,0 +1,65 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use icefield_control::reconcile::Config;
+use icefield_control::{Server, ServerConfig, Timings};
+
+use crate::command_error::CommandError;
+use crate::commands::agent::{die_with_parent, log_to_stderr, until_told_to_end};
+
+/// Runs a server. One or three of them hold the cluster's state together and decide; any one of three may be lost.
+///
+/// All servers of a cluster are started with the same --peer list. A new cluster forms by itself at the first start.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server's own name, one of those in --peer
+    #[arg(long)]
+    name: String,
+    /// The address and port to listen on. Loopback only: servers speak plain HTTP
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Every server of the cluster, itself among them
+    #[arg(long, value_name = "NAME=URL", required = true, value_parser = peer)]
+    peer: Vec<(String, String)>,
+    /// The folder for its state; no two servers may share one
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// End when the process that started this one ends
+    #[arg(long, hide = true)]
+    die_with_parent: bool,
+}
+
+pub(crate) fn run(arguments: ServerArgs) -> Result<u8, CommandError> {
+    if arguments.die_with_parent {
+        die_with_parent()?;
+    }
+    log_to_stderr();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let config = ServerConfig {
+        name: arguments.name,
+        listen: arguments.listen,
+        peers: arguments.peer,
+        data: arguments.data,
+        timings: Timings::default(),
+        cluster: Config::default(),
+    };
+    runtime.block_on(async {
+        let server =
+            Server::start(config).await.map_err(|error| CommandError::because("the server cannot start", &error))?;
+        server
+            .run_until(async {
+                until_told_to_end().await;
+            })
+            .await
+            .map_err(|error| CommandError::because("the server has failed", &error))?;
+        Ok(0)
+    })
+}
+
+fn peer(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, url)) if !name.is_empty() && url.starts_with("http://") => Ok((name.into(), url.into())),
+        _ => Err("write it like s1=http://127.0.0.1:7700".into()),
+    }
+}

@@ -1,0 +1,41 @@
+use clap::Args;
+
+use crate::cli::{ClusterArgs, JsonArgs};
+use crate::command_error::CommandError;
+use crate::{connect, output, render};
+
+/// Shows what is true now: services with their replicas, and nodes.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Only this service
+    #[arg(value_name = "SERVICE")]
+    service: Option<String>,
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+pub(crate) fn run(cluster: &ClusterArgs, arguments: &StatusArgs) -> Result<u8, CommandError> {
+    let client = connect::require(cluster)?;
+    let mut status = connect::runtime()?.block_on(client.status(None, connect::NOW))?;
+    if let Some(service) = &arguments.service {
+        if !status.services.iter().any(|known| known.name.as_str() == service) {
+            return Err(unknown_service(service, status.services.iter().map(|known| known.name.as_str())));
+        }
+        status.services.retain(|known| known.name.as_str() == service);
+    }
+    if arguments.json.json {
+        output::json(&status)?;
+    } else {
+        output::print(&render::status(&status, usize::MAX))?;
+    }
+    Ok(0)
+}
+
+/// The error for a service that the cluster does not have.
+pub(crate) fn unknown_service<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> CommandError {
+    let error = CommandError::new(format!("there is no service {name:?}"));
+    match icefield_spec::nearest(name, known.clone()) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint(format!("the cluster has: {}", known.collect::<Vec<_>>().join(", "))),
+    }
+}

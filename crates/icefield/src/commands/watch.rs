@@ -1,0 +1,41 @@
+use std::time::Duration;
+
+use clap::Args;
+use console::Term;
+
+use crate::cli::{ClusterArgs, JsonArgs};
+use crate::command_error::CommandError;
+use crate::render::LiveText;
+use crate::{connect, output, render};
+
+/// Shows what is true, drawn anew whenever it changes, until Ctrl-C. With --json, one line for each change.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+/// How long to wait for a change before asking anew.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(cluster: &ClusterArgs, arguments: &WatchArgs) -> Result<u8, CommandError> {
+    let client = connect::require(cluster)?;
+    connect::runtime()?.block_on(async {
+        let mut live = LiveText::new(Term::stdout());
+        let mut seen = None;
+        loop {
+            let status = client.status(seen, PATIENCE).await?;
+            if seen == Some(status.index) {
+                continue;
+            }
+            seen = Some(status.index);
+            if arguments.json.json {
+                let text = serde_json::to_string(&status)
+                    .map_err(|error| CommandError::because("the answer cannot be written as JSON", &error))?;
+                output::line(&text)?;
+            } else {
+                live.show(&render::status(&status, live.rows()))?;
+            }
+        }
+    })
+}

@@ -1,0 +1,38 @@
+use console::style;
+use icefield_api::{Event, EventKind, History};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::render::Table;
+
+/// One event in a line.
+pub(crate) fn event(event: &Event) -> String {
+    let subject = match event.kind {
+        EventKind::Apply | EventKind::Rollout => style(&event.subject).cyan(),
+        EventKind::Placement => style(&event.subject).blue(),
+        EventKind::Replica => style(&event.subject).yellow(),
+        EventKind::Node | EventKind::Leader => style(&event.subject).magenta(),
+    };
+    format!(
+        "{}  {}  {}",
+        style(time(event.at, "%H:%M:%S%.3f")).dim(),
+        console::pad_str(&subject.to_string(), 16, console::Alignment::Left, None),
+        event.message
+    )
+}
+
+/// The specs that were put in force.
+pub(crate) fn history(history: &History) -> String {
+    let mut table = Table::new(["VERSION", "WHEN", "REVISION"]);
+    for entry in &history.entries {
+        table.row([entry.version.to_string(), time(entry.at, "%Y-%m-%d %H:%M:%S"), entry.revision.short()]);
+    }
+    table.render()
+}
+
+/// A time in milliseconds since 1970 as this machine's clock would show it.
+fn time(millis: u64, format: &str) -> String {
+    let stamp = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    let stamp = stamp.unwrap_or(Timestamp::UNIX_EPOCH);
+    stamp.to_zoned(TimeZone::system()).strftime(format).to_string()
+}

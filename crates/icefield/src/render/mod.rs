@@ -1,0 +1,19 @@
+//! Turns answers into text for people. Nothing here speaks to a cluster or prints.
+
+mod docs;
+mod event;
+mod explanation;
+mod live;
+mod nodes;
+mod plan;
+mod status;
+mod table;
+
+pub(crate) use docs::{docs_function, docs_markdown, docs_overview};
+pub(crate) use event::{event, history};
+pub(crate) use explanation::explanation;
+pub(crate) use live::LiveText;
+pub(crate) use nodes::nodes;
+pub(crate) use plan::plan;
+pub(crate) use status::{services, status};
+pub(crate) use table::Table;
