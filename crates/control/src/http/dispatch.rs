@@ -8,13 +8,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use icefield_api::ErrorCode;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::app::App;
 use super::body;
 use super::failure::{Failure, is_not_leader};
 use super::forward::{self, FORWARDED, ForwardError};
-use crate::raft::Leader;
+use crate::raft::{Leader, Member};
 
 /// Has a request answered by the leader: by this server if it leads, else by the one that does.
 ///
@@ -45,10 +46,10 @@ async fn answer(app: &App, parts: &Parts, body: Bytes, next: &Next) -> Result<Re
             }
             // Two servers that take each other for the leader must not send a request to and fro.
             _ if forwarded => return Err(Failure::not_leader()),
-            Leader::Other(member) => match forward::forward(app, &member, parts, body.clone()).await {
+            Leader::Other(member) => match pass_on(app, &member, &mut leader, parts, body.clone()).await {
                 Ok(response) if !is_not_leader(response.headers()) => return Ok(response),
                 Ok(_) | Err(ForwardError::NotSent) => {}
-                Err(ForwardError::Lost) if parts.method.is_safe() => {}
+                Err(ForwardError::Lost) if may_be_repeated(parts) => {}
                 Err(ForwardError::Lost) => {
                     let message = format!(
                         "the leading server {} was lost while it worked on this; it may be done or not, look at the \
@@ -60,7 +61,7 @@ async fn answer(app: &App, parts: &Parts, body: Bytes, next: &Next) -> Result<Re
             },
             Leader::Nobody => {}
         }
-        // What has changed meanwhile is seen at once; what has not is tried again after a pause.
+        // A change is acted on at once; while there is none, it is tried again after a pause.
         let pause = if leader.borrow().clone() == Leader::Nobody { until } else { Instant::now() + PAUSE };
         tokio::select! {
             _ = leader.changed() => {}
@@ -70,4 +71,29 @@ async fn answer(app: &App, parts: &Parts, body: Bytes, next: &Next) -> Result<Re
             return Err(Failure::not_leader());
         }
     }
+}
+
+/// Passes a request on, and gives up on it when another server comes to lead: the one before may be stuck.
+async fn pass_on(
+    app: &App,
+    to: &Member,
+    leader: &mut watch::Receiver<Leader>,
+    parts: &Parts,
+    body: Bytes,
+) -> Result<Response, ForwardError> {
+    let replaced = |leader: &Leader| match leader {
+        Leader::Me(_) => true,
+        Leader::Other(member) => member != to,
+        Leader::Nobody => false,
+    };
+    tokio::select! {
+        response = forward::forward(app, to, parts, body) => response,
+        _ = leader.wait_for(replaced) => Err(ForwardError::Lost),
+    }
+}
+
+/// Whether a request does no harm if it is carried out twice.
+fn may_be_repeated(parts: &Parts) -> bool {
+    let path = parts.uri.path();
+    parts.method.is_safe() || path == "/v1/plan" || path.ends_with("/heartbeat")
 }

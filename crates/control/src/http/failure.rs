@@ -62,6 +62,11 @@ impl From<ProposeError> for Failure {
                 "the servers could not agree in time: most of them may be down; the change may be done or not, look at \
                  the status before you try again",
             ),
+            ProposeError::Unconfirmed => Self::new(
+                ErrorCode::Unavailable,
+                "most of the servers do not answer, so what is true cannot be known for sure; see whether they run and \
+                 reach each other",
+            ),
             ProposeError::Stopped(reason) => Self::new(ErrorCode::Unavailable, format!("this server stops: {reason}")),
         }
     }

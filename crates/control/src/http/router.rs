@@ -65,3 +65,34 @@ async fn survive(request: Request, next: Next) -> Response {
         Failure::new(ErrorCode::Internal, "this server made a mistake; its log says more").into_response()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_api::ErrorBody;
+    use tokio::net::TcpListener;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::http::serve;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_harms_nobody_else() {
+        async fn panics() -> &'static str {
+            panic!("on purpose")
+        }
+        let router = Router::new().route("/panics", get(panics)).route("/works", get(|| async { "ok" }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (ending, ends) = watch::channel(false);
+        let serving = tokio::spawn(serve(listener, router.layer(from_fn(survive)), ends));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        for _ in 0..3 {
+            let answer = http.get(format!("{url}/panics")).send().await.unwrap();
+            assert_eq!(answer.status(), 500);
+            assert_eq!(answer.json::<ErrorBody>().await.unwrap().code, ErrorCode::Internal);
+            assert_eq!(http.get(format!("{url}/works")).send().await.unwrap().text().await.unwrap(), "ok");
+        }
+        ending.send_replace(true);
+        serving.await.unwrap();
+    }
+}

@@ -62,7 +62,7 @@ async fn confirm(raft: &Raft) -> Result<(), ProposeError> {
             {
                 tokio::time::sleep(Confirmer::PAUSE).await;
             }
-            Ok(Err(_)) | Err(_) => return Err(ProposeError::Unknown),
+            Ok(Err(_)) | Err(_) => return Err(ProposeError::Unconfirmed),
         }
     }
 }

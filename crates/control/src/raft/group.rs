@@ -124,6 +124,7 @@ impl Group {
         tasks.spawn(confirm);
         let (leader_sender, leader) = watch::channel(Leader::Nobody);
         tasks.spawn(watch_leader(raft.clone(), Arc::clone(&members), leader_sender));
+        tasks.spawn(keep_log_small(raft.clone(), shared.bytes(), timings.snapshot_bytes));
         let (failure_sender, failure) = watch::channel(None);
         tasks.spawn(watch_failure(raft.clone(), failure_sender));
         if fresh {
@@ -239,6 +240,19 @@ async fn watch_failure(raft: Raft, failure: watch::Sender<Option<String>>) {
         Err(_) => Some("it is ending".into()),
     };
     failure.send_replace(reason);
+}
+
+/// Has a snapshot made whenever commands of so many bytes were applied: entries can be large, so counting them, as Raft
+/// does, is not enough to keep the log small.
+async fn keep_log_small(raft: Raft, mut applied: watch::Receiver<u64>, every: u64) {
+    let mut last = 0;
+    while let Ok(now) = applied.wait_for(|applied| applied - last >= every.max(1)).await.map(|now| *now) {
+        last = now;
+        if let Err(error) = raft.trigger().snapshot().await {
+            tracing::debug!(%error, "no snapshot is made");
+            return;
+        }
+    }
 }
 
 /// Forms the group. Its first server does at once; the others only if it does not for a while.

@@ -18,12 +18,14 @@ use crate::{Applied, State};
 pub(super) struct Shared {
     state: Arc<RwLock<Arc<State>>>,
     changes: watch::Sender<u64>,
+    /// How many bytes of commands have been applied since the start.
+    bytes: watch::Sender<u64>,
 }
 
 impl Shared {
     fn new(state: State) -> Self {
         let changes = watch::Sender::new(state.version);
-        Self { state: Arc::new(RwLock::new(Arc::new(state))), changes }
+        Self { state: Arc::new(RwLock::new(Arc::new(state))), changes, bytes: watch::Sender::new(0) }
     }
 
     /// The state as it is now.
@@ -34,6 +36,11 @@ impl Shared {
     /// Sees the state's version change.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Sees how many bytes of commands are applied.
+    pub(super) fn bytes(&self) -> watch::Receiver<u64> {
+        self.bytes.subscribe()
     }
 
     fn publish(&self, version: u64) {
@@ -97,6 +104,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         .map_err(|error| *error)?;
         self.image = image;
         self.shared.publish(version);
+        self.shared.bytes.send_modify(|bytes| *bytes += size as u64);
         Ok(applied)
     }
 

@@ -18,6 +18,9 @@ pub enum ProposeError {
     /// The leader changed, or most servers do not answer. The command may be applied or not.
     #[error("the servers could not agree in time; it may be done or not")]
     Unknown,
+    /// Most servers do not answer, so that this one does not know whether it still leads.
+    #[error("most servers do not answer")]
+    Unconfirmed,
     /// This server's Raft has stopped.
     #[error("this server has stopped: {0}")]
     Stopped(String),

@@ -12,6 +12,8 @@ pub struct Timings {
     pub election: Duration,
     /// How many log entries may follow a snapshot before the next one is made.
     pub snapshot_every: u64,
+    /// How many bytes of commands may follow a snapshot before the next one is made.
+    pub snapshot_bytes: u64,
     /// How many log entries before the snapshot are kept, so that a server that was away for a moment needs no
     /// snapshot.
     pub keep_entries: u64,
@@ -27,6 +29,7 @@ impl Default for Timings {
             lease: Duration::from_millis(300),
             election: Duration::from_millis(150),
             snapshot_every: 5_000,
+            snapshot_bytes: 64 << 20,
             keep_entries: 1_000,
             patience: Duration::from_secs(2),
         }
@@ -46,7 +49,6 @@ impl Timings {
             max_payload_entries: 1_000,
             snapshot_policy: openraft::SnapshotPolicy::LogsSinceLast(self.snapshot_every.max(1)),
             max_in_snapshot_log_to_keep: self.keep_entries,
-            purge_batch_size: 256,
             ..openraft::Config::default()
         }
         .validate()

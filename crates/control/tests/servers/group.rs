@@ -185,3 +185,74 @@ fn many_writers_at_once_are_all_answered() {
         }
     });
 }
+
+#[test]
+fn large_changes_do_not_pile_up_in_the_log() {
+    let group = Group::start_with(1, Timings { snapshot_bytes: 100_000, keep_entries: 0, ..Timings::default() });
+    let mut spec = crate::harness::spec(0);
+    for number in 0..20 {
+        let service = spec.services.values_mut().next().unwrap();
+        service.unit.env.insert("LARGE".into(), number.to_string().repeat(30_000));
+        let request = ApplyRequest { spec: spec.clone(), allow_unplaced: true };
+        group.block_on(group.client().apply(&request)).unwrap();
+    }
+    let snapshot = group.data(0).join("snapshot");
+    let until = Instant::now() + Duration::from_secs(5);
+    while !snapshot.exists() {
+        assert!(Instant::now() < until, "no snapshot was made");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_leader_that_is_stuck_is_replaced_and_comes_back_as_a_follower() {
+    let group = Group::start(3);
+    let stuck = group.leader();
+    group.block_on(group.client().apply(&request(1))).unwrap();
+    group.stall(stuck, Duration::from_secs(3));
+    // The others still believe that it leads when they are asked.
+    let begin = Instant::now();
+    let client = group.client_of((stuck + 1) % 3);
+    group.block_on(async { while client.apply(&request(2)).await.is_err() {} });
+    assert!(begin.elapsed() < Duration::from_millis(2_500), "{:?}", begin.elapsed());
+    let last = group.block_on(client.apply(&request(3))).unwrap();
+    std::thread::sleep(Duration::from_secs(3).saturating_sub(begin.elapsed()));
+    let status = group.block_on(group.client_of(stuck).status(None, Duration::ZERO)).unwrap();
+    assert_eq!(status.revision, Some(last.revision), "the one that was stuck tells what is true now");
+    assert_ne!(status.leader, Some(format!("s{stuck}")));
+}
+
+#[test]
+fn a_group_may_move_to_other_addresses() {
+    let mut group = Group::start(3);
+    let first = group.block_on(group.client().apply(&request(1))).unwrap();
+    for at in 0..3 {
+        group.end(at);
+    }
+    group.take_new_ports();
+    for at in 0..3 {
+        group.restart(at);
+    }
+    let status = group.wait_for(|status| status.revision == Some(first.revision));
+    let moved: Vec<String> = (0..3).map(|at| group.url(at)).collect();
+    assert_eq!(status.servers.iter().map(|server| server.api.clone()).collect::<Vec<_>>(), moved);
+    group.block_on(group.client().apply(&request(2))).unwrap();
+}
+
+#[test]
+fn without_a_majority_nothing_is_told_or_changed() {
+    let mut group = Group::start(3);
+    let leader = group.leader();
+    for at in (0..3).filter(|at| *at != leader) {
+        group.kill(at);
+    }
+    group.block_on(async {
+        let client = group.client_of(leader);
+        let error = client.status(None, Duration::ZERO).await.unwrap_err();
+        assert!(error.to_string().contains("most of the servers do not answer"), "{error}");
+        let error = client.apply(&request(1)).await.unwrap_err();
+        assert!(error.to_string().contains("most of the servers do not answer"), "{error}");
+    });
+    group.restart((leader + 1) % 3);
+    group.wait_for(|status| status.leader.is_some() && status.revision.is_none());
+}

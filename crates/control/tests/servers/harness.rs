@@ -2,7 +2,7 @@
 //! anything but its silence.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,6 @@ use icefield_control::reconcile::Config;
 use icefield_control::{Server, ServerConfig, StartError, Timings};
 use icefield_spec::{Bytes, Cpu, Spec};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 /// A group of servers.
@@ -36,28 +35,44 @@ impl Group {
 
     pub(crate) fn start_with(count: usize, timings: Timings) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let runtime = runtime();
-        // All ports are taken before any is given back, so that they differ.
-        let bind = |_| runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
-        let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
-        drop(listeners);
-        let peers: Vec<(String, String)> =
-            addresses.iter().enumerate().map(|(at, address)| (format!("s{at}"), format!("http://{address}"))).collect();
         let config = |at: usize| ServerConfig {
             name: format!("s{at}"),
-            listen: addresses[at],
-            peers: peers.clone(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            peers: Vec::new(),
             data: home.path().join(format!("s{at}")),
             timings,
             cluster: Config::default(),
         };
         let configs: Vec<ServerConfig> = (0..count).map(config).collect();
-        let mut group = Self { configs, running: (0..count).map(|_| None).collect(), runtime, _home: home };
+        let running = (0..count).map(|_| None).collect();
+        let mut group = Self { configs, running, runtime: runtime(), _home: home };
+        group.take_new_ports();
         for at in 0..count {
             group.restart(at);
         }
         group
+    }
+
+    /// Gives every server another port, from its next start on.
+    pub(crate) fn take_new_ports(&mut self) {
+        // All ports are taken before any is given back, so that they differ.
+        let bind = |_| TcpListener::bind("127.0.0.1:0").unwrap();
+        let listeners: Vec<TcpListener> = self.configs.iter().map(bind).collect();
+        for (config, listener) in self.configs.iter_mut().zip(&listeners) {
+            config.listen = listener.local_addr().unwrap();
+        }
+        let peer = |config: &ServerConfig| (config.name.clone(), format!("http://{}", config.listen));
+        let peers: Vec<(String, String)> = self.configs.iter().map(peer).collect();
+        self.configs.iter_mut().for_each(|config| config.peers = peers.clone());
+    }
+
+    /// Keeps a server from doing anything for a while.
+    pub(crate) fn stall(&self, at: usize, pause: Duration) {
+        if let Some(Running { runtime, .. }) = &self.running[at] {
+            for _ in 0..WORKERS {
+                runtime.spawn(async move { std::thread::sleep(pause) });
+            }
+        }
     }
 
     /// Runs something against the group.
@@ -86,8 +101,9 @@ impl Group {
     /// Ends a server at once, as if it had been killed.
     pub(crate) fn kill(&mut self, at: usize) {
         if let Some(Running { runtime, server }) = self.running[at].take() {
-            runtime.shutdown_background();
             drop(server);
+            // When this returns, nothing of it runs any more.
+            runtime.shutdown_timeout(Duration::from_secs(5));
         }
     }
 
@@ -141,8 +157,11 @@ impl Group {
     }
 }
 
+/// How many threads each server has.
+const WORKERS: usize = 2;
+
 fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap()
 }
 
 /// A spec with `replicas` of service "web" on nodes "n1" and "n2".
