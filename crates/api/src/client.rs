@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
-    NodeStatus, PlanReport, ServiceExplanation, Status,
+    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
+    NodeAction, NodeStatus, PlanReport, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -48,6 +48,17 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl ClientError {
+    /// Whether the same request may well succeed in a moment: a server is being started anew, or a leader chosen.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused(body) => body.code == ErrorCode::Unavailable,
+            Self::Foreign { .. } => false,
+        }
+    }
 }
 
 impl Client {
@@ -237,7 +248,7 @@ async fn refusal(response: Response, server: &str) -> ClientError {
 fn absent_is_none<T>(result: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(ClientError::Refused(body)) if body.code == crate::ErrorCode::NotFound => Ok(None),
+        Err(ClientError::Refused(body)) if body.code == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -51,37 +51,21 @@ pub(crate) struct JsonArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a whole cluster on this machine
     Dev(commands::dev::DevArgs),
-    /// Evaluate and validate a file
     Check(commands::check::CheckArgs),
-    /// Show what an apply would change, and where replicas would go
     Plan(commands::plan::PlanArgs),
-    /// Put a file in force and follow until it is done
     Apply(commands::apply::ApplyArgs),
-    /// Show what is true now
     Status(commands::status::StatusArgs),
-    /// Show what is true, live
     Watch(commands::watch::WatchArgs),
-    /// Show what happened
     Events(commands::events::EventsArgs),
-    /// Show why replicas are where they are
     Explain(commands::explain::ExplainArgs),
-    /// Show what replicas wrote
     Logs(commands::logs::LogsArgs),
-    /// Show the specs that were put in force
     History(commands::history::HistoryArgs),
-    /// List, cordon, drain or uncordon nodes
     Node(commands::node::NodeArgs),
-    /// Write the artefacts of a target; needs no cluster
     Compile(commands::compile::CompileArgs),
-    /// Show what can be written in a .star file
     Docs(commands::docs::DocsArgs),
-    /// Print a completion script for a shell
     Completions(commands::completions::CompletionsArgs),
-    /// Run a server: it holds the cluster's state and decides
     Server(commands::server::ServerArgs),
-    /// Run an agent: it runs replicas on a node
     Agent(commands::agent::AgentArgs),
     /// Evaluate a file for another process
     #[command(hide = true)]

@@ -56,8 +56,13 @@ impl CommandError {
 
     /// Writes the error to standard error.
     pub(crate) fn report(&self) {
+        crate::output::complain(&self.text());
+    }
+
+    /// The whole error, for people; nothing if all has been said.
+    pub(crate) fn text(&self) -> String {
         if self.message.is_empty() {
-            return;
+            return String::new();
         }
         let mut text = format!("{} {}\n", style("error:").for_stderr().red().bold(), self.message);
         for cause in &self.causes {
@@ -68,7 +73,7 @@ impl CommandError {
         for hint in &self.hints {
             let _ = writeln!(text, "{} {hint}", style("hint:").for_stderr().cyan());
         }
-        crate::output::complain(&text);
+        text
     }
 }
 

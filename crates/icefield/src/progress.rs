@@ -4,8 +4,11 @@ use icefield_spec::Revision;
 /// How far a cluster is on its way to what a spec declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It is there.
-    Done,
+    /// It is there, but for replicas that fit nowhere.
+    Done {
+        /// How many those are; 0 unless they are allowed.
+        unplaceable: usize,
+    },
     /// It is on its way; what each service waits for, a line each.
     Waiting(Vec<String>),
     /// A rollout has failed; why, a line each.
@@ -22,8 +25,11 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
     }
     let mut waiting = Vec::new();
     let mut failed = Vec::new();
+    let mut unplaceable = 0;
     for service in &status.services {
-        match service_progress(service, allow_unplaced) {
+        let without_place = if allow_unplaced { fits_nowhere(service) } else { 0 };
+        unplaceable += without_place;
+        match service_progress(service, without_place) {
             Some(Ok(line)) => waiting.push(line),
             Some(Err(line)) => failed.push(line),
             None => {}
@@ -31,14 +37,20 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
     }
     // A rollback is let come to its end, so that what is said of it is the whole story.
     match (waiting.is_empty(), failed.is_empty()) {
-        (true, true) => Progress::Done,
+        (true, true) => Progress::Done { unplaceable },
         (true, false) => Progress::Failed(failed),
         (false, _) => Progress::Waiting(waiting),
     }
 }
 
+/// How many replicas the servers have tried to place and could not. One that is placed nowhere without a reason has not
+/// been tried yet.
+fn fits_nowhere(service: &ServiceStatus) -> usize {
+    service.replicas.iter().filter(|replica| replica.node.is_none() && replica.message.is_some()).count()
+}
+
 /// What a service waits for (`Ok`), or how it has failed (`Err`); `None` if it is as declared.
-fn service_progress(service: &ServiceStatus, allow_unplaced: bool) -> Option<Result<String, String>> {
+fn service_progress(service: &ServiceStatus, without_place: usize) -> Option<Result<String, String>> {
     let name = &service.name;
     if let Some(rollout) = &service.rollout {
         match rollout.state {
@@ -50,9 +62,10 @@ fn service_progress(service: &ServiceStatus, allow_unplaced: bool) -> Option<Res
             RolloutState::Progressing | RolloutState::Done => {}
         }
     }
-    let unplaced = service.replicas.iter().filter(|replica| replica.node.is_none()).count();
-    let wanted = service.desired as usize - if allow_unplaced { unplaced.min(service.desired as usize) } else { 0 };
-    let rolled = service.rollout.as_ref().is_none_or(|rollout| rollout.state == RolloutState::Done);
+    let wanted = (service.desired as usize).saturating_sub(without_place);
+    // A rollout with a replica that fits nowhere has no end to wait for.
+    let rolled =
+        without_place > 0 || service.rollout.as_ref().is_none_or(|rollout| rollout.state == RolloutState::Done);
     if service.updated as usize >= wanted && rolled && service.replicas.len() <= service.desired as usize {
         return None;
     }
@@ -66,4 +79,78 @@ fn service_progress(service: &ServiceStatus, allow_unplaced: bool) -> Option<Res
         line.push_str(&format!(", {}", rollout.message));
     }
     Some(Ok(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use icefield_api::{ReplicaStatus, RolloutStatus, ServiceStatus};
+
+    use super::*;
+
+    /// A status with one service of two replicas in these states; `None` is placed nowhere, with or without a reason.
+    fn status(states: [(Option<ReplicaState>, Option<&str>); 2], rollout: RolloutState) -> Status {
+        let revision = Revision::of("spec");
+        let replica = |(index, (state, message)): (usize, (Option<ReplicaState>, Option<&str>))| ReplicaStatus {
+            index: index as u32,
+            node: state.map(|_| "n".parse().unwrap()),
+            state: state.unwrap_or(ReplicaState::Pending),
+            pid: None,
+            ports: Default::default(),
+            revision: None,
+            restarts: 0,
+            message: message.map(str::to_owned),
+        };
+        let healthy = states.iter().filter(|(state, _)| *state == Some(ReplicaState::Healthy)).count() as u32;
+        let service = ServiceStatus {
+            name: "web".parse().unwrap(),
+            revision,
+            desired: 2,
+            running: healthy,
+            healthy,
+            updated: healthy,
+            rollout: Some(RolloutStatus { from: None, to: revision, state: rollout, message: "it broke".into() }),
+            replicas: states.into_iter().enumerate().map(replica).collect(),
+        };
+        Status {
+            schema: 1,
+            index: 1,
+            cluster: None,
+            api: String::new(),
+            leader: None,
+            revision: Some(revision),
+            servers: Vec::new(),
+            services: vec![service],
+            nodes: Vec::new(),
+        }
+    }
+
+    const HEALTHY: (Option<ReplicaState>, Option<&str>) = (Some(ReplicaState::Healthy), None);
+
+    #[test]
+    fn is_done_when_all_are_healthy() {
+        let status = status([HEALTHY, HEALTHY], RolloutState::Done);
+        assert_eq!(progress(&status, &Revision::of("spec"), false), Progress::Done { unplaceable: 0 });
+        assert_eq!(progress(&status, &Revision::of("other"), false), Progress::Superseded);
+    }
+
+    #[test]
+    fn a_replica_that_was_not_tried_yet_is_waited_for() {
+        let status = status([HEALTHY, (None, None)], RolloutState::Progressing);
+        assert!(matches!(progress(&status, &Revision::of("spec"), true), Progress::Waiting(_)));
+    }
+
+    #[test]
+    fn a_replica_that_fits_nowhere_is_waited_for_unless_that_is_allowed() {
+        let status = status([HEALTHY, (None, Some("no node has the memory"))], RolloutState::Progressing);
+        assert_eq!(progress(&status, &Revision::of("spec"), true), Progress::Done { unplaceable: 1 });
+        let Progress::Waiting(lines) = progress(&status, &Revision::of("spec"), false) else { panic!("not waiting") };
+        assert!(lines[0].contains("no node has the memory"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_rollback_is_a_failure() {
+        let status = status([HEALTHY, HEALTHY], RolloutState::RolledBack);
+        let Progress::Failed(lines) = progress(&status, &Revision::of("spec"), false) else { panic!("not failed") };
+        assert_eq!(lines, ["web: rolled back, because it broke"]);
+    }
 }

@@ -88,14 +88,17 @@ pub(crate) async fn follow(
         let left = limit.saturating_sub(start.elapsed());
         if left.is_zero() {
             return Err(lines.into_iter().fold(
-                CommandError::new(format!("not all is healthy after {limit:?}; the cluster goes on trying")),
+                CommandError::new(format!(
+                    "not all is healthy after {:.1} s; the cluster goes on trying",
+                    limit.as_secs_f64()
+                )),
                 CommandError::cause,
             ));
         }
         let status = match client.status(seen, left.min(Duration::from_secs(1))).await {
             Ok(status) => status,
             // Elections and restarts of servers pass.
-            Err(icefield_api::ClientError::Unreachable { .. }) if seen.is_some() => {
+            Err(error) if error.is_passing() => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             }
@@ -103,10 +106,12 @@ pub(crate) async fn follow(
         };
         seen = Some(status.index);
         match progress(&status, revision, allow_unplaced) {
-            Progress::Done => {
+            Progress::Done { unplaceable } => {
                 live.show(&render::services(&status.services))?;
                 let took = start.elapsed().as_secs_f64();
-                live.note(&format!("{} all is as declared, after {took:.1} s", style("✓").green()))?;
+                let but =
+                    if unplaceable > 0 { format!(", but {unplaceable} replicas fit nowhere") } else { String::new() };
+                live.note(&format!("{} all is as declared{but}, after {took:.1} s", style("✓").green()))?;
                 return Ok(0);
             }
             Progress::Failed(reasons) => {

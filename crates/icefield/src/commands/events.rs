@@ -21,11 +21,14 @@ pub(crate) struct EventsArgs {
 
 /// How long to wait for an event before asking anew.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait before asking again when no server answered.
+const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &EventsArgs) -> Result<u8, CommandError> {
     let client = connect::require(cluster)?;
     connect::runtime()?.block_on(async {
         let mut answer = client.events(None, connect::NOW).await?;
+        let mut seen = answer.events.last().map_or(0, |event| event.number);
         if let Some(last) = arguments.last {
             answer.events.drain(..answer.events.len().saturating_sub(last));
         }
@@ -33,7 +36,6 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &EventsArgs) -> Result<u8, C
             output::json(&answer)?;
             return Ok(0);
         }
-        let mut seen = 0;
         loop {
             for event in &answer.events {
                 seen = event.number;
@@ -48,7 +50,12 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &EventsArgs) -> Result<u8, C
             if !arguments.follow {
                 return Ok(0);
             }
-            answer = client.events(Some(seen), PATIENCE).await?;
+            answer = loop {
+                match client.events(Some(seen), PATIENCE).await {
+                    Err(error) if error.is_passing() => tokio::time::sleep(PAUSE).await,
+                    answer => break answer?,
+                }
+            };
         }
     })
 }

@@ -17,6 +17,8 @@ pub(crate) struct WatchArgs {
 
 /// How long to wait for a change before asking anew.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait before asking again when no server answered.
+const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &WatchArgs) -> Result<u8, CommandError> {
     let client = connect::require(cluster)?;
@@ -24,7 +26,13 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &WatchArgs) -> Result<u8, Co
         let mut live = LiveText::new(Term::stdout());
         let mut seen = None;
         loop {
-            let status = client.status(seen, PATIENCE).await?;
+            let status = match client.status(seen, PATIENCE).await {
+                Err(error) if seen.is_some() && error.is_passing() => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                status => status?,
+            };
             if seen == Some(status.index) {
                 continue;
             }

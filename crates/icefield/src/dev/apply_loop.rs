@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use icefield_api::{ApplyRequest, ApplyResponse, Client, ClientError, ErrorCode};
+use icefield_api::{ApplyRequest, ApplyResponse, Client};
 use icefield_spec::{Name, Spec};
 
 use crate::command_error::CommandError;
@@ -39,12 +39,7 @@ pub(super) async fn apply(client: &Client, spec: Spec) -> Result<ApplyResponse, 
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
-        let passing = match &error {
-            ClientError::Unreachable { .. } => true,
-            ClientError::Refused(body) => body.code == ErrorCode::Unavailable,
-            ClientError::Foreign { .. } => false,
-        };
-        if !passing || start.elapsed() > PATIENCE {
+        if !error.is_passing() || start.elapsed() > PATIENCE {
             return Err(error.into());
         }
         tokio::time::sleep(PAUSE).await;

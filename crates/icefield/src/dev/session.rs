@@ -3,16 +3,17 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use console::{Term, style};
-use icefield_api::{Client, Status};
+use icefield_api::{Client, NodeState, Status};
 use icefield_spec::{Name, Revision};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::apply_loop::{apply, wait_for_agents};
 use super::cluster::DevCluster;
 use super::layout::{Layout, Running};
 use super::registry::Registry;
-use super::sample::nodes_to_start;
+use super::sample::{MAX_AGENTS, nodes_to_start};
 use super::stop::sweep;
 use super::watched_files::WatchedFiles;
 use crate::command_error::CommandError;
@@ -60,9 +61,14 @@ pub(crate) fn run(options: &Options) -> Result<u8, CommandError> {
         let (notes, noted) = mpsc::unbounded_channel();
         let cluster = DevCluster::new(layout.clone(), options.source.path().to_path_buf(), options.temporary, notes)?;
         let mut session = Session { options, layout: &layout, cluster, noted, live: LiveText::new(Term::stdout()) };
-        let result = session.run(evaluated, nodes).await;
+        let mut end = End::listen()?;
+        let result = tokio::select! {
+            result = session.run(evaluated, nodes) => result,
+            () = end.told() => Ok(0),
+        };
         let Session { cluster, mut live, .. } = session;
-        live.note("ending the cluster …")?;
+        // Whether or not anybody still reads what is said, all of it must end.
+        let _ = live.note("ending the cluster …");
         cluster.stop().await;
         result
     });
@@ -80,6 +86,37 @@ fn already_running(layout: &Layout) -> CommandError {
         .hint("`icefield dev --stop` ends it")
 }
 
+/// The signals that end a dev cluster: Ctrl-C, SIGTERM, and the terminal's end.
+struct End {
+    signals: [Signal; 3],
+}
+
+impl End {
+    fn listen() -> Result<Self, CommandError> {
+        let [interrupt, terminate, hangup] = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        Ok(Self { signals: [signal(interrupt)?, signal(terminate)?, signal(hangup)?] })
+    }
+
+    /// Waits for any of them, also for one that came while nobody waited.
+    async fn told(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// A task that ends with this value.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// One run of a dev cluster.
 struct Session<'a> {
     options: &'a Options,
@@ -90,55 +127,63 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Runs until something fails; whoever wants it to end sooner drops the future.
     async fn run(&mut self, evaluated: Evaluated, nodes: Vec<Name>) -> Result<u8, CommandError> {
         let start = Instant::now();
         self.live.note(&format!("starting servers and {} agents …", nodes.len()))?;
         self.cluster.start_servers(self.options.servers)?;
         self.cluster.start_nodes(&nodes)?;
         self.write_running()?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let unplugged = nodes.iter().filter(|name| self.layout.unplugged(name.as_str()).exists());
+        for name in unplugged {
+            self.live
+                .note(&format!("! node {name} is without power; `icefield dev start-node {name}` gives it back"))?;
+        }
         let client = Client::new(self.cluster.urls());
-        let mut files = WatchedFiles::new(evaluated.files.iter().cloned());
-        let mut wanted = tokio::select! {
-            applied = self.first_apply(&client, evaluated, &nodes) => applied?,
-            _ = tokio::signal::ctrl_c() => return Ok(0),
-            _ = terminate.recv() => return Ok(0),
-        };
+        let files = WatchedFiles::new(evaluated.files.iter().cloned());
+        wait_for_agents(&client, &nodes).await;
+        let applied = apply(&client, evaluated.spec).await?.revision;
+        self.follow(&client, files, applied, start).await
+    }
+
+    /// Shows what happens and applies the file whenever it changes, for ever.
+    async fn follow(
+        &mut self,
+        client: &Client,
+        mut files: WatchedFiles,
+        mut wanted: Revision,
+        start: Instant,
+    ) -> Result<u8, CommandError> {
         let (sender, mut statuses) = watch::channel(None);
-        let watching = tokio::spawn(watch_status(client.clone(), sender));
+        let _watching = AbortOnDrop(tokio::spawn(watch_status(client.clone(), sender)));
         let mut announced = None;
         loop {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => break,
-                _ = terminate.recv() => break,
                 Some(note) = self.noted.recv() => self.live.note(&format!("{} {note}", style("!").yellow()))?,
                 _ = statuses.changed() => {
                     let status: Option<Status> = statuses.borrow_and_update().clone();
                     if let Some(status) = status {
                         self.show(&status, &wanted, start, &mut announced)?;
+                        self.start_joining(&status)?;
                     }
                 }
                 () = tokio::time::sleep(LOOK) => {}
             }
             self.write_running()?;
             if files.have_changed()
-                && let Some(revision) = self.apply_anew(&client, &mut files).await?
+                && let Some(revision) = self.apply_anew(client, &mut files).await?
             {
                 wanted = revision;
             }
         }
-        watching.abort();
-        Ok(0)
     }
 
-    async fn first_apply(
-        &mut self,
-        client: &Client,
-        evaluated: Evaluated,
-        nodes: &[Name],
-    ) -> Result<Revision, CommandError> {
-        wait_for_agents(client, nodes).await;
-        Ok(apply(client, evaluated.spec).await?.revision)
+    /// Starts agents for nodes that a spec declares which was applied by hand.
+    fn start_joining(&mut self, status: &Status) -> Result<(), CommandError> {
+        let joining = status.nodes.iter().filter(|node| node.state == NodeState::Joining);
+        let joining: Vec<Name> = joining.map(|node| node.name.clone()).collect();
+        let few = status.nodes.len() as u64 <= MAX_AGENTS;
+        if self.options.sample.is_none() && few { self.cluster.start_nodes(&joining) } else { Ok(()) }
     }
 
     /// Applies the file again after a change; one with mistakes leaves the cluster as it is.
@@ -153,34 +198,34 @@ impl Session<'_> {
         let evaluated = match evaluated {
             Ok(Ok(evaluated)) => evaluated,
             Ok(Err(mistakes)) => {
-                *files = WatchedFiles::new(mistakes.files);
+                files.follow(mistakes.files);
                 self.live.note(mistakes.text.trim_end())?;
                 self.live.note(&format!("{} the cluster stays as it was", style("!").yellow()))?;
                 return Ok(None);
             }
-            Err(error) => {
-                error.report();
-                return Ok(None);
-            }
+            Err(error) => return self.keep(&error),
         };
-        *files = WatchedFiles::new(evaluated.files);
+        files.follow(evaluated.files);
         let revision = evaluated.spec.revision();
         let nodes = match nodes_to_start(&evaluated.spec, self.options.sample) {
             Ok(nodes) => nodes,
-            Err(error) => {
-                error.report();
-                return Ok(None);
-            }
+            Err(error) => return self.keep(&error),
         };
         self.cluster.start_nodes(&nodes)?;
         wait_for_agents(client, &nodes).await;
         if let Err(error) = apply(client, evaluated.spec).await {
-            error.report();
-            return Ok(None);
+            return self.keep(&error);
         }
         self.cluster.stop_other_nodes(&nodes).await;
         self.live.note(&format!("{} applied revision {}", style("✓").green(), revision.short()))?;
         Ok(Some(revision))
+    }
+
+    /// Says why a change is not applied.
+    fn keep(&mut self, error: &CommandError) -> Result<Option<Revision>, CommandError> {
+        self.live.note(error.text().trim_end())?;
+        self.live.note(&format!("{} the cluster stays as it was", style("!").yellow()))?;
+        Ok(None)
     }
 
     /// Draws the view; where there is no terminal, says only when all is as declared.
@@ -194,14 +239,18 @@ impl Session<'_> {
         if self.live.is_live() {
             self.live.show(&render::status(status, self.live.rows()))?;
         }
-        if announced.as_ref() != Some(wanted) && progress(status, wanted, true) == Progress::Done {
+        if announced.as_ref() != Some(wanted)
+            && let Progress::Done { unplaceable } = progress(status, wanted, true)
+        {
             *announced = Some(*wanted);
             if !self.live.is_live() {
                 self.live.show(&render::status(status, usize::MAX))?;
             }
             let took = start.elapsed().as_secs_f64();
-            let line =
-                format!("{} all is as declared, {took:.1} s after the start; Ctrl-C ends it", style("✓").green());
+            let line = match unplaceable {
+                0 => format!("{} all is as declared, {took:.1} s after the start; Ctrl-C ends it", style("✓").green()),
+                count => format!("{} {count} replicas fit nowhere; `icefield explain` says why", style("!").yellow()),
+            };
             self.live.note(&line)?;
         }
         Ok(())

@@ -17,6 +17,18 @@ impl WatchedFiles {
         Self { files: files.into_iter().map(|file| (file.clone(), stamp(&file))).collect() }
     }
 
+    /// Watches these files from now on. One that was watched before is compared with what it was then, so that no change
+    /// is missed that came meanwhile.
+    pub(super) fn follow(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        let known = std::mem::take(&mut self.files);
+        self.files = Self::new(files).files;
+        for (file, seen) in &mut self.files {
+            if let Some((_, before)) = known.iter().find(|(path, _)| path == file) {
+                *seen = *before;
+            }
+        }
+    }
+
     /// Whether any of them is not as it was when this was last asked.
     pub(super) fn have_changed(&mut self) -> bool {
         let mut changed = false;
@@ -37,6 +49,18 @@ fn stamp(file: &PathBuf) -> Option<Stamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_while_nobody_looked_is_not_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old.star"), folder.path().join("new.star"));
+        fs::write(&old, "1").unwrap();
+        let mut watched = WatchedFiles::new([old.clone()]);
+        fs::write(&old, "22").unwrap();
+        watched.follow([old, new]);
+        assert!(watched.have_changed());
+        assert!(!watched.have_changed());
+    }
 
     #[test]
     fn tells_a_change_once() {
