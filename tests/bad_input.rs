@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{Outcome, TestEnvironment};
@@ -35,6 +36,11 @@ fn files_that_cannot_be_read() {
     refused(&environment, "junk.star");
     fs::write(environment.path("junk.json"), [0u8, 159, 146, 150, 255]).unwrap();
     refused(&environment, "junk.json");
+    for pipe in ["pipe.star", "pipe.json"] {
+        // Nobody ever writes to it: whoever opened it would wait for ever.
+        assert!(Command::new("mkfifo").arg(environment.path(pipe)).status().unwrap().success());
+        refused(&environment, pipe);
+    }
     let huge = fs::File::create(environment.path("huge.star")).unwrap();
     huge.set_len(100 << 20).unwrap();
     assert!(refused(&environment, "huge.star").contains("MiB"));

@@ -43,6 +43,9 @@ fn check_prints_a_spec_that_stands_for_the_file() {
     let spec = environment.ok(["check", "--json"]);
     let json = environment.write("spec.json", &spec);
     assert_eq!(environment.ok(["check".as_ref(), json.as_os_str(), "--json".as_ref()]), spec);
+    // By what it says, not only by its name.
+    let other = environment.write("spec", &spec);
+    assert_eq!(environment.ok(["check".as_ref(), other.as_os_str(), "--json".as_ref()]), spec);
     let summary = environment.ok(["check"]);
     assert!(summary.contains("cluster c, 3 nodes, 2 services with 4 replicas"), "{summary}");
     let both = [environment.run(["plan", "--json"]), environment.run(["plan", "spec.json", "--json"])];
@@ -159,6 +162,11 @@ fn help_docs_and_completions_are_there() {
     assert!(environment.ok(["docs"]).contains("service"));
     assert!(environment.ok(["docs", "service"]).contains("replicas"));
     assert!(environment.run(["docs", "servic"]).stderr.contains("did you mean service?"));
+    for command in ["dev", "check", "plan", "apply", "status", "compile", "server", "agent"] {
+        assert!(environment.ok([command, "--help"]).lines().count() > 8, "{command}");
+    }
+    assert!(environment.ok(["plan", "--help"]).contains("Exit code 0"));
+    assert!(environment.ok(["docs", "--json"]).contains("\"parameters\""));
     for shell in ["bash", "zsh", "fish"] {
         assert!(environment.ok(["completions", shell]).contains("icefield"));
     }

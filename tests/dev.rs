@@ -3,6 +3,8 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{DevCluster, TestEnvironment, all_healthy, example, get, kill, replicas, request};
@@ -23,6 +25,53 @@ service("sleeper",
 
 fn pids(status: &Value) -> Vec<u64> {
     replicas(status).iter().map(|replica| replica["pid"].as_u64().unwrap()).collect()
+}
+
+/// Starts `dev` in the foreground and waits until all is healthy.
+fn foreground<'a>(environment: &'a TestEnvironment, file: &Path, output: Stdio) -> (Child, DevCluster<'a>) {
+    let child = environment.command().arg("dev").arg(file).stdout(output).stderr(Stdio::null()).spawn().unwrap();
+    let cluster = DevCluster::running_already(environment);
+    cluster.until("all is healthy", all_healthy);
+    (child, cluster)
+}
+
+#[test]
+fn every_way_to_end_it_leaves_no_process() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let environment = TestEnvironment::new();
+        let file = environment.write("icefield.star", SLEEPERS);
+        let (mut child, cluster) = foreground(&environment, &file, Stdio::null());
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert!(child.wait().unwrap().success(), "{signal}");
+        assert!(cluster.processes().is_empty(), "{signal}: {:?}", cluster.processes());
+    }
+}
+
+#[test]
+fn it_ends_whole_when_nobody_reads_what_it_says() {
+    let environment = TestEnvironment::new();
+    let file = environment.write("icefield.star", SLEEPERS);
+    let (mut child, cluster) = foreground(&environment, &file, Stdio::piped());
+    drop(child.stdout.take());
+    // The next thing it has to say finds nobody.
+    fs::write(&file, SLEEPERS.replace("default = 3", "default = 4")).unwrap();
+    child.wait().unwrap();
+    assert!(cluster.processes().is_empty(), "{:?}", cluster.processes());
+}
+
+#[test]
+fn a_killed_dev_leaves_no_server_and_its_replicas_are_swept() {
+    let environment = TestEnvironment::new();
+    let file = environment.write("icefield.star", SLEEPERS);
+    let (mut child, cluster) = foreground(&environment, &file, Stdio::null());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    environment.ok(["dev", "--stop"]);
+    let start = Instant::now();
+    while !cluster.processes().is_empty() {
+        assert!(start.elapsed() < common::PATIENCE, "{:?}", cluster.processes());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -153,6 +202,20 @@ fn a_changed_file_is_applied_and_a_broken_one_is_not() {
 }
 
 #[test]
+fn a_node_that_is_applied_by_hand_gets_an_agent() {
+    let environment = TestEnvironment::new();
+    let file = environment.write("icefield.star", SLEEPERS);
+    let cluster = DevCluster::start(&environment, &file, None);
+    let more =
+        environment.write("more.star", &SLEEPERS.replace("[\"a\", \"b\", \"c\"]", "[\"a\", \"b\", \"c\", \"d\"]"));
+    environment.ok(["apply".as_ref(), more.as_os_str(), "--yes".as_ref(), "--no-wait".as_ref()]);
+    cluster.until("the fourth node is ready", |status| {
+        status["nodes"].as_array().unwrap().iter().filter(|node| node["state"] == "ready").count() == 4
+    });
+    cluster.stop();
+}
+
+#[test]
 fn a_bad_revision_rolls_back_by_itself() {
     let environment = TestEnvironment::new();
     let file = environment.write("icefield.star", SLEEPERS);
@@ -208,6 +271,8 @@ fn other_commands_find_the_cluster_by_themselves() {
     );
     let logs = environment.ok(["logs", "sleeper/0"]);
     assert!(logs.contains("started as 0"), "{logs}");
+    let json: Value = serde_json::from_str(&environment.ok(["logs", "sleeper/0", "--json"])).unwrap();
+    assert_eq!((&json["replica"], &json["line"]), (&json!("sleeper/0"), &json!("started as 0")));
     let all = environment.ok(["logs", "sleeper"]);
     assert!(all.contains("sleeper/2 started as 2"), "{all}");
     assert!(environment.ok(["explain", "sleeper"]).contains("sleeper/0 is on"));
@@ -253,6 +318,7 @@ fn bad_requests_change_nothing() {
         ("POST", "/v1/apply", "{}".to_owned(), 400),
         ("POST", "/v1/apply", spec(json!({ "schema": 99 })), 422),
         ("POST", "/v1/apply", spec(json!({ "nodes": {} })), 422),
+        ("POST", "/v1/apply", spec(json!({ "cluster": "other" })), 409),
         ("POST", "/v1/plan", "[]".to_owned(), 400),
         ("POST", "/v1/nodes/a", "\"explode\"".to_owned(), 400),
         ("POST", "/v1/nodes/NoSuch/heartbeat", "{}".to_owned(), 400),

@@ -104,6 +104,11 @@ impl<'a> DevCluster<'a> {
         cluster
     }
 
+    /// A cluster that something else has started, or is starting.
+    pub(crate) fn running_already(environment: &'a TestEnvironment) -> Self {
+        Self { environment, data: None }
+    }
+
     /// Ends the cluster and checks that none of its processes is left.
     pub(crate) fn stop(self) {
         let outcome = self.end();

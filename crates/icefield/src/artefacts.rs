@@ -29,6 +29,9 @@ impl Artefacts {
                     return Err(CommandError::new(format!("{} holds files that are not Icefield's", folder.display()))
                         .hint("name a new or an empty folder"));
                 }
+                // From now on the folder is known as ours, also if this run is interrupted.
+                let list = folder.join(LIST);
+                fs::write(&list, "").map_err(|error| cannot("write", &list, &error))?;
                 BTreeSet::new()
             }
         };

@@ -73,7 +73,7 @@ impl Source {
 
     /// Evaluates the file: JSON here, Starlark in a process of its own.
     pub(crate) fn evaluate(&self) -> Result<Result<Evaluated, Mistakes>, CommandError> {
-        if self.path.extension().is_some_and(|extension| extension == "json") {
+        if self.is_json()? {
             return self.read_json();
         }
         let file_name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -111,15 +111,33 @@ impl Source {
         })
     }
 
+    /// Whether the file is a spec as JSON: by its name, or because it starts as one.
+    fn is_json(&self) -> Result<bool, CommandError> {
+        if self.path.extension().is_some_and(|extension| extension == "json") {
+            return Ok(true);
+        }
+        // Opening a pipe would wait for a writer.
+        if !fs::metadata(&self.path).is_ok_and(|metadata| metadata.is_file()) {
+            return Ok(false);
+        }
+        let mut start = Vec::new();
+        let file = fs::File::open(&self.path).map_err(|error| self.unreadable(&error))?;
+        file.take(256).read_to_end(&mut start).map_err(|error| self.unreadable(&error))?;
+        Ok(start.trim_ascii_start().first() == Some(&b'{'))
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> CommandError {
+        CommandError::because(format!("cannot read {}", self.path.display()), error)
+    }
+
     fn read_json(&self) -> Result<Result<Evaluated, Mistakes>, CommandError> {
-        let fail =
-            |error: &std::io::Error| CommandError::because(format!("cannot read {}", self.path.display()), error);
-        let file = fs::File::open(&self.path).map_err(|error| fail(&error))?;
-        if !file.metadata().map_err(|error| fail(&error))?.is_file() {
+        let metadata = fs::metadata(&self.path).map_err(|error| self.unreadable(&error))?;
+        if !metadata.is_file() {
             return Err(CommandError::new(format!("{} is not a file", self.path.display())));
         }
+        let file = fs::File::open(&self.path).map_err(|error| self.unreadable(&error))?;
         let mut bytes = Vec::new();
-        file.take(MAX_JSON + 1).read_to_end(&mut bytes).map_err(|error| fail(&error))?;
+        file.take(MAX_JSON + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
         if bytes.len() as u64 > MAX_JSON {
             return Err(CommandError::new(format!("{} is larger than 256 MiB", self.path.display())));
         }
@@ -130,7 +148,8 @@ impl Source {
             Ok(spec) => Ok(Evaluated { spec, files }),
             Err(problems) => {
                 let head = console::style("error:").for_stderr().red().bold().to_string();
-                let lines: Vec<String> = problems.iter().map(|problem| format!("{head} {problem}")).collect();
+                let lines: Vec<String> =
+                    problems.iter().map(|problem| format!("{head} {}: {problem}", self.path.display())).collect();
                 Err(Mistakes { text: lines.join("\n"), count: problems.len(), files })
             }
         })

@@ -64,6 +64,13 @@ async fn report(app: &App, spec: Spec) -> Result<(Spec, PlanReport), Failure> {
         return Err(ErrorBody { code: ErrorCode::InvalidSpec, message, details }.into());
     }
     let state = app.state().await?;
+    if let Some(here) = state.spec.as_ref().map(|known| &known.cluster).filter(|here| **here != spec.cluster) {
+        let message = format!(
+            "this is the cluster {here}, and the spec is of the cluster {}; is it the right file? A cluster keeps its name",
+            spec.cluster
+        );
+        return Err(Failure::new(ErrorCode::Conflict, message));
+    }
     blocking(move || {
         let report = view::plan_report(&state, &spec);
         (spec, report)

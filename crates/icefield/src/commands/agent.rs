@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
 use icefield_agent::{Agent, AgentConfig, AgentError, LogLimits, Shutdown, Timings};
 use icefield_api::Capacity;
 use icefield_spec::{Bytes, Cpu, Name, PortRange};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -14,7 +15,7 @@ use crate::cli::ClusterArgs;
 use crate::command_error::CommandError;
 use crate::connect;
 
-/// Runs an agent: it makes true on this node what the cluster decides for it.
+/// Runs an agent: it runs replicas on a node
 ///
 /// SIGTERM ends the agent and leaves its replicas running; the next agent with the same --data adopts them. SIGINT
 /// stops the replicas first.
@@ -38,13 +39,13 @@ pub(crate) struct AgentArgs {
     #[arg(long, value_name = "DIR")]
     exec_dir: Option<PathBuf>,
     /// End when the process that started this one ends
-    #[arg(long, hide = true)]
-    die_with_parent: bool,
+    #[arg(long, hide = true, value_name = "PID")]
+    die_with_parent: Option<i32>,
 }
 
 pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
-    if arguments.die_with_parent {
-        die_with_parent()?;
+    if let Some(parent) = arguments.die_with_parent {
+        die_with_parent(parent)?;
     }
     log_to_stderr();
     if arguments.cluster.server.is_empty() {
@@ -110,10 +111,10 @@ pub(crate) async fn until_told_to_end() -> Shutdown {
 }
 
 /// Makes this process end with its parent, so that nothing of a dev cluster is left when `dev` itself is killed.
-pub(crate) fn die_with_parent() -> Result<(), CommandError> {
+pub(crate) fn die_with_parent(parent: i32) -> Result<(), CommandError> {
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| CommandError::new(error.to_string()))?;
     // The parent may have ended before the call above.
-    if rustix::process::getppid() == Some(rustix::process::Pid::INIT) {
+    if rustix::process::getppid().map(Pid::as_raw_nonzero).map(NonZero::get) != Some(parent) {
         return Err(CommandError::silent());
     }
     Ok(())

@@ -13,8 +13,9 @@ use crate::render::LiveText;
 use crate::source::Source;
 use crate::{connect, output, render};
 
-/// Shows what FILE would change, asks, puts it in force, and follows until every replica is healthy or a rollout has
-/// failed. Ctrl-C while following leaves the cluster at work; `icefield status` shows how far it is.
+/// Puts FILE in force and follows until it is done
+///
+/// Shows what would change, asks, applies, and follows until every replica is healthy or a rollout has failed. Ctrl-C while following leaves the cluster at work; `icefield status` shows how far it is.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]

@@ -5,7 +5,9 @@ use crate::command_error::CommandError;
 use crate::output;
 use crate::source::Source;
 
-/// Evaluates FILE, validates what it declares, and says what that is. Needs no cluster and changes nothing.
+/// Evaluates and validates FILE
+///
+/// Says what it declares. Needs no cluster and changes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]

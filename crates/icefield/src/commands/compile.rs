@@ -14,9 +14,9 @@ use crate::command_error::CommandError;
 use crate::output;
 use crate::source::Source;
 
-/// Evaluates FILE, places its replicas on the machines it declares, and writes the artefacts of a target to a folder.
+/// Writes the files of every node, for NixOS or for any Linux
 ///
-/// Equal input gives equal files, byte for byte. What an earlier run wrote and this one does not is removed; nothing
+/// Evaluates FILE and places its replicas on the machines that it declares; no cluster is needed. Equal input gives equal files, byte for byte. What an earlier run wrote and this one does not is removed; nothing
 /// else in the folder is touched.
 #[derive(Debug, Args)]
 pub(crate) struct CompileArgs {

@@ -5,7 +5,9 @@ use crate::cli::Cli;
 use crate::command_error::CommandError;
 use crate::output;
 
-/// Prints a completion script: `icefield completions bash > /etc/bash_completion.d/icefield`.
+/// Prints a completion script for a shell
+///
+/// For example: icefield completions bash > /etc/bash_completion.d/icefield
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell

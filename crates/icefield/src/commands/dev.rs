@@ -9,9 +9,9 @@ use crate::command_error::CommandError;
 use crate::dev::{self, Options, Registry};
 use crate::source::Source;
 
-/// Runs a whole cluster on this machine: servers, an agent for each declared node, and what FILE declares.
+/// Runs a whole cluster on this machine
 ///
-/// FILE is applied again whenever it changes. Ctrl-C ends everything. In a second terminal `icefield status`, `plan`,
+/// Starts servers, an agent for each declared node, and what FILE declares. FILE is applied again whenever it changes. Ctrl-C ends everything. In a second terminal `icefield status`, `plan`,
 /// `apply`, `explain`, `logs` and `events` find the cluster by themselves.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -49,21 +49,25 @@ pub(crate) struct DevArgs {
 #[derive(Debug, Subcommand)]
 enum DevCommand {
     /// Pull a node's plug: its agent and its replicas die at once
-    KillNode {
-        /// The node
-        name: String,
-    },
+    KillNode(NodeOfDev),
     /// Give a node its power back
-    StartNode {
-        /// The node
-        name: String,
-    },
+    StartNode(NodeOfDev),
+}
+
+/// A node of a dev cluster.
+#[derive(Debug, Args)]
+struct NodeOfDev {
+    /// The node
+    name: String,
+    /// The cluster's data folder, where several clusters run
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: DevArgs) -> Result<u8, CommandError> {
     match &arguments.command {
-        Some(DevCommand::KillNode { name }) => return dev::pull_plug(name),
-        Some(DevCommand::StartNode { name }) => return dev::plug_in(name),
+        Some(DevCommand::KillNode(node)) => return dev::pull_plug(&node.name, node.data.as_deref()),
+        Some(DevCommand::StartNode(node)) => return dev::plug_in(&node.name, node.data.as_deref()),
         None => {}
     }
     if arguments.stop {

@@ -6,7 +6,9 @@ use crate::cli::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
-/// Shows what happened, oldest first: applies, placements with their reasons, failures, nodes lost and returned.
+/// Shows what happened
+///
+/// Oldest first: applies, placements with their reasons, failures, nodes lost and returned.
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
     /// Keep showing new ones until Ctrl-C

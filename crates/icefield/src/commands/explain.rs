@@ -8,7 +8,10 @@ use crate::command_error::CommandError;
 use crate::commands::status::unknown_service;
 use crate::{connect, output, render};
 
-/// Shows for each replica of SERVICE why it is where it is, or which rules keep it out and what would let it in.
+/// Shows why replicas are where they are
+///
+/// For each replica of SERVICE: why it was put there, what its node's score is made of, which nodes come next; or which
+/// rules keep it out, and what would let it in.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// A service, or one replica of it: web or web/3

@@ -4,7 +4,7 @@ use crate::cli::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
-/// Shows the specs that were put in force, newest first.
+/// Shows the specs that were put in force, newest first
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     #[command(flatten)]

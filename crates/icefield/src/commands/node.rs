@@ -1,5 +1,5 @@
 use clap::{Args, Subcommand};
-use icefield_api::NodeAction;
+use icefield_api::{Client, ClientError, ErrorCode, NodeAction, NodeStatus};
 use icefield_spec::Name;
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::cli::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
-/// Lists nodes, and says which of them take replicas.
+/// Lists, cordons, drains or uncordons nodes
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     #[command(subcommand)]
@@ -55,7 +55,21 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &NodeArgs) -> Result<u8, Com
         NodeCommand::Cordon { node } => (node, NodeAction::Cordon),
         NodeCommand::Uncordon { node } => (node, NodeAction::Uncordon),
     };
-    let status = runtime.block_on(client.node(node, action))?;
+    let status = runtime.block_on(ask(&client, node, action))?;
     output::line(&format!("node {} is {}", status.name, status.state))?;
     Ok(0)
+}
+
+async fn ask(client: &Client, node: &Name, action: NodeAction) -> Result<NodeStatus, CommandError> {
+    match client.node(node, action).await {
+        Err(ClientError::Refused(body)) if body.code == ErrorCode::NotFound => {
+            let status = client.status(None, connect::NOW).await?;
+            let error = CommandError::new(body.message);
+            Err(match icefield_spec::nearest(node.as_str(), status.nodes.iter().map(|node| node.name.as_str())) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint("`icefield node list` shows the nodes"),
+            })
+        }
+        answer => Ok(answer?),
+    }
 }

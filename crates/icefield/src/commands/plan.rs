@@ -7,9 +7,9 @@ use crate::command_error::CommandError;
 use crate::source::Source;
 use crate::{connect, output, render};
 
-/// Shows what an apply of FILE would change and where each replica would go. Changes nothing.
+/// Shows what an apply of FILE would change, and where replicas would go
 ///
-/// Without a cluster it plans against the machines that FILE declares, all empty. Exit code 0: no change; 2: changes;
+/// Changes nothing. Without a cluster it plans against the machines that FILE declares, all empty. Exit code 0: no change; 2: changes;
 /// 1: an error, also when replicas fit nowhere (unless --allow-unplaced).
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {

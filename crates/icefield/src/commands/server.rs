@@ -8,9 +8,9 @@ use icefield_control::{Server, ServerConfig, Timings};
 use crate::command_error::CommandError;
 use crate::commands::agent::{die_with_parent, log_to_stderr, until_told_to_end};
 
-/// Runs a server. One or three of them hold the cluster's state together and decide; any one of three may be lost.
+/// Runs a server: it holds the cluster's state and decides
 ///
-/// All servers of a cluster are started with the same --peer list. A new cluster forms by itself at the first start.
+/// One or three of them do so together, and any one of three may be lost. All servers of a cluster are started with the same --peer list. A new cluster forms by itself at the first start.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
     /// The server's own name, one of those in --peer
@@ -26,13 +26,13 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// End when the process that started this one ends
-    #[arg(long, hide = true)]
-    die_with_parent: bool,
+    #[arg(long, hide = true, value_name = "PID")]
+    die_with_parent: Option<i32>,
 }
 
 pub(crate) fn run(arguments: ServerArgs) -> Result<u8, CommandError> {
-    if arguments.die_with_parent {
-        die_with_parent()?;
+    if let Some(parent) = arguments.die_with_parent {
+        die_with_parent(parent)?;
     }
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

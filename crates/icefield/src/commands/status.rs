@@ -4,7 +4,7 @@ use crate::cli::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
-/// Shows what is true now: services with their replicas, and nodes.
+/// Shows what is true now: services with their replicas, and nodes
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// Only this service

@@ -8,7 +8,9 @@ use crate::command_error::CommandError;
 use crate::render::LiveText;
 use crate::{connect, output, render};
 
-/// Shows what is true, drawn anew whenever it changes, until Ctrl-C. With --json, one line for each change.
+/// Shows what is true, live
+///
+/// It is drawn anew whenever it changes, until Ctrl-C. With --json, one line for each change.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     #[command(flatten)]

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,7 +53,8 @@ impl DevCluster {
         }
         self.slots.save(&self.layout)?;
         for (name, port) in &peers {
-            let mut arguments = vec!["server".into(), "--die-with-parent".into(), "--name".into(), name.into()];
+            let mut arguments = own("server");
+            arguments.extend(["--name".into(), name.into()]);
             arguments.extend(["--listen".into(), format!("127.0.0.1:{port}").into()]);
             arguments.extend(["--data".into(), self.layout.server(name).into()]);
             for (peer, port) in &peers {
@@ -79,7 +81,8 @@ impl DevCluster {
         let mut plans = Vec::new();
         for name in missing {
             let (address, ports) = self.slots.node(name.as_str())?;
-            let mut arguments = vec!["agent".into(), "--die-with-parent".into(), "--node".into(), name.as_str().into()];
+            let mut arguments = own("agent");
+            arguments.extend(["--node".into(), name.as_str().into()]);
             arguments.extend(["--address".into(), address.to_string().into()]);
             arguments.extend(["--ports".into(), ports.to_string().into()]);
             arguments.extend(["--exec-dir".into(), folder.clone().into()]);
@@ -152,4 +155,9 @@ impl DevCluster {
             let _ = server.await;
         }
     }
+}
+
+/// The first arguments of a process that ends with this one.
+fn own(role: &str) -> Vec<OsString> {
+    vec![role.into(), "--die-with-parent".into(), std::process::id().to_string().into()]
 }

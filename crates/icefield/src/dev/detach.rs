@@ -9,7 +9,8 @@ use console::Term;
 use icefield_api::Client;
 
 use super::layout::Layout;
-use super::session::Options;
+use super::sample::nodes_to_start;
+use super::session::{Options, already_running};
 use crate::command_error::CommandError;
 use crate::commands::apply::follow;
 use crate::render::LiveText;
@@ -20,10 +21,15 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Starts the cluster in the background and waits until all of it is healthy, for `limit` at most.
 pub(crate) fn detach(options: &Options, arguments: &[OsString], limit: Duration) -> Result<u8, CommandError> {
     // Mistakes are shown here and now, not in a log.
-    let revision = options.source.load()?.spec.revision();
+    let spec = options.source.load()?.spec;
+    nodes_to_start(&spec, options.sample)?;
+    let revision = spec.revision();
     fs::create_dir_all(&options.data)
         .map_err(|error| CommandError::because(format!("cannot create {}", options.data.display()), &error))?;
     let layout = Layout::new(fs::canonicalize(&options.data)?);
+    if layout.is_locked() {
+        return Err(already_running(&layout));
+    }
     let log = layout.root().join("dev.log");
     let file =
         File::create(&log).map_err(|error| CommandError::because(format!("cannot write {}", log.display()), &error))?;

@@ -1,5 +1,6 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -115,11 +116,15 @@ impl Layout {
         let path = self.root.join("dev.lock");
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|error| CommandError::because(format!("cannot open {}", path.display()), &error))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(CommandError::because(format!("cannot lock {}", path.display()), &error)),
+        // A command that asks whether a cluster runs holds the lock for a moment.
+        for _ in 0..20 {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(file)),
+                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(Duration::from_millis(5)),
+                Err(error) => return Err(CommandError::because(format!("cannot lock {}", path.display()), &error)),
+            }
         }
+        Ok(None)
     }
 
     /// Whether a process has the data folder.

@@ -69,8 +69,18 @@ impl Registry {
         }
         let error = CommandError::new("several dev clusters are running; say which one is meant");
         Err(running.iter().fold(error, |error, cluster| {
-            error.cause(format!("--server {}  applies {}", cluster.urls().join(","), cluster.file.display()))
+            let (file, data) = (cluster.file.display(), cluster.data.display());
+            error.cause(format!("{file}: --server {}, or --data {data} with `dev`", cluster.urls()[0]))
         }))
+    }
+
+    /// The cluster with its data in `data`, or the only one that runs.
+    pub(crate) fn find(&self, data: Option<&Path>) -> Result<Option<Running>, CommandError> {
+        let Some(data) = data else { return self.only_running() };
+        let data = fs::canonicalize(data)
+            .map_err(|error| CommandError::because(format!("cannot find {}", data.display()), &error))?;
+        let layout = Layout::new(data);
+        Ok(layout.read_running().filter(|_| layout.is_locked()))
     }
 
     fn entry(&self, data: &Path) -> PathBuf {

@@ -80,10 +80,11 @@ pub(crate) fn run(options: &Options) -> Result<u8, CommandError> {
     result
 }
 
-fn already_running(layout: &Layout) -> CommandError {
+/// The error for a data folder that another cluster has.
+pub(super) fn already_running(layout: &Layout) -> CommandError {
     let pid = layout.read_running().map_or(String::new(), |running: Running| format!(" (process {})", running.pid));
     CommandError::new(format!("a dev cluster already runs with the data in {}{pid}", layout.root().display()))
-        .hint("`icefield dev --stop` ends it")
+        .hint(format!("`icefield dev --stop --data {}` ends it", layout.root().display()))
 }
 
 /// The signals that end a dev cluster: Ctrl-C, SIGTERM, and the terminal's end.

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
 
 use icefield_spec::{PortRange, Revision};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub(crate) struct Slots {
     nodes: BTreeMap<String, u16>,
 }
 
+/// Servers listen on a port of these, below Linux's ephemeral ones like the nodes'.
+const FIRST_SERVER_PORT: u16 = 9_000;
+const SERVER_PORTS: u16 = 1_000;
 /// How many ports a node has for its replicas.
 const PORTS_PER_NODE: u16 = 200;
 /// Ports from here on are given to nodes; they end below Linux's ephemeral ports (32768 and up).
@@ -36,7 +40,8 @@ impl Slots {
                 CommandError::because(format!("{} is damaged", path.display()), &error)
                     .hint("start with another --data, or remove the folder to start afresh")
             }),
-            Err(_) => Ok(Self::new(&layout.root().to_string_lossy())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::new(&layout.root().to_string_lossy())),
+            Err(error) => Err(CommandError::because(format!("cannot read {}", path.display()), &error)),
         }
     }
 
@@ -58,8 +63,11 @@ impl Slots {
         if let Some(port) = self.servers.get(name) {
             return Ok(*port);
         }
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        let port = free.map_err(|error| CommandError::because("no free port for a server", &error))?.port();
+        let busy = listening_ports();
+        let start = u16::from(self.network[1]) * 3 % SERVER_PORTS;
+        let mut ports = (0..SERVER_PORTS).map(|step| FIRST_SERVER_PORT + (start + step) % SERVER_PORTS);
+        let free = |port: &u16| !busy.contains(port) && !self.servers.values().any(|taken| taken == port);
+        let port = ports.find(free).ok_or_else(|| CommandError::new("no free port is left for a server"))?;
         self.servers.insert(name.to_owned(), port);
         Ok(port)
     }
@@ -116,6 +124,8 @@ fn listening_ports() -> BTreeSet<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]

@@ -19,13 +19,23 @@ pub(crate) fn stop(data: Option<PathBuf>) -> Result<u8, CommandError> {
         Some(data) => {
             let data = fs::canonicalize(&data)
                 .map_err(|error| CommandError::because(format!("cannot find {}", data.display()), &error))?;
-            Layout::new(data)
+            let layout = Layout::new(data);
+            if layout.read_running().is_none() {
+                return Err(CommandError::new(format!("{} holds no dev cluster", layout.root().display())));
+            }
+            layout
         }
         None => match registry.only_running()? {
             Some(running) => Layout::new(running.data),
             None => {
                 sweep(&registry);
                 output::line("no dev cluster is running")?;
+                for kept in registry.layouts().iter().filter(|layout| is_kept(layout)) {
+                    let data = kept.root().display();
+                    output::line(&format!(
+                        "one was killed and may have left replicas: icefield dev --stop --data {data}"
+                    ))?;
+                }
                 return Ok(0);
             }
         },
