@@ -146,6 +146,15 @@ fn compiled_nix_parses_with_nix() {
 }
 
 #[test]
+fn the_file_in_the_readme_is_valid() {
+    let environment = TestEnvironment::new();
+    let readme = fs::read_to_string(example("../README.md")).unwrap();
+    let (_, after) = readme.split_once("```python\n").unwrap();
+    environment.write("icefield.star", after.split_once("```").unwrap().0);
+    assert_eq!(environment.run(["plan"]).code, Some(2));
+}
+
+#[test]
 fn every_example_is_valid() {
     let environment = TestEnvironment::new();
     for name in ["hello", "shop", "fleet"] {
