@@ -5,7 +5,7 @@ use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::network::Line;
+use super::line::Line;
 use super::rpc::Rpc;
 use super::types::{LogId, TypeConfig, Vote};
 

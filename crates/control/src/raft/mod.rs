@@ -13,6 +13,7 @@ mod bulk;
 mod confirm;
 mod folder;
 mod group;
+mod line;
 mod log_disk;
 mod log_store;
 mod log_writer;

@@ -9,11 +9,11 @@ use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::{AnyError, BasicNode, OptionalSend, Snapshot};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::bulk::Bulk;
+use super::line::Line;
 use super::members::Members;
-use super::rpc::{GROUP_HEADER, Rpc, SnapshotHead, TO_HEADER};
+use super::rpc::{Rpc, SnapshotHead};
 use super::types::{TypeConfig, Vote};
 
 type RpcFailure = RPCError<u64, BasicNode, RaftError<u64>>;
@@ -43,36 +43,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
             Some(member) => (member.name.clone(), member.api.clone()),
             None => (String::new(), node.addr.clone()),
         };
-        let line = Line { http: self.http.clone(), group: Arc::clone(&self.group), name: name.into(), url: url.into() };
+        let line = Line::new(self.http.clone(), Arc::clone(&self.group), name.into(), url.into());
         Peer { line, heartbeat: self.heartbeat, bulk: None }
-    }
-}
-
-/// The way to one server.
-#[derive(Debug, Clone)]
-pub(super) struct Line {
-    http: reqwest::Client,
-    group: Arc<str>,
-    name: Arc<str>,
-    url: Arc<str>,
-}
-
-impl Line {
-    pub(super) async fn ask<T: DeserializeOwned>(
-        &self,
-        rpc: Rpc,
-        body: impl Into<reqwest::Body>,
-        timeout: Duration,
-    ) -> Result<T, AnyError> {
-        let request = self.http.post(format!("{}{}", self.url, rpc.path()));
-        let request = request.header(GROUP_HEADER, &*self.group).header(TO_HEADER, &*self.name);
-        let answer = request.timeout(timeout).body(body).send().await.map_err(|error| AnyError::new(&error))?;
-        let status = answer.status();
-        let body = answer.bytes().await.map_err(|error| AnyError::new(&error))?;
-        if !status.is_success() {
-            return Err(AnyError::error(format!("{}: {}", self.url, String::from_utf8_lossy(&body))));
-        }
-        serde_json::from_slice(&body).map_err(|error| AnyError::new(&error))
     }
 }
 

@@ -1,6 +1,6 @@
 use icefield_spec::{Machine, Node, Pool};
 
-use super::declaration::{map_update, value_update};
+use super::update::{map_update, value_update};
 use crate::count::count;
 
 pub(super) fn new_node(node: &Node) -> String {

@@ -10,6 +10,7 @@ mod plan_report;
 mod service_change;
 mod service_status;
 mod status;
+mod update;
 
 pub use endpoints::{changed_endpoints, endpoints};
 pub use explain::explain;

@@ -1,6 +1,6 @@
 use icefield_spec::{Rules, Service, Unit};
 
-use super::declaration::{map_update, part_update, value_update};
+use super::update::{map_update, part_update, value_update};
 
 /// What of a service changes.
 pub(super) fn update(old: &Service, new: &Service) -> Vec<String> {

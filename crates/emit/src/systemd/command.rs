@@ -62,7 +62,7 @@ fn podman(
     argv.extend(["--replace", "--rm", "--cgroups=split", "--network=host"].map(str::to_owned));
     argv.extend(variables.iter().map(|(name, value)| format!("--env={name}={value}")));
     for used in &unit.uses {
-        let file = format!("{}/{used}.json", super::unit_file::ENDPOINTS);
+        let file = format!("{}/{used}.json", super::ENDPOINTS);
         argv.push(format!("--volume={file}:{file}:ro"));
     }
     argv.push(image.to_owned());

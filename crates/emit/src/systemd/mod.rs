@@ -21,6 +21,9 @@ use crate::fleet::{Fleet, json};
 use crate::form::Form;
 use crate::{EmitError, File, Target};
 
+/// Where the endpoints of used services are on a node.
+const ENDPOINTS: &str = "/etc/icefield/endpoints";
+
 pub(crate) struct Systemd<'a> {
     fleet: Fleet<'a>,
 }

@@ -5,13 +5,10 @@ use std::fmt::Write;
 use icefield_plan::{NodePlan, PlannedReplica};
 use icefield_spec::{ReplicaContext, Run, replica_variables};
 
-use super::{command, word};
+use super::{ENDPOINTS, command, word};
 use crate::EmitError;
 use crate::fleet::ServiceRevision;
 use crate::limits::{cpu_weight, stop_timeout};
-
-/// Where the endpoints of used services are on a node.
-pub(super) const ENDPOINTS: &str = "/etc/icefield/endpoints";
 
 pub(super) fn text(
     plan: &NodePlan,
