@@ -88,7 +88,7 @@ pub(crate) async fn follow(
     loop {
         let left = limit.saturating_sub(start.elapsed());
         if left.is_zero() {
-            return Err(lines.into_iter().fold(
+            return Err(shortened(lines).into_iter().fold(
                 CommandError::new(format!(
                     "not all is healthy after {:.1} s; the cluster goes on trying",
                     limit.as_secs_f64()
@@ -118,7 +118,7 @@ pub(crate) async fn follow(
             Progress::Failed(reasons) => {
                 live.show(&render::services(&status.services))?;
                 let error = CommandError::new("the rollout failed");
-                return Err(reasons
+                return Err(shortened(reasons)
                     .into_iter()
                     .fold(error, CommandError::cause)
                     .hint("`icefield logs SERVICE/N` shows what a replica wrote"));
@@ -130,12 +130,22 @@ pub(crate) async fn follow(
             }
             Progress::Waiting(waiting) => {
                 if live.is_live() || waiting != lines {
-                    live.show(
-                        &waiting.iter().map(|line| format!("{} {line}\n", style("…").yellow())).collect::<String>(),
-                    )?;
+                    let shown = shortened(waiting.clone()).into_iter();
+                    live.show(&shown.map(|line| format!("{} {line}\n", style("…").yellow())).collect::<String>())?;
                 }
                 lines = waiting;
             }
         }
     }
+}
+
+/// The first lines, and how many more there are.
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    const SHOWN: usize = 12;
+    if lines.len() > SHOWN {
+        let more = lines.len() - SHOWN;
+        lines.truncate(SHOWN);
+        lines.push(format!("… and {more} more services"));
+    }
+    lines
 }
