@@ -153,7 +153,7 @@ impl Session<'_> {
         client: &Client,
         mut files: WatchedFiles,
         mut wanted: Revision,
-        start: Instant,
+        mut since: Instant,
     ) -> Result<u8, CommandError> {
         let (sender, mut statuses) = watch::channel(None);
         let _watching = AbortOnDrop(tokio::spawn(watch_status(client.clone(), sender)));
@@ -164,7 +164,7 @@ impl Session<'_> {
                 _ = statuses.changed() => {
                     let status: Option<Status> = statuses.borrow_and_update().clone();
                     if let Some(status) = status {
-                        self.show(&status, &wanted, start, &mut announced)?;
+                        self.show(&status, &wanted, since, &mut announced)?;
                         self.start_joining(&status)?;
                     }
                 }
@@ -174,7 +174,7 @@ impl Session<'_> {
             if files.have_changed()
                 && let Some(revision) = self.apply_anew(client, &mut files).await?
             {
-                wanted = revision;
+                (wanted, since) = (revision, Instant::now());
             }
         }
     }
@@ -234,7 +234,7 @@ impl Session<'_> {
         &mut self,
         status: &Status,
         wanted: &Revision,
-        start: Instant,
+        since: Instant,
         announced: &mut Option<Revision>,
     ) -> Result<(), CommandError> {
         if self.live.is_live() {
@@ -247,9 +247,9 @@ impl Session<'_> {
             if !self.live.is_live() {
                 self.live.show(&render::status(status, usize::MAX))?;
             }
-            let took = start.elapsed().as_secs_f64();
+            let took = since.elapsed().as_secs_f64();
             let line = match unplaceable {
-                0 => format!("{} all is as declared, {took:.1} s after the start; Ctrl-C ends it", style("✓").green()),
+                0 => format!("{} all is as declared, after {took:.1} s; Ctrl-C ends it", style("✓").green()),
                 count => format!("{} {count} replicas fit nowhere; `icefield explain` says why", style("!").yellow()),
             };
             self.live.note(&line)?;
