@@ -54,7 +54,7 @@ fn limit(session: &Session<'_>, kind: &ErrorKind, text: &str) -> Option<Diagnost
 /// The evaluation needs more memory than it may.
 pub(crate) fn out_of_memory(limit: u64) -> Diagnostic {
     let message = format!("the evaluation needs more than {} MiB of memory", limit >> 20);
-    Diagnostic::error(message).with_help("does a list or a text grow far beyond what was meant?")
+    Diagnostic::error(message).with_help("does a list or a text grow, or a loop go on, far beyond what was meant?")
 }
 
 /// The parser speaks of its grammar's tokens; people write brackets and commas.
