@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use icefield_spec::{Bytes, Cpu, Name, Port, Revision, Rules, Service};
+use icefield_spec::{Bytes, Cpu, Name, Port, Revision, Rules, Service, Unit};
 
 /// Replicas of one service revision that are to run, all alike.
 ///
@@ -24,22 +24,21 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// What `service` asks for, for the replicas `indexes`.
-    pub fn new(service: &Service, indexes: Vec<u32>) -> Self {
-        let unit = &service.unit;
+    /// What replicas made of `unit`, whose hash is `revision`, ask for under `rules`.
+    pub fn new(revision: Revision, unit: &Unit, rules: &Rules, indexes: Vec<u32>) -> Self {
         Self {
-            revision: unit.revision(),
+            revision,
             indexes,
             cpu: unit.cpu,
             memory: unit.memory,
             ports: unit.ports.clone(),
-            rules: service.rules.clone(),
+            rules: rules.clone(),
             one_per_node: unit.run.is_node_wide(),
         }
     }
 
     /// What `service` asks for in whole.
     pub fn whole(service: &Service) -> Self {
-        Self::new(service, (0..service.replicas).collect())
+        Self::new(service.revision(), &service.unit, &service.rules, (0..service.replicas).collect())
     }
 }

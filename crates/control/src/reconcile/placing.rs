@@ -67,15 +67,7 @@ fn demands(state: &State, name: &Name, service: &Service, record: &ServiceRecord
     }
     let demand = |(revision, indexes): (Revision, Vec<u32>)| {
         let unit = &record.units.get(&revision)?.unit;
-        Some(Demand {
-            revision,
-            indexes,
-            cpu: unit.cpu,
-            memory: unit.memory,
-            ports: unit.ports.clone(),
-            rules: service.rules.clone(),
-            one_per_node: unit.run.is_node_wide(),
-        })
+        Some(Demand::new(revision, unit, &service.rules, indexes))
     };
     wanted.into_iter().filter_map(demand).collect()
 }
