@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use icefield_spec::{Bytes, Cpu, Name, Port, Revision, Rules, Service, Unit};
+use icefield_spec::{Amount, Bytes, Cpu, Name, Port, Revision, Rules, Service, Unit};
 
 /// Replicas of one service revision that are to run, all alike.
 ///
@@ -15,30 +15,42 @@ pub struct Demand {
     pub cpu: Cpu,
     /// Memory that one replica needs.
     pub memory: Bytes,
+    /// What one replica needs of other resources.
+    pub resources: BTreeMap<String, Amount>,
     /// The ports that one replica needs.
     pub ports: BTreeMap<Name, Port>,
     /// Where they may and should be.
     pub rules: Rules,
     /// Whether at most one replica of the service may be on a node, whatever the rules say.
     pub one_per_node: bool,
+    /// Replicas of lower priority give way to these where there is no room for all.
+    pub priority: i32,
+    /// The namespace whose quota they count for.
+    pub namespace: Option<Name>,
+    /// Hard: the node that a replica must be on, for those that are tied to one.
+    pub ties: BTreeMap<u32, Name>,
 }
 
 impl Demand {
-    /// What replicas made of `unit`, whose hash is `revision`, ask for under `rules`.
-    pub fn new(revision: Revision, unit: &Unit, rules: &Rules, indexes: Vec<u32>) -> Self {
+    /// What replicas made of `unit`, whose hash is `revision`, ask for as part of `service`.
+    pub fn new(revision: Revision, unit: &Unit, service: &Service, indexes: Vec<u32>) -> Self {
         Self {
             revision,
             indexes,
             cpu: unit.cpu,
             memory: unit.memory,
+            resources: unit.resources.clone(),
             ports: unit.ports.clone(),
-            rules: rules.clone(),
-            one_per_node: unit.run.is_node_wide(),
+            rules: service.rules.clone(),
+            one_per_node: unit.run.is_node_wide() || service.daemon,
+            priority: service.priority,
+            namespace: service.namespace.clone(),
+            ties: BTreeMap::new(),
         }
     }
 
-    /// What `service` asks for in whole.
+    /// What `service` asks for in whole, if it is no daemon.
     pub fn whole(service: &Service) -> Self {
-        Self::new(service.revision(), &service.unit, &service.rules, (0..service.replicas).collect())
+        Self::new(service.revision(), &service.unit, service, (0..service.replicas).collect())
     }
 }

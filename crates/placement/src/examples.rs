@@ -21,7 +21,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Demand)) -> Demand {
 }
 
 pub(crate) fn spread(label: &str, max: Option<u32>) -> Spread {
-    Spread { label: label.into(), max }
+    Spread { max, ..Spread::over(label) }
 }
 
 pub(crate) fn prefer(label: &str, value: &str, weight: i32) -> Prefer {

@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use icefield_spec::{Bytes, Cpu, FleetNode, Name, PortRange};
+use icefield_spec::{Amount, Bytes, Cpu, FleetNode, Name, PortRange, Reserve};
 
 /// A node as placement sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,10 +11,16 @@ pub struct Host {
     pub cpu: Cpu,
     /// What replicas may use of its memory together.
     pub memory: Bytes,
+    /// What else it has.
+    pub resources: BTreeMap<String, Amount>,
+    /// What is kept free of all that.
+    pub reserve: Reserve,
     /// Where its dynamic ports are taken from.
     pub ports: PortRange,
     /// Its labels, the implied ones among them.
     pub labels: BTreeMap<String, String>,
+    /// Marks that keep away what does not tolerate them.
+    pub taints: BTreeSet<String>,
     /// Whether it takes replicas.
     pub acceptance: Acceptance,
 }
@@ -33,15 +39,30 @@ pub enum Acceptance {
 }
 
 impl Host {
+    /// A node of this name and size that is there and takes replicas.
+    pub fn new(name: Name, cpu: Cpu, memory: Bytes) -> Self {
+        Self {
+            labels: BTreeMap::from([("node".to_owned(), name.to_string())]),
+            name,
+            cpu,
+            memory,
+            resources: BTreeMap::new(),
+            reserve: Reserve::default(),
+            ports: PortRange::default(),
+            taints: BTreeSet::new(),
+            acceptance: Acceptance::Ready,
+        }
+    }
+
     /// A declared node that is there and takes replicas.
     pub fn ready(node: &FleetNode<'_>) -> Self {
         Self {
-            name: node.name.clone(),
-            cpu: node.machine.cpu,
-            memory: node.machine.memory,
+            resources: node.machine.resources.clone(),
+            reserve: node.machine.reserve.clone(),
             ports: node.machine.ports,
             labels: node.labels(),
-            acceptance: Acceptance::Ready,
+            taints: node.machine.taints.clone(),
+            ..Self::new(node.name.clone(), node.machine.cpu, node.machine.memory)
         }
     }
 }

@@ -7,14 +7,19 @@
 //! Validation never stops at the first mistake: [`Spec::validate`] returns all [`Problem`]s, each with the path of the
 //! value at fault.
 
+mod amount;
 mod base;
 mod canonical;
+mod condition;
 mod machine;
 mod name;
+mod policy;
 mod port;
 mod probe;
 mod problem;
 mod quantity;
+mod quota;
+mod reserve;
 mod revision;
 mod rules;
 mod run;
@@ -25,16 +30,22 @@ mod unit;
 mod update;
 mod validate;
 mod variables;
+mod volume;
 
+pub use amount::Amount;
 pub use base::{Base, NixModule, TimeSync};
+pub use condition::Condition;
 pub use machine::{FleetNode, IMPLIED_LABELS, Machine, Node, Pool};
 pub use name::{InvalidName, Name};
+pub use policy::{Balance, Policy, SoftReserve};
 pub use port::{Port, PortRange};
 pub use probe::{Health, Probe};
 pub use problem::Problem;
 pub use quantity::{Bytes, Cpu, InvalidQuantity, Millis};
+pub use quota::Quota;
+pub use reserve::Reserve;
 pub use revision::Revision;
-pub use rules::{Layout, Prefer, Rules, Spread};
+pub use rules::{Company, Layout, Prefer, Rules, Spread};
 pub use run::Run;
 pub use service::Service;
 pub use spec::{SCHEMA_VERSION, Spec, json_schema};
@@ -42,3 +53,4 @@ pub use suggest::nearest;
 pub use unit::Unit;
 pub use update::Update;
 pub use variables::{InvalidReference, Piece, ReplicaContext, expand, pieces, references, replica_variables};
+pub use volume::Volume;

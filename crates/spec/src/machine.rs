@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Cpu, Name, PortRange};
+use crate::{Amount, Bytes, Cpu, Name, PortRange, Reserve};
 
 /// Labels that every node has without declaring them: its own name and its pool's.
 pub const IMPLIED_LABELS: [&str; 2] = ["node", "pool"];
@@ -19,6 +19,15 @@ pub struct Machine {
     pub cpu: Cpu,
     /// The memory that replicas may use together.
     pub memory: Bytes,
+    /// What else it has that replicas may need: `gpu`, `disk`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<String, Amount>,
+    /// What is kept free of all that.
+    #[serde(default, skip_serializing_if = "Reserve::is_empty")]
+    pub reserve: Reserve,
+    /// Marks that keep away every service that does not tolerate them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub taints: BTreeSet<String>,
     /// Where its dynamic ports are taken from.
     #[serde(default)]
     pub ports: PortRange,
@@ -37,6 +46,21 @@ fn default_system() -> String {
 impl Machine {
     /// The system of a machine that declares none.
     pub const DEFAULT_SYSTEM: &'static str = "x86_64-linux";
+
+    /// A machine of which no more is known than this.
+    pub fn new(cpu: Cpu, memory: Bytes) -> Self {
+        Self {
+            base: None,
+            cpu,
+            memory,
+            resources: BTreeMap::new(),
+            reserve: Reserve::default(),
+            taints: BTreeSet::new(),
+            ports: PortRange::default(),
+            labels: BTreeMap::new(),
+            system: default_system(),
+        }
+    }
 }
 
 /// One machine that is declared by name.

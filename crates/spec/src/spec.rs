@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Base, FleetNode, Machine, Name, Node, Pool, Service};
+use crate::{Base, FleetNode, Machine, Name, Node, Policy, Pool, Quota, Service};
 
 /// The version of the spec's form that this code reads and writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -25,6 +25,12 @@ pub struct Spec {
     /// Pools by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pools: BTreeMap<Name, Pool>,
+    /// Namespaces by name, with the most that their services may need together.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespaces: BTreeMap<Name, Quota>,
+    /// What holds for the placement of all services.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub policy: Policy,
     /// Services by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<Name, Service>,
@@ -44,6 +50,8 @@ impl Spec {
             bases: BTreeMap::new(),
             nodes: BTreeMap::new(),
             pools: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+            policy: Policy::default(),
             services: BTreeMap::new(),
         }
     }
@@ -105,4 +113,8 @@ impl Spec {
 /// The JSON Schema of a [`Spec`], for editors and for other programs.
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Spec).to_value()
+}
+
+fn is_default(policy: &Policy) -> bool {
+    *policy == Policy::default()
 }

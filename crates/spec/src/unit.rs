@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Cpu, Health, Millis, Name, Port, Revision, Run};
+use crate::{Amount, Bytes, Cpu, Health, Millis, Name, Port, Revision, Run, Volume};
 
 /// What every replica of a service revision is, wherever it runs.
 ///
@@ -18,6 +18,12 @@ pub struct Unit {
     pub cpu: Cpu,
     /// Memory reserved for one replica; also its limit.
     pub memory: Bytes,
+    /// What it needs of other resources that nodes declare.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<String, Amount>,
+    /// Folders that outlive the replica, by name. They tie a replica to the node that it was first on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<Name, Volume>,
     /// Ports by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ports: BTreeMap<Name, Port>,
@@ -39,6 +45,22 @@ impl Unit {
     /// Ten seconds.
     pub const fn default_stop_grace() -> Millis {
         Millis::new(10_000)
+    }
+
+    /// A unit of which no more is known than this.
+    pub fn new(run: Run, cpu: Cpu, memory: Bytes) -> Self {
+        Self {
+            run,
+            cpu,
+            memory,
+            resources: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            env: BTreeMap::new(),
+            uses: Vec::new(),
+            health: None,
+            stop_grace: Self::default_stop_grace(),
+        }
     }
 
     /// The revision of the service that has this unit.

@@ -263,9 +263,9 @@ impl Check<'_> {
     fn rules(&mut self, path: &str, service: &Service, declared: &BTreeSet<&str>) {
         let Rules { require, prefer, spread, .. } = &service.rules;
         let mut used: Vec<(&str, &str)> = Vec::new();
-        for (label, values) in require {
+        for (label, condition) in require {
             used.push(("require", label));
-            if values.is_empty() {
+            if condition.any_of.as_ref().is_some_and(Vec::is_empty) {
                 self.report(
                     format!("{path}.require"),
                     format!("{label:?} may have no value at all, so no node can match"),

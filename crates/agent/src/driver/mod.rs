@@ -83,16 +83,7 @@ mod tests {
     use super::*;
 
     fn unit(run: Run) -> Unit {
-        Unit {
-            run,
-            cpu: Cpu::from_millis(100),
-            memory: Bytes::new(1 << 20),
-            ports: BTreeMap::new(),
-            env: BTreeMap::new(),
-            uses: Vec::new(),
-            health: None,
-            stop_grace: Unit::default_stop_grace(),
-        }
+        Unit::new(run, Cpu::from_millis(100), Bytes::new(1 << 20))
     }
 
     fn order(run: Run) -> Result<ProgramOrder, NotStarted> {

@@ -29,16 +29,8 @@ pub(crate) fn sh(script: &str) -> Unit {
 }
 
 pub(crate) fn exec(command: &[&str]) -> Unit {
-    Unit {
-        run: Run::Exec { command: command.iter().map(|word| (*word).to_owned()).collect() },
-        cpu: Cpu::from_millis(100),
-        memory: Bytes::new(64 << 20),
-        ports: BTreeMap::new(),
-        env: BTreeMap::new(),
-        uses: Vec::new(),
-        health: None,
-        stop_grace: Millis::new(2_000),
-    }
+    let run = Run::Exec { command: command.iter().map(|word| (*word).to_owned()).collect() };
+    Unit { stop_grace: Millis::new(2_000), ..Unit::new(run, Cpu::from_millis(100), Bytes::new(64 << 20)) }
 }
 
 /// A health check by a command, quick to notice.

@@ -67,7 +67,7 @@ fn demands(state: &State, name: &Name, service: &Service, record: &ServiceRecord
     }
     let demand = |(revision, indexes): (Revision, Vec<u32>)| {
         let unit = &record.units.get(&revision)?.unit;
-        Some(Demand::new(revision, unit, &service.rules, indexes))
+        Some(Demand::new(revision, unit, service, indexes))
     };
     wanted.into_iter().filter_map(demand).collect()
 }

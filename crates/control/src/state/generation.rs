@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use icefield_plan::{Fleet, Generation, NodePlan, PlannedUnit, node_plan};
-use icefield_spec::{Bytes, Cpu, FleetNode, Machine, Name, PortRange, Revision};
+use icefield_spec::{Bytes, Cpu, FleetNode, Machine, Name, Revision};
 
 use super::State;
 
@@ -45,14 +45,7 @@ impl State {
         }
         // A node that is declared no more must be told to stop what it has; one that never was is left alone.
         record.hash?;
-        let machine = Machine {
-            base: None,
-            cpu: Cpu::default(),
-            memory: Bytes::default(),
-            ports: PortRange::default(),
-            labels: BTreeMap::new(),
-            system: Machine::DEFAULT_SYSTEM.to_owned(),
-        };
+        let machine = Machine::new(Cpu::default(), Bytes::default());
         let left = FleetNode { name: node.clone(), address: None, pool: None, machine: &machine };
         Some(node_plan(&fleet, &left, replicas))
     }

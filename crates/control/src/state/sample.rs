@@ -25,16 +25,7 @@ pub(crate) fn replica(text: &str) -> ReplicaId {
 
 /// A unit that differs from others by its argument.
 pub(crate) fn unit(version: &str) -> Unit {
-    Unit {
-        run: Run::Exec { command: vec!["serve".into(), version.into()] },
-        cpu: Cpu::from_millis(100),
-        memory: Bytes::new(1 << 20),
-        ports: BTreeMap::new(),
-        env: BTreeMap::new(),
-        uses: Vec::new(),
-        health: None,
-        stop_grace: Unit::default_stop_grace(),
-    }
+    Unit::new(Run::Exec { command: vec!["serve".into(), version.into()] }, Cpu::from_millis(100), Bytes::new(1 << 20))
 }
 
 pub(crate) fn revision(version: &str) -> Revision {
@@ -42,18 +33,11 @@ pub(crate) fn revision(version: &str) -> Revision {
 }
 
 pub(crate) fn machine() -> Machine {
-    Machine {
-        base: None,
-        cpu: Cpu::from_millis(4_000),
-        memory: Bytes::new(1 << 30),
-        ports: PortRange::default(),
-        labels: BTreeMap::new(),
-        system: Machine::DEFAULT_SYSTEM.into(),
-    }
+    Machine::new(Cpu::from_millis(4_000), Bytes::new(1 << 30))
 }
 
 pub(crate) fn service(version: &str, replicas: u32) -> Service {
-    Service { replicas, unit: unit(version), rules: Rules::default(), update: Update::default() }
+    Service::new(replicas, unit(version))
 }
 
 /// A spec of nodes and of services given by name, version and number of replicas.

@@ -70,13 +70,14 @@ pub(crate) static POOL: Function = Function {
 };
 
 fn machine(call: &mut Call<'_, '_>) -> Machine {
+    let cpu = call.field_or("cpu", Cpu::from_millis(1000), |arg| arg.cpu());
+    let memory = call.field_or("memory", Bytes::new(1 << 30), |arg| arg.bytes());
     Machine {
-        cpu: call.field_or("cpu", Cpu::from_millis(1000), |arg| arg.cpu()),
-        memory: call.field_or("memory", Bytes::new(1 << 30), |arg| arg.bytes()),
         labels: call.field_or("labels", Vec::new(), |arg| arg.entries(|_, value| value.text())).into_iter().collect(),
         base: call.field("base", |arg| arg.name()),
         ports: call.field_or("ports", PortRange::default(), ports),
         system: call.field_or("system", Machine::DEFAULT_SYSTEM.to_owned(), |arg| arg.text()),
+        ..Machine::new(cpu, memory)
     }
 }
 

@@ -37,6 +37,6 @@ pub(crate) static SPREAD: Function = Function {
         let label = call.field("label", |arg| arg.text());
         let max = call.field("max", |arg| arg.whole(1, i64::from(u32::MAX)));
         let label = label.filter(|_| call.broken.is_empty());
-        Outcome::made(label.map(|label| Thing::Spread(Spread { label, max })))
+        Outcome::made(label.map(|label| Thing::Spread(Spread { max, ..Spread::over(label) })))
     },
 };

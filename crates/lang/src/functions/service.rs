@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use icefield_spec::{Bytes, Cpu, Health, Layout, Name, Port, Prefer, Rules, Run, Service, Spread, Unit, Update};
+use icefield_spec::{
+    Bytes, Condition, Cpu, Health, Layout, Name, Port, Prefer, Rules, Run, Service, Spread, Unit, Update,
+};
 
 use super::port::port;
 use super::run::{bracketed, words};
@@ -62,21 +64,22 @@ pub(crate) static SERVICE: Function = Function {
         let name = call.field("name", |arg| arg.name());
         // Something harmless stands for what is missing or no good, so that the rest can be checked.
         let nothing = Run::Exec { command: vec!["true".into()] };
+        let run = call.field_or("run", nothing, run);
+        let cpu = call.field_or("cpu", Cpu::from_millis(100), |arg| arg.cpu());
+        let memory = call.field_or("memory", Bytes::new(64 << 20), |arg| arg.bytes());
         let unit = Unit {
-            run: call.field_or("run", nothing, run),
-            cpu: call.field_or("cpu", Cpu::from_millis(100), |arg| arg.cpu()),
-            memory: call.field_or("memory", Bytes::new(64 << 20), |arg| arg.bytes()),
             ports: call.field_or("ports", BTreeMap::new(), ports),
             env: call.field_or("env", BTreeMap::new(), env),
             uses: call.field_or("uses", Vec::new(), |arg| arg.items(|item| item.name())),
             health: call.field("health", health),
             stop_grace: call.field_or("stop_grace", Unit::default_stop_grace(), |arg| arg.millis()),
+            ..Unit::new(run, cpu, memory)
         };
+        let replicas = call.field_or("replicas", 1, |arg| arg.whole(0, i64::from(Service::MAX_REPLICAS)));
         let service = Service {
-            replicas: call.field_or("replicas", 1, |arg| arg.whole(0, i64::from(Service::MAX_REPLICAS))),
-            unit,
             rules: rules(call),
             update: call.field_or("update", Update::default(), update),
+            ..Service::new(replicas, unit)
         };
         call.session.declarations.borrow_mut().insert(call, name, Declared::Service(Box::new(service)));
         Outcome::Nothing
@@ -91,6 +94,7 @@ fn rules(call: &mut Call<'_, '_>) -> Rules {
         layout: call.field_or("layout", Layout::default(), |arg| {
             arg.choice(&[("balanced", Layout::Balanced), ("packed", Layout::Packed)])
         }),
+        ..Rules::default()
     }
 }
 
@@ -117,10 +121,10 @@ fn env(arg: &Arg<'_, '_>) -> Option<BTreeMap<String, String>> {
     Some(arg.entries(|_, value| value.text())?.into_iter().collect())
 }
 
-fn require(arg: &Arg<'_, '_>) -> Option<BTreeMap<String, Vec<String>>> {
+fn require(arg: &Arg<'_, '_>) -> Option<BTreeMap<String, Condition>> {
     let entries = arg.entries(|_, value| match value.value().unpack_str() {
-        Some(one) => Some(vec![one.to_owned()]),
-        None => value.items(|item| item.text()),
+        Some(one) => Some(Condition::one_of([one])),
+        None => value.items(|item| item.text()).map(Condition::one_of),
     })?;
     Some(entries.into_iter().collect())
 }

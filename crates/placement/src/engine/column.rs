@@ -45,9 +45,9 @@ impl<'a> Column<'a> {
         self.by_value.get(value).copied()
     }
 
-    /// How many values there are.
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
+    /// All values.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &'a str> {
+        self.values.iter().copied()
     }
 
     /// Whether every node has a value of its own, as with the label `node`.

@@ -35,6 +35,7 @@ impl Soft for Fill {
         match self.layout {
             Layout::Balanced => "balanced".into(),
             Layout::Packed => "packed".into(),
+            Layout::Any => "any layout".into(),
         }
     }
 
@@ -43,6 +44,7 @@ impl Soft for Fill {
         match self.layout {
             Layout::Balanced => POINT - 1 - used,
             Layout::Packed => used,
+            Layout::Any => 0,
         }
     }
 

@@ -1,4 +1,4 @@
-use icefield_spec::IMPLIED_LABELS;
+use icefield_spec::{Condition, IMPLIED_LABELS};
 
 use super::spread_max::SpreadMax;
 use super::{Case, Further, Hard, Remedy, Twin};
@@ -7,6 +7,7 @@ use crate::engine::{Column, LabelId, NodeId, State, World};
 /// Hard: the node's label has one of some values.
 pub(super) struct Require<'a> {
     label: &'a str,
+    condition: &'a Condition,
     values: &'a [String],
     id: LabelId,
     /// By domain.
@@ -18,16 +19,14 @@ pub(super) struct Require<'a> {
 impl<'a> Require<'a> {
     pub(super) fn new(
         label: &'a str,
-        values: &'a [String],
+        condition: &'a Condition,
         id: LabelId,
         column: &Column<'_>,
         limit: Option<SpreadMax>,
     ) -> Self {
-        let mut allowed = vec![false; column.len()];
-        for domain in values.iter().filter_map(|value| column.find(value)) {
-            allowed[domain.at()] = true;
-        }
-        Self { label, values, id, allowed, limit }
+        let allowed = column.values().map(|value| condition.admits(Some(value))).collect();
+        let values = condition.any_of.as_deref().unwrap_or_default();
+        Self { label, condition, values, id, allowed, limit }
     }
 
     fn is_implied(&self) -> bool {
@@ -55,7 +54,8 @@ impl Hard for Require<'_> {
     }
 
     fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
-        state.world.column(self.id).domain(node).is_some_and(|domain| self.allowed[domain.at()])
+        let domain = state.world.column(self.id).domain(node);
+        domain.map_or_else(|| self.condition.admits(None), |domain| self.allowed[domain.at()])
     }
 
     fn label(&self) -> Option<LabelId> {
@@ -104,6 +104,7 @@ impl Hard for Require<'_> {
 
 #[cfg(test)]
 mod tests {
+    use icefield_spec::Condition;
     use insta::assert_snapshot;
 
     use crate::examples::{solved, spread, three, with};
@@ -113,8 +114,7 @@ mod tests {
         let mut fleet = three();
         let require = |label: &str, values: &[&str]| {
             with(|demand| {
-                let values = values.iter().map(|value| value.to_string()).collect();
-                demand.rules.require.insert(label.into(), values);
+                demand.rules.require.insert(label.into(), Condition::one_of(values.iter().copied()));
             })
         };
         fleet.add_service("a", [require("disk", &["nvme", "tape"])]);
@@ -133,11 +133,11 @@ mod tests {
     #[test]
     fn a_remedy_puts_no_node_into_a_full_domain() {
         let mut fleet = three();
-        let mut web = with(|web| drop(web.rules.require.insert("zone".into(), vec!["b".into(), "c".into()])));
+        let mut web = with(|web| drop(web.rules.require.insert("zone".into(), Condition::one_of(["b", "c"]))));
         web.indexes = vec![0, 1, 2];
         web.rules.spread = vec![spread("zone", Some(1))];
         fleet.add_service("web", [web.clone()]);
-        web.rules.require.insert("zone".into(), vec!["b".into()]);
+        web.rules.require.insert("zone".into(), Condition::one_of(["b"]));
         fleet.add_service("worse", [web]);
         assert_snapshot!(solved(&fleet), @"
         web/0 → n3: new replica

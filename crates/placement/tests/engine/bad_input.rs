@@ -50,7 +50,7 @@ fn the_largest_numbers_do_not_overflow() {
     (huge.cpu, huge.memory) = (Cpu::from_millis(u64::MAX), Bytes::new(u64::MAX - 1));
     huge.indexes.push(u32::MAX);
     huge.rules.prefer = vec![Prefer { label: "zone".into(), value: "a".into(), weight: i32::MIN }; 100_000];
-    huge.rules.spread = vec![Spread { label: "zone".into(), max: Some(u32::MAX) }; 50];
+    huge.rules.spread = vec![Spread { max: Some(u32::MAX), ..Spread::over("zone") }; 50];
     fleet.add_service("huge", [huge]);
     let mut small = demand(3);
     small.cpu = Cpu::from_millis(1);
@@ -69,7 +69,7 @@ fn contradictions_have_reasons() {
     twice.ports = ports(&[("a", Port::Fixed(80)), ("b", Port::Fixed(80))]);
     fleet.add_service("twice", [twice]);
     let mut none = demand(1);
-    none.rules.spread = vec![Spread { label: "zone".into(), max: Some(0) }];
+    none.rules.spread = vec![Spread { max: Some(0), ..Spread::over("zone") }];
     none.rules.require.insert("zone".into(), vec![]);
     fleet.add_service("none", [none]);
     let solution = fleet.solve();

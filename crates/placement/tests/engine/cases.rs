@@ -107,10 +107,10 @@ fn rules() -> impl Strategy<Value = Rules> {
     let prefer = (label(), value(), -100..=100).prop_map(|(label, value, weight)| Prefer { label, value, weight });
     let max = prop_oneof![2 => Just(None), 3 => option::of(0..4u32)];
     let spread = (select(&["zone", "zone", "node", "disk", "pool", "gone"][..]), max)
-        .prop_map(|(label, max)| Spread { label: label.to_owned(), max });
+        .prop_map(|(label, max)| Spread { max, ..Spread::over(label) });
     let layout = select(&[Layout::Balanced, Layout::Packed][..]);
     (require, vec(prefer, 0..=2), prop_oneof![2 => Just(vec![]).boxed(), 3 => vec(spread, 1..=3).boxed()], layout)
-        .prop_map(|(require, prefer, spread, layout)| Rules { require, prefer, spread, layout })
+        .prop_map(|(require, prefer, spread, layout)| Rules { require, prefer, spread, layout, ..Rules::default() })
 }
 
 fn standing() -> impl Strategy<Value = (ReplicaId, Assignment)> {

@@ -35,7 +35,7 @@ pub(crate) fn violations(fleet: &Fleet) -> Vec<String> {
             report("the node lets nothing stay");
         }
         for (label, values) in &demand.rules.require {
-            if !host.labels.get(label).is_some_and(|value| values.contains(value)) {
+            if !values.admits(host.labels.get(label).map(String::as_str)) {
                 report(&format!("require {label}"));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use icefield_placement::{Acceptance, Assignment, ChangeKind, Demand, Engine, Host, Placement, Solution};
+use icefield_placement::{Assignment, ChangeKind, Demand, Engine, Host, Placement, Solution};
 use icefield_spec::{Bytes, Cpu, Name, Port, PortRange, Revision, Rules};
 
 #[derive(Debug, Clone, Default)]
@@ -77,12 +77,9 @@ pub(crate) fn host(node: &str, labels: &[(&str, &str)]) -> Host {
     let implied = [("node", node)];
     let labels = labels.iter().chain(&implied).map(|(label, value)| (label.to_string(), value.to_string()));
     Host {
-        name: name(node),
-        cpu: Cpu::from_millis(4000),
-        memory: Bytes::new(8 << 30),
         ports: PortRange::new(20_000, 20_009).unwrap(),
         labels: labels.collect(),
-        acceptance: Acceptance::Ready,
+        ..Host::new(name(node), Cpu::from_millis(4000), Bytes::new(8 << 30))
     }
 }
 
@@ -93,9 +90,13 @@ pub(crate) fn demand(replicas: u32) -> Demand {
         indexes: (0..replicas).collect(),
         cpu: Cpu::from_millis(250),
         memory: Bytes::new(256 << 20),
+        resources: BTreeMap::new(),
         ports: BTreeMap::new(),
         rules: Rules::default(),
         one_per_node: false,
+        priority: 0,
+        namespace: None,
+        ties: BTreeMap::new(),
     }
 }
 

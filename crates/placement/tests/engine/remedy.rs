@@ -83,7 +83,7 @@ fn changed(fleet: &Fleet, replica: &ReplicaId, fix: &str) -> Fleet {
         ["give", node, count, "more", "dynamic", _] => widen(&mut fleet, node, count.parse().unwrap()),
         ["allow", label] => {
             let (label, value) = label.split_once('=').unwrap();
-            of(&mut fleet, replica).rules.require.get_mut(label).unwrap().push(value.into());
+            of(&mut fleet, replica).rules.require.get_mut(label).unwrap().any_of.as_mut().unwrap().push(value.into());
         }
         ["drop", "require", label, ..] => {
             of(&mut fleet, replica).rules.require.remove(label).unwrap();

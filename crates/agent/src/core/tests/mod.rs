@@ -17,16 +17,8 @@ fn name(text: &str) -> Name {
 
 /// A unit whose revision is that of `version`.
 fn unit(version: u32, health: Option<Health>) -> Unit {
-    Unit {
-        run: Run::Exec { command: vec![version.to_string()] },
-        cpu: Cpu::from_millis(100),
-        memory: Bytes::new(1 << 20),
-        ports: BTreeMap::new(),
-        env: BTreeMap::new(),
-        uses: Vec::new(),
-        health,
-        stop_grace: Millis::new(2_000),
-    }
+    let run = Run::Exec { command: vec![version.to_string()] };
+    Unit { health, stop_grace: Millis::new(2_000), ..Unit::new(run, Cpu::from_millis(100), Bytes::new(1 << 20)) }
 }
 
 fn health() -> Health {

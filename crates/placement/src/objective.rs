@@ -1,0 +1,65 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use icefield_spec::Name;
+
+/// What makes a whole placement good, besides what each service prefers. Amounts are counted as [`Host`] and [`Demand`]
+/// count them: thousandths of a core, bytes, pieces. Costs are in millionths of a point.
+///
+/// [`Host`]: crate::Host
+/// [`Demand`]: crate::Demand
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Objective {
+    /// Resources that a replica needs on both nodes while it moves from one to the other.
+    pub transient: BTreeSet<String>,
+    /// Resources of which the reserve may be used at a cost.
+    pub soft_reserve: BTreeMap<String, Weight>,
+    /// Resources whose proportion on what is left free matters.
+    pub balance: Vec<Balance>,
+    /// What moves cost.
+    pub moves: Moves,
+}
+
+/// A cost for each piece: `factor` / 2^`shift`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weight {
+    /// The cost of 2^`shift` pieces.
+    pub factor: u64,
+    /// How often the product is halved; at most 62.
+    pub shift: u32,
+}
+
+/// Costs `weight` for each piece by which `target` × (free of `resource`) exceeds `ratio` × (free of `with`) on a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Balance {
+    /// The resource that is worth little alone.
+    pub resource: String,
+    /// The resource that must go with it.
+    pub with: String,
+    /// See above.
+    pub target: u64,
+    /// See above.
+    pub ratio: u64,
+    /// See above.
+    pub weight: Weight,
+}
+
+/// What it costs to move replicas that are somewhere already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moves {
+    /// Times the `move_cost` of each replica that moves.
+    pub replica: u64,
+    /// Times the highest number of replicas of one service that move.
+    pub service: u64,
+    /// Times the distance of each move.
+    pub node: u64,
+    /// How far it is from one node to another; what is not named is no way at all.
+    pub distance: Option<Arc<BTreeMap<Name, BTreeMap<Name, u64>>>>,
+}
+
+impl Default for Moves {
+    /// One point for each point of a replica's move cost.
+    fn default() -> Self {
+        Self { replica: 1_000_000, service: 0, node: 0, distance: None }
+    }
+}
