@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
-use icefield_spec::Name;
+use icefield_spec::{Name, Quota};
 
-use crate::{Demand, Explanation, Host, Placement, ReplicaId, Solution};
+use crate::{Assignment, Change, ChangeKind, Demand, Explanation, Host, Objective, Placement, ReplicaId, Solution};
 
 mod branch;
 mod column;
+mod daemon;
 mod explain;
 mod group;
 mod id;
@@ -39,6 +40,8 @@ pub struct Engine {
     hosts: BTreeMap<Name, Host>,
     services: BTreeMap<Name, Vec<Demand>>,
     current: Placement,
+    quotas: BTreeMap<Name, Quota>,
+    objective: Objective,
 }
 
 impl Engine {
@@ -68,20 +71,52 @@ impl Engine {
         }
     }
 
+    /// Sets the most that a namespace's replicas may need together; without one there is no limit.
+    pub fn set_quota(&mut self, namespace: Name, quota: Option<Quota>) {
+        match quota {
+            Some(quota) => self.quotas.insert(namespace, quota),
+            None => self.quotas.remove(&namespace),
+        };
+    }
+
+    /// Sets what makes a whole placement good.
+    pub fn set_objective(&mut self, objective: Objective) {
+        self.objective = objective;
+    }
+
+    /// Sets where `replica` is now: nowhere if there is no `assignment`.
+    pub fn set_replica(&mut self, replica: ReplicaId, assignment: Option<Assignment>) {
+        match assignment {
+            Some(assignment) => self.current.insert(replica, assignment),
+            None => self.current.remove(&replica),
+        };
+    }
+
+    /// Takes `changes` for done.
+    pub fn accept(&mut self, changes: &[Change]) {
+        for change in changes {
+            let to = match &change.kind {
+                ChangeKind::Place { to } | ChangeKind::Move { to, .. } | ChangeKind::Replace { to } => Some(to.clone()),
+                ChangeKind::Remove { .. } => None,
+            };
+            self.set_replica(change.replica.clone(), to);
+        }
+    }
+
     /// Sets where everything is now.
     pub fn set_placement(&mut self, placement: &Placement) {
         self.current = placement.clone();
     }
 
     /// What must change for every demand to be met as well as it can be.
-    pub fn solve(&self) -> Solution {
+    pub fn solve(&mut self) -> Solution {
         let world = World::new(&self.hosts, &self.services);
         let (state, departures) = self.decide(&world);
         report::report(&state, &self.current, &departures)
     }
 
     /// Why `replica` is where it is now, or would be after the solution; `None` if it is not wanted.
-    pub fn explain(&self, replica: &ReplicaId) -> Option<Explanation> {
+    pub fn explain(&mut self, replica: &ReplicaId) -> Option<Explanation> {
         let world = World::new(&self.hosts, &self.services);
         let wanted = world.replica_called(replica)?;
         let (mut state, _) = self.decide(&world);
@@ -89,7 +124,7 @@ impl Engine {
     }
 
     /// [`Self::explain`] for every replica that is wanted of `service`, by index, without deciding anew for each.
-    pub fn explain_service(&self, service: &Name) -> Vec<Explanation> {
+    pub fn explain_service(&mut self, service: &Name) -> Vec<Explanation> {
         let world = World::new(&self.hosts, &self.services);
         let Some(wanted) = world.services.iter().find(|wanted| wanted.name == service) else { return Vec::new() };
         let (mut state, _) = self.decide(&world);

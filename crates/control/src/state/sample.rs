@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use icefield_api::Capacity;
 use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
-use icefield_spec::{Bytes, Cpu, Machine, Name, Node, PortRange, Revision, Rules, Run, Service, Spec, Unit, Update};
+use icefield_spec::{Bytes, Cpu, Machine, Name, Node, Revision, Run, Service, Spec, Unit};
 
 use super::{Applied, Command, RolloutStep, State};
 

@@ -40,7 +40,7 @@ mod tests {
         for (text, node) in [("web/0", "n1"), ("web/1", "n1"), ("web/3", "n2"), ("api/1", "n3")] {
             sample.place(text, node);
         }
-        let engine = engine(&sample.state, Joining::Absent);
+        let mut engine = engine(&sample.state, Joining::Absent);
         let all = engine.explain_service(&name("web"));
         assert_eq!(all.len(), 5);
         for explained in all {

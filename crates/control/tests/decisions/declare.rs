@@ -1,7 +1,5 @@
 //! Short ways to write what tests declare.
 
-use std::collections::BTreeMap;
-
 use icefield_spec::{Bytes, Cpu, Machine, Name, Node, Rules, Run, Service, Spec, Spread, Unit, Update};
 
 pub(crate) fn name(text: &str) -> Name {

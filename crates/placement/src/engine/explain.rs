@@ -60,7 +60,7 @@ mod tests {
         web.rules.prefer = vec![prefer("disk", "ssd", 10)];
         fleet.add_service("web", [web]);
         fleet.host("n2").cpu = Cpu::from_millis(100);
-        let engine = fleet.engine();
+        let mut engine = fleet.engine();
         assert_snapshot!(explanation(&engine.explain(&"web/0".parse().unwrap()).unwrap()), @"
         web/0 n1
           -128.00 spread over zone: 1 of 2 other replicas is in zone a
@@ -93,7 +93,7 @@ mod tests {
     fn why_nowhere() {
         let mut fleet = three();
         fleet.add_service("web", [with(|web| web.cpu = Cpu::from_millis(6000))]);
-        let engine = fleet.engine();
+        let mut engine = fleet.engine();
         assert_snapshot!(explanation(&engine.explain(&"web/0".parse().unwrap()).unwrap()), @"
         web/0 nowhere
           cpu excludes 3 (n1 n2 n3): lower cpu to 4 (n1 has that free)

@@ -155,7 +155,10 @@ mod tests {
         fleet.host("n1").memory = Bytes::new(700 << 20);
         fleet.add_service("big", [demand(3)]);
         fleet.put("big/0", "n1", "one", &[]).put("big/1", "n1", "one", &[]).put("big/2", "n1", "one", &[]);
-        fleet.add_service("ssd", [with(|ssd| drop(ssd.rules.require.insert("disk".into(), vec!["ssd".into()])))]);
+        fleet.add_service(
+            "ssd",
+            [with(|ssd| drop(ssd.rules.require.insert("disk".into(), icefield_spec::Condition::one_of(["ssd"]))))],
+        );
         fleet.put("ssd/0", "n2", "one", &[]);
         let mut even = demand(2);
         even.rules.spread = vec![spread("zone", Some(1))];

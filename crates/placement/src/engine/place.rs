@@ -78,7 +78,10 @@ mod tests {
         let mut anywhere = demand(2);
         anywhere.cpu = Cpu::from_millis(4000);
         fleet.add_service("anywhere", [anywhere]);
-        fleet.add_service("small", [with(|small| drop(small.rules.require.insert("disk".into(), vec!["ssd".into()])))]);
+        fleet.add_service(
+            "small",
+            [with(|small| drop(small.rules.require.insert("disk".into(), icefield_spec::Condition::one_of(["ssd"]))))],
+        );
         let solution = fleet.solve();
         assert!(solution.unplaced.is_empty(), "{solution:?}");
     }

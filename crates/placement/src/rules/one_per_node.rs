@@ -64,7 +64,7 @@ mod tests {
         single/3 nowhere:
           one per node excludes 3 (n1 n2 n3): add a node like n1
         ");
-        single.rules.require.insert("node".into(), vec!["n2".into()]);
+        single.rules.require.insert("node".into(), icefield_spec::Condition::one_of(["n2"]));
         single.indexes = vec![0, 1];
         fleet.add_service("single", [single]).put("single/0", "n2", "one", &[]).put("single/1", "n2", "one", &[]);
         assert_snapshot!(solved(&fleet), @"

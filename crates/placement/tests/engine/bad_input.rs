@@ -70,7 +70,7 @@ fn contradictions_have_reasons() {
     fleet.add_service("twice", [twice]);
     let mut none = demand(1);
     none.rules.spread = vec![Spread { max: Some(0), ..Spread::over("zone") }];
-    none.rules.require.insert("zone".into(), vec![]);
+    none.rules.require.insert("zone".into(), icefield_spec::Condition::one_of([""; 0]));
     fleet.add_service("none", [none]);
     let solution = fleet.solve();
     let fixes: Vec<_> = solution.unplaced.iter().map(|unplaced| unplaced.reasons[0].fix.as_str()).collect();

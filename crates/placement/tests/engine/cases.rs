@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use icefield_placement::{Acceptance, Assignment, Demand, Host, Placement, ReplicaId};
-use icefield_spec::{Bytes, Cpu, Layout, Name, Port, PortRange, Prefer, Revision, Rules, Spread};
+use icefield_spec::{Bytes, Condition, Cpu, Layout, Name, Port, PortRange, Prefer, Revision, Rules, Spread};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -55,12 +55,10 @@ fn host() -> impl Strategy<Value = Host> {
             let labels = [("zone", zone), ("disk", disk), ("pool", pool)];
             let labels = labels.into_iter().filter_map(|(label, value)| Some((label.to_owned(), value?.to_owned())));
             Host {
-                name: name("unnamed"),
-                cpu: Cpu::from_millis(cpu),
-                memory: Bytes::new(memory << 20),
                 ports: PortRange::new(first, first + more).unwrap(),
                 labels: labels.collect(),
                 acceptance,
+                ..Host::new(name("unnamed"), Cpu::from_millis(cpu), Bytes::new(memory << 20))
             }
         },
     )
@@ -74,13 +72,13 @@ fn demand() -> impl Strategy<Value = Demand> {
     ];
     (select(&[0u32, 1, 2, 3, 6][..]), 0..3u32, size, ports, rules(), prop::bool::weighted(0.1)).prop_map(
         |(count, first, (cpu, memory), ports, rules, one_per_node)| Demand {
-            revision: Revision::of("one"),
             indexes: (first..first + count).collect(),
             cpu: Cpu::from_millis(cpu),
             memory: Bytes::new(memory << 20),
             ports,
             rules,
             one_per_node,
+            ..crate::fleet::demand(0)
         },
     )
 }
@@ -100,9 +98,9 @@ fn value() -> impl Strategy<Value = String> {
 fn rules() -> impl Strategy<Value = Rules> {
     let require = prop_oneof![
         3 => Just(BTreeMap::new()),
-        1 => btree_map(label(), vec(value(), 0..=3), 1..=2),
-        1 => btree_map(Just("disk".to_owned()), Just(vec!["ssd".to_owned()]), 1),
-        1 => btree_map(Just("zone".to_owned()), Just(vec!["a".to_owned(), "b".to_owned()]), 1),
+        1 => btree_map(label(), vec(value(), 0..=3).prop_map(Condition::one_of), 1..=2),
+        1 => btree_map(Just("disk".to_owned()), Just(Condition::one_of(["ssd"])), 1),
+        1 => btree_map(Just("zone".to_owned()), Just(Condition::one_of(["a", "b"])), 1),
     ];
     let prefer = (label(), value(), -100..=100).prop_map(|(label, value, weight)| Prefer { label, value, weight });
     let max = prop_oneof![2 => Just(None), 3 => option::of(0..4u32)];

@@ -183,7 +183,7 @@ proptest! {
 
     #[test]
     fn explanations_agree_with_the_solution(fleet in fleet()) {
-        let engine = fleet.engine();
+        let mut engine = fleet.engine();
         let solution = engine.solve();
         let after = fleet.after(&solution);
         for replica in wanted(&fleet) {
