@@ -4,7 +4,7 @@ use std::sync::Arc;
 use icefield_spec::Name;
 
 /// What makes a whole placement good, besides what each service prefers. Amounts are counted as [`Host`] and [`Demand`]
-/// count them: thousandths of a core, bytes, pieces. Costs are in millionths of a point.
+/// count them: thousandths of a core, bytes, pieces. Costs are in billionths of a point.
 ///
 /// [`Host`]: crate::Host
 /// [`Demand`]: crate::Demand
@@ -27,6 +27,20 @@ pub struct Weight {
     pub factor: u64,
     /// How often the product is halved; at most 62.
     pub shift: u32,
+}
+
+impl Weight {
+    /// What so many pieces cost.
+    pub(crate) fn of(self, pieces: i64) -> i64 {
+        self.of_wide(pieces.into())
+    }
+
+    /// [`Self::of`], for more than fits 64 bits.
+    pub(crate) fn of_wide(self, pieces: i128) -> i64 {
+        let cost = pieces.saturating_mul(self.factor.into()) >> self.shift.min(62);
+        // Half the range, so that the difference of two costs fits too.
+        i64::try_from(cost).unwrap_or(i64::MAX).min(i64::MAX / 2)
+    }
 }
 
 /// Costs `weight` for each piece by which `target` × (free of `resource`) exceeds `ratio` × (free of `with`) on a node.
@@ -60,6 +74,6 @@ pub struct Moves {
 impl Default for Moves {
     /// One point for each point of a replica's move cost.
     fn default() -> Self {
-        Self { replica: 1_000_000, service: 0, node: 0, distance: None }
+        Self { replica: 1_000_000_000, service: 0, node: 0, distance: None }
     }
 }
