@@ -73,12 +73,12 @@ mod tests {
           -128.00 spread over zone: 1 of 2 other replicas is in zone a
           -64.00 spread over node: 1 of 2 other replicas is on node n1
           +10.00 prefer disk=ssd: n1 has disk=ssd
-          +0.88 balanced: 12% of its cpu would be in use
+          -0.01 balanced: 12% of n1 would be in use
         else n3
           -128.00 spread over zone: 1 of 2 other replicas is in zone b
           -64.00 spread over node: 1 of 2 other replicas is on node n3
           +0.00 prefer disk=ssd: n3 has no disk
-          +0.88 balanced: 12% of its cpu would be in use
+          -0.01 balanced: 12% of n3 would be in use
           cpu excludes 1 (n2): lower cpu to 100m (n2 has that free)
         ");
         assert_snapshot!(explanation(&engine.explain(&"web/2".parse().unwrap()).unwrap()), @"
@@ -86,12 +86,12 @@ mod tests {
           -128.00 spread over zone: 1 of 2 other replicas is in zone a
           -64.00 spread over node: 1 of 2 other replicas is on node n1
           +10.00 prefer disk=ssd: n1 has disk=ssd
-          +0.88 balanced: 12% of its cpu would be in use
+          -0.01 balanced: 12% of n1 would be in use
         else n3
           -128.00 spread over zone: 1 of 2 other replicas is in zone b
           -64.00 spread over node: 1 of 2 other replicas is on node n3
           +0.00 prefer disk=ssd: n3 has no disk
-          +0.88 balanced: 12% of its cpu would be in use
+          -0.01 balanced: 12% of n3 would be in use
           cpu excludes 1 (n2): lower cpu to 100m (n2 has that free)
         ");
     }

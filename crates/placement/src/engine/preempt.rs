@@ -153,6 +153,12 @@ mod tests {
         fleet.put("mid/0", "n1", "one", &[]).put("mid/1", "n2", "one", &[]).put("mid/2", "n3", "one", &[]);
         fleet.put("tiny/1", "n3", "one", &[]);
         fleet.add_service("high", [sized(10, 2, 2000)]);
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        high/0 → n3: new replica
+        high/1 → n1: new replica
+        low/0 leaves n1: gives way to high, and no other node can take it
+        low/0 nowhere:
+          cpu excludes 3 (n1 n2 n3): free 1800m cpu on n2, or add a node like n2
+        ");
     }
 }

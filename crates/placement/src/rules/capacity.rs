@@ -89,7 +89,19 @@ mod tests {
         fleet.add_service("b", [with(|b| b.memory = Bytes::new(9_000_000_000))]);
         fleet.add_service("c", [with(|c| (c.cpu, c.memory) = (Cpu::from_millis(5000), Bytes::new(9_000_000_000)))]);
         fleet.add_service("d", [with(|d| (d.indexes, d.cpu) = ((0..4).collect(), Cpu::from_millis(3900)))]);
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        d/0 → n1: new replica
+        d/1 → n2: new replica
+        d/2 → n3: new replica
+        a/0 nowhere:
+          cpu excludes 3 (n1 n2 n3): give n1 4900m more cpu, or add a node like n1 with at least 5 cpu
+        b/0 nowhere:
+          cpu excludes 3 (n1 n2 n3): lower cpu to 100m (n1 has that free), and also lower memory to 7.7GiB (n1 has that free)
+        c/0 nowhere:
+          cpu excludes 3 (n1 n2 n3): add a node like n1 with at least 5 cpu and 8.4GiB memory
+        d/3 nowhere:
+          cpu excludes 3 (n1 n2 n3): free 3800m cpu on n1, or add a node like n1
+        ");
     }
 
     #[test]
@@ -105,6 +117,11 @@ mod tests {
                 ml.resources.insert("gpu".into(), Amount::Count(1));
             })],
         );
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        ml/0 → n1: new replica
+        ml/1 nowhere:
+          memory excludes 1 (n3): add a node like n3 with at least 8.1GiB memory and 1 gpu
+          gpu excludes 2 (n1 n2): free 1 gpu on n1, or add a node like n1
+        ");
     }
 }

@@ -76,9 +76,20 @@ mod tests {
             })],
         );
         fleet.add_service("cache", [with(|cache| cache.rules.keep_with = near("node"))]);
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        api/0 nowhere:
+          keep with store by zone excludes 3 (n1 n2 n3): drop keep_with store
+        api/1 nowhere:
+          keep with store by zone excludes 3 (n1 n2 n3): drop keep_with store
+        cache/0 nowhere:
+          keep with store by node excludes 3 (n1 n2 n3): drop keep_with store
+        ");
         fleet.add_service("store", [with(|_| ())]).put("store/0", "n3", "one", &[]);
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        api/0 → n3: new replica
+        api/1 → n3: new replica
+        cache/0 → n3: new replica
+        ");
         fleet.put("api/0", "n3", "one", &[]).put("api/1", "n3", "one", &[]).put("cache/0", "n3", "one", &[]);
         fleet.host("n3").acceptance = Acceptance::Cordoned;
         assert_snapshot!(solved(&fleet), @"");
@@ -88,7 +99,12 @@ mod tests {
                 store.rules.require.insert("zone".into(), icefield_spec::Condition::one_of(["a"]));
             })],
         );
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        api/0 n3 → n2: no store is left in zone b
+        api/1 n3 → n1: no store is left in zone b
+        cache/0 n3 → n1: store has left n3
+        store/0 n3 → n1: n3 no longer has zone=a
+        ");
     }
 
     #[test]
@@ -102,6 +118,10 @@ mod tests {
             })],
         );
         fleet.put("job/3", "n3", "one", &[]);
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        job/0 → n3: new replica
+        job/1 → n3: new replica
+        job/2 → n3: new replica
+        ");
     }
 }

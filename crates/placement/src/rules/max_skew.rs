@@ -124,6 +124,21 @@ mod tests {
         web.rules.require.clear();
         fleet.host("n3").cpu = Cpu::from_millis(100);
         fleet.add_service("web", [web]);
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        web/0 → n1: new replica
+        web/1 → n2: new replica
+        web/2 nowhere:
+          cpu excludes 1 (n3): lower cpu to 100m (n3 has that free)
+          spread zone max_skew 2 excludes 2 (n1 n2): raise max_skew of spread zone to 3
+        web/3 nowhere:
+          cpu excludes 1 (n3): lower cpu to 100m (n3 has that free)
+          spread zone max_skew 2 excludes 2 (n1 n2): raise max_skew of spread zone to 3
+        web/4 nowhere:
+          cpu excludes 1 (n3): lower cpu to 100m (n3 has that free)
+          spread zone max_skew 2 excludes 2 (n1 n2): raise max_skew of spread zone to 3
+        web/5 nowhere:
+          cpu excludes 1 (n3): lower cpu to 100m (n3 has that free)
+          spread zone max_skew 2 excludes 2 (n1 n2): raise max_skew of spread zone to 3
+        ");
     }
 }

@@ -66,7 +66,7 @@ impl Hard for MinDomains {
 
     fn departure(&self, state: &State, node: NodeId) -> String {
         let column = state.world.column(self.label);
-        format!("it must be in {} other than {}", column.label, column.describe(node))
+        format!("too many are in {}", column.describe(node))
     }
 
     fn remedy(&self, case: &Case<'_>) -> Remedy {
@@ -106,10 +106,19 @@ mod tests {
         for replica in ["web/0", "web/1", "web/2", "web/3"] {
             fleet.put(replica, "n2", "one", &[]);
         }
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"web/3 n2 → n3: too many are in zone a");
         web.rules.spread[0].min_domains = Some(3);
         web.indexes = vec![0, 1];
         fleet.add_service("web", [web]);
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        web/0 leaves n2: too many are in zone a, and no other node can take it
+        web/1 leaves n2: too many are in zone a, and no other node can take it
+        web/2 leaves n2: scaled down to 2
+        web/3 leaves n2: scaled down to 2
+        web/0 nowhere:
+          spread zone min_domains 3 excludes 3 (n1 n2 n3): lower min_domains of spread zone to 2
+        web/1 nowhere:
+          spread zone min_domains 3 excludes 3 (n1 n2 n3): lower min_domains of spread zone to 2
+        ");
     }
 }

@@ -94,8 +94,21 @@ mod tests {
         };
         fleet.add_service("a", [service()]).add_service("b", [service()]);
         fleet.quotas.insert(name("team"), Quota { replicas: Some(3), ..Quota::default() });
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        a/0 → n1: new replica
+        a/1 → n2: new replica
+        b/0 → n3: new replica
+        b/1 nowhere:
+          quota of team excludes 3 (n1 n2 n3): raise the replicas of namespace team to 4
+        ");
         fleet.quotas.insert(name("team"), Quota { cpu: Some(Cpu::from_millis(600)), ..Quota::default() });
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        a/0 → n1: new replica
+        a/1 → n2: new replica
+        b/0 nowhere:
+          quota of team excludes 3 (n1 n2 n3): raise the cpu of namespace team to 750m
+        b/1 nowhere:
+          quota of team excludes 3 (n1 n2 n3): raise the cpu of namespace team to 750m
+        ");
     }
 }

@@ -65,6 +65,11 @@ mod tests {
         fleet.host("n2").taints.insert("old".into());
         fleet.add_service("web", [demand(1)]).put("web/0", "n3", "one", &[]);
         fleet.add_service("ml", [with(|ml| ml.rules.tolerate = vec!["gpu".into()])]);
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        ml/0 → n1: new replica
+        web/0 leaves n3: n3 is reserved for what tolerates gpu, and no other node can take it
+        web/0 nowhere:
+          taint excludes 3 (n1 n2 n3): tolerate gpu
+        ");
     }
 }

@@ -55,8 +55,21 @@ mod tests {
             })],
         );
         fleet.put("db/0", "n1", "one", &[]);
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        db/0 n1 → n3: it is tied to n3
+        db/2 → n1: new replica
+        db/1 nowhere:
+          tied to n9 excludes 3 (n1 n2 n3): untie it from n9
+        ");
         fleet.host("n3").acceptance = Acceptance::Lost;
-        assert_snapshot!(solved(&fleet), @"");
+        assert_snapshot!(solved(&fleet), @"
+        db/0 leaves n1: it is tied to n3, and no other node can take it
+        db/2 → n1: new replica
+        db/0 nowhere:
+          tied to n3 excludes 2 (n1 n2): untie it from n3
+          lost excludes 1 (n3): bring n3 back
+        db/1 nowhere:
+          tied to n9 excludes 3 (n1 n2 n3): untie it from n9
+        ");
     }
 }
