@@ -1,3 +1,4 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use icefield_placement::{ChangeKind, Demand, Engine, Host, Placement, Unplaced};
@@ -122,6 +123,21 @@ impl Live {
     /// What was done since the last lap began; begins another.
     pub(crate) fn lap(&mut self) -> Lap {
         std::mem::take(&mut self.lap)
+    }
+
+    /// Where everything is.
+    pub(crate) fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// A number that is the same for the same placement, and hardly ever for another.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        // Unlike a map's own, this hasher has no seed of its own.
+        let mut hasher = DefaultHasher::new();
+        for (replica, at) in self.placement.iter() {
+            (replica, &at.node, &at.ports).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// Replicas that are wanted and are nowhere.

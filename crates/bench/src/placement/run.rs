@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use icefield_placement::Acceptance;
+
 use super::checker::Found;
 use super::live::{Lap, Live};
 
 /// What came of doing a shape once.
 #[derive(Debug)]
 pub(crate) struct Run {
+    /// Those that are there at the end.
     pub(crate) nodes: u64,
     pub(crate) replicas: u64,
     pub(crate) services: u64,
@@ -21,6 +24,8 @@ pub(crate) struct Run {
     pub(crate) lap: Lap,
     pub(crate) found: Found,
     pub(crate) checking: Duration,
+    /// What is the same for the same placement.
+    pub(crate) fingerprint: u64,
     /// What only this shape has to say.
     pub(crate) more: BTreeMap<&'static str, u64>,
 }
@@ -31,7 +36,7 @@ impl Run {
         let began = Instant::now();
         let found = live.check(cold);
         Self {
-            nodes: live.fleet.hosts.len() as u64,
+            nodes: live.fleet.hosts.values().filter(|host| host.acceptance != Acceptance::Lost).count() as u64,
             replicas: live.fleet.wanted(),
             services: live.fleet.services.len() as u64,
             placed,
@@ -41,6 +46,7 @@ impl Run {
             lap,
             found,
             checking: began.elapsed(),
+            fingerprint: live.fingerprint(),
             more: BTreeMap::new(),
         }
     }

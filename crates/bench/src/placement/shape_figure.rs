@@ -29,8 +29,10 @@ pub(crate) struct ShapeFigure {
     replicas_per_second: f64,
     /// What it is to reach.
     goal_replicas_per_second: f64,
-    /// Whether it does, in every run all is placed that can be, and there are no violations.
+    /// Whether it does, every run places all that can be and all in the same way, and there are no violations.
     met: bool,
+    /// Whether every run ends with the same placement.
+    same_every_time: bool,
     /// Replicas placed while it was timed; one that was placed twice counts twice.
     placed: u64,
     /// Replicas that are wanted and nowhere at the end.
@@ -49,7 +51,7 @@ pub(crate) struct ShapeFigure {
     accept_seconds: f64,
     /// Checking it.
     check_seconds: f64,
-    /// The most that the process had resident in any run, what is fed and the checker's copy of it included.
+    /// The most that the process had resident in the first run, what is fed and the bench's own copy of it included.
     peak_memory_bytes: u64,
     /// Breaches of hard rules in all runs.
     violations: u64,
@@ -67,8 +69,10 @@ impl ShapeFigure {
     pub(crate) fn new(shape: Shape, sizes: &Sizes, mut runs: Vec<Run>) -> Option<Self> {
         runs.sort_by_key(|run| run.took);
         let found = runs.iter().map(|run| run.found.clone()).reduce(|all, run| all.and(run))?;
-        let sound = runs.iter().all(Run::sound);
-        let peak_memory_bytes = runs.iter().map(|run| run.lap.peak_memory).max()?;
+        let same_every_time = runs.windows(2).all(|pair| pair[0].fingerprint == pair[1].fingerprint);
+        let sound = same_every_time && runs.iter().all(Run::sound);
+        // The peak of a later run is at least that of the checker in the first one.
+        let peak_memory_bytes = runs.iter().map(|run| run.lap.peak_memory).min()?;
         let seconds_of_runs: Vec<f64> = runs.iter().map(|run| run.took.as_secs_f64()).collect();
         // Of an even number the slower one of the middle.
         let median = runs.swap_remove(runs.len() / 2);
@@ -84,6 +88,7 @@ impl ShapeFigure {
             replicas_per_second: median.rate(),
             goal_replicas_per_second: shape.goal(),
             met: sound && median.rate() >= shape.goal(),
+            same_every_time,
             placed: median.placed,
             unplaced: median.unplaced,
             unplaced_rightly: median.impossible,

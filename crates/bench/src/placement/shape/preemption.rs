@@ -1,9 +1,10 @@
 //! Nodes that are full of replicas of low priority, and then replicas of high priority for which those must give way. The
 //! sizes are those of scheduler_perf: of a node that holds four of 900m, one of 3 cores pushes out three.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use icefield_placement::Demand;
+use icefield_spec::Name;
 
 use crate::placement::fleet::{Fleet, host, name, service};
 use crate::placement::live::Live;
@@ -40,17 +41,33 @@ pub(super) fn run(sizes: &Sizes) -> Run {
     }
     live.solve();
     let lap = live.lap();
-    let missing =
-        live.unplaced().iter().filter(|unplaced| unplaced.replica.service.as_str().starts_with("high")).count();
-    let placed = u64::from(high) - missing as u64;
-    let mut run = Run::new(&live, lap, lap.total(), placed, false);
-    // Low ones that gave way are nowhere, and rightly so; high ones never are.
-    run.impossible = run.unplaced - missing as u64;
+    let low_unplaced = live.unplaced().iter().filter(|unplaced| is_low(&unplaced.replica.service)).count() as u64;
+    let high_unplaced = live.unplaced().len() as u64 - low_unplaced;
+    let mut run = Run::new(&live, lap, lap.total(), u64::from(high) - high_unplaced, false);
+    // Low ones that gave way may be nowhere, but not while there is room for them.
+    run.impossible = low_unplaced.saturating_sub(room_for_low(&live));
     let spare = u64::from(sizes.nodes) * SPARE_CPU;
     run.more = BTreeMap::from([
+        ("high_priority", u64::from(high)),
         ("low_priority_placed_before", before.placed),
         ("preempted", lap.removed),
         ("preempted_at_least", (u64::from(high) * HIGH_CPU).saturating_sub(spare).div_ceil(LOW_CPU)),
     ]);
     run
+}
+
+fn is_low(service: &Name) -> bool {
+    service.as_str().starts_with("low")
+}
+
+/// How many more replicas of low priority would fit; of memory there is enough.
+fn room_for_low(live: &Live) -> u64 {
+    let mut free: HashMap<&Name, u64> = live.fleet.hosts.values().map(|host| (&host.name, host.cpu.millis())).collect();
+    for service in live.placement().services() {
+        let cpu = if is_low(service) { LOW_CPU } else { HIGH_CPU };
+        for (_, at) in live.placement().service(service.as_str()) {
+            free.entry(&at.node).and_modify(|free| *free = free.saturating_sub(cpu));
+        }
+    }
+    free.values().map(|free| free / LOW_CPU).sum()
 }
