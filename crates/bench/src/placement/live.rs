@@ -17,6 +17,7 @@ pub(crate) struct Live {
     placement: Placement,
     unplaced: Vec<Unplaced>,
     lap: Lap,
+    found: Found,
 }
 
 /// What the engine did since the last time someone asked.
@@ -63,7 +64,7 @@ impl Live {
                 engine.set_service(name, demands);
             }
         });
-        Self { engine, fleet, placement: Placement::default(), unplaced: Vec::new(), lap }
+        Self { engine, fleet, placement: Placement::default(), unplaced: Vec::new(), lap, found: Found::default() }
     }
 
     pub(crate) fn set_host(&mut self, host: Host) {
@@ -145,11 +146,17 @@ impl Live {
         &self.unplaced
     }
 
-    /// What is wrong with the placement as it is; `cold` if every replica of it was placed in one go.
-    pub(crate) fn check(&self, cold: bool) -> Found {
+    /// Checks the placement as it is; `cold` if every replica of it was placed in one go.
+    pub(crate) fn check(&mut self, cold: bool) {
         let Fleet { hosts, services, quotas } = &self.fleet;
         let (placement, unplaced) = (&self.placement, self.unplaced.as_slice());
-        checker::check(&checker::Case { hosts, services, quotas, placement, unplaced, cold })
+        let found = checker::check(&checker::Case { hosts, services, quotas, placement, unplaced, cold });
+        self.found.add(found);
+    }
+
+    /// What was wrong whenever it was checked.
+    pub(crate) fn found(&self) -> &Found {
+        &self.found
     }
 }
 

@@ -32,9 +32,10 @@ pub(crate) struct Run {
 
 impl Run {
     /// The end of a run in which `placed` replicas took `took`; `cold` if everything was placed in one go.
-    pub(crate) fn new(live: &Live, lap: Lap, took: Duration, placed: u64, cold: bool) -> Self {
+    pub(crate) fn new(live: &mut Live, lap: Lap, took: Duration, placed: u64, cold: bool) -> Self {
         let began = Instant::now();
-        let found = live.check(cold);
+        live.check(cold);
+        let checking = began.elapsed();
         Self {
             nodes: live.fleet.hosts.values().filter(|host| host.acceptance != Acceptance::Lost).count() as u64,
             replicas: live.fleet.wanted(),
@@ -44,8 +45,8 @@ impl Run {
             impossible: 0,
             took,
             lap,
-            found,
-            checking: began.elapsed(),
+            found: live.found().clone(),
+            checking,
             fingerprint: live.fingerprint(),
             more: BTreeMap::new(),
         }

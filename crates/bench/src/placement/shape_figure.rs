@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::checker::Found;
 use super::run::Run;
 use super::shape::Shape;
 use super::sizes::Sizes;
@@ -49,11 +50,11 @@ pub(crate) struct ShapeFigure {
     solve_seconds: f64,
     /// Taking the decision for done.
     accept_seconds: f64,
-    /// Checking it.
+    /// Checking the end.
     check_seconds: f64,
     /// The most that the process had resident in the first run, what is fed and the bench's own copy of it included.
     peak_memory_bytes: u64,
-    /// Breaches of hard rules in all runs.
+    /// Breaches of hard rules in all runs, whenever it was checked: at the end, and after every batch where there are such.
     violations: u64,
     /// The first of them.
     first_violations: Vec<String>,
@@ -68,7 +69,8 @@ impl ShapeFigure {
     /// The figure of these runs; none of no runs.
     pub(crate) fn new(shape: Shape, sizes: &Sizes, mut runs: Vec<Run>) -> Option<Self> {
         runs.sort_by_key(|run| run.took);
-        let found = runs.iter().map(|run| run.found.clone()).reduce(|all, run| all.and(run))?;
+        let mut found = Found::default();
+        runs.iter().for_each(|run| found.add(run.found.clone()));
         let same_every_time = runs.windows(2).all(|pair| pair[0].fingerprint == pair[1].fingerprint);
         let sound = same_every_time && runs.iter().all(Run::sound);
         // The peak of a later run is at least that of the checker in the first one.

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use icefield_spec::{Company, Name};
 
@@ -29,7 +29,7 @@ pub(super) fn check(standing: &Standing<'_>, domains: &mut Domains<'_>, found: &
 struct Neighbours<'a> {
     standing: &'a Standing<'a>,
     services: HashMap<&'a Name, &'a Service<'a>>,
-    counts: HashMap<(Name, String), HashMap<usize, usize>>,
+    counts: HashMap<(Name, String), BTreeMap<usize, usize>>,
 }
 
 impl<'a> Neighbours<'a> {
@@ -38,7 +38,7 @@ impl<'a> Neighbours<'a> {
         Self { standing, services, counts: HashMap::new() }
     }
 
-    fn near(&mut self, company: &Company, domain: &Domain) -> &HashMap<usize, usize> {
+    fn near(&mut self, company: &Company, domain: &Domain) -> &BTreeMap<usize, usize> {
         let key = (company.service.clone(), company.label.clone());
         self.counts.entry(key).or_insert_with(|| {
             let replicas = self.services.get(&company.service).map_or(&[][..], |service| self.standing.of(service));
@@ -53,7 +53,7 @@ fn keep_with<'a>(
     own: impl Iterator<Item = &'a Replica<'a>>,
     company: &Company,
     domain: &Domain,
-    near: &HashMap<usize, usize>,
+    near: &BTreeMap<usize, usize>,
     found: &mut Found,
 ) {
     for replica in own {
@@ -75,7 +75,7 @@ fn keep_from<'a>(
     own: impl Iterator<Item = &'a Replica<'a>>,
     company: &Company,
     domain: &Domain,
-    near: &HashMap<usize, usize>,
+    near: &BTreeMap<usize, usize>,
     found: &mut Found,
 ) {
     let itself = usize::from(company.service == *service.name);

@@ -16,11 +16,10 @@ impl Found {
         }
     }
 
-    /// These and those of `other`.
-    pub(crate) fn and(mut self, other: Self) -> Self {
+    /// Those of `other`, too.
+    pub(crate) fn add(&mut self, other: Self) {
         self.count += other.count;
         self.first.extend(other.first);
         self.first.truncate(Self::SHOWN);
-        self
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use icefield_spec::Name;
 
@@ -11,12 +11,12 @@ struct Need<'a> {
     replicas: u128,
     cpu: u128,
     memory: u128,
-    resources: HashMap<&'a str, u128>,
+    resources: BTreeMap<&'a str, u128>,
 }
 
 /// No namespace uses more than its quota.
 pub(super) fn check(case: &Case<'_>, standing: &Standing<'_>, found: &mut Found) {
-    let mut needs: HashMap<&Name, Need<'_>> = HashMap::new();
+    let mut needs: BTreeMap<&Name, Need<'_>> = BTreeMap::new();
     for demand in standing.replicas.iter().map(|replica| replica.demand) {
         let Some(namespace) = &demand.namespace else { continue };
         let need = needs.entry(namespace).or_default();

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::Found;
 use super::standing::Standing;
@@ -8,7 +8,7 @@ use super::standing::Standing;
 struct Use<'a> {
     cpu: u128,
     memory: u128,
-    resources: HashMap<&'a str, u128>,
+    resources: BTreeMap<&'a str, u128>,
 }
 
 /// CPU, memory and other resources: no node holds more than it has without its reserve.

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use icefield_placement::{Acceptance, Demand, Host};
 use icefield_spec::Spread;
@@ -42,8 +42,8 @@ fn one_per_node(service: &Service<'_>, replicas: &[Replica<'_>], found: &mut Fou
 }
 
 /// How many replicas each domain has.
-pub(super) fn count(replicas: &[Replica<'_>], domain: &Domain) -> HashMap<usize, usize> {
-    let mut counts = HashMap::new();
+pub(super) fn count(replicas: &[Replica<'_>], domain: &Domain) -> BTreeMap<usize, usize> {
+    let mut counts = BTreeMap::new();
     for value in replicas.iter().filter_map(|replica| domain.of(replica.host)) {
         *counts.entry(value).or_default() += 1;
     }
@@ -54,7 +54,7 @@ struct Limits<'a> {
     service: &'a Service<'a>,
     spread: &'a Spread,
     domain: &'a Domain,
-    counts: &'a HashMap<usize, usize>,
+    counts: &'a BTreeMap<usize, usize>,
 }
 
 impl Limits<'_> {

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use icefield_placement::{Assignment, Demand, Host};
@@ -47,32 +47,14 @@ pub(super) fn locate<'a>(case: &Case<'a>, found: &mut Found) -> Standing<'a> {
     let hosts: Vec<&Host> = case.hosts.values().collect();
     let numbers: HashMap<&Name, usize> = case.hosts.keys().enumerate().map(|(number, name)| (name, number)).collect();
     let (mut replicas, mut services) = (Vec::with_capacity(case.placement.len()), Vec::new());
-    let mut told: HashMap<&Name, HashSet<u32>> = HashMap::new();
-    for unplaced in case.unplaced {
-        let id = &unplaced.replica;
-        if !told.entry(&id.service).or_default().insert(id.index) {
-            found.report(|| format!("{id} is said to fit nowhere twice"));
-        }
-        if unplaced.reasons.is_empty() {
-            found.report(|| format!("{id} is said to fit nowhere without a reason"));
-        }
-        if !case.services.contains_key(&id.service) {
-            found.report(|| format!("{id} is said to fit nowhere but is not wanted"));
-        }
-    }
+    let mut told = told(case, found);
     for name in case.placement.services().filter(|name| !case.services.contains_key(*name)) {
         for (index, _) in case.placement.service(name.as_str()) {
             found.report(|| format!("{name}/{index} is placed but not wanted"));
         }
     }
     for (name, demands) in case.services {
-        let mut wanted: HashMap<u32, &Demand> = HashMap::new();
-        for demand in demands {
-            for index in &demand.indexes {
-                // Where two ask for the same one, the first has it.
-                wanted.entry(*index).or_insert(demand);
-            }
-        }
+        let mut wanted = wanted(demands);
         let mut told = told.remove(name).unwrap_or_default();
         let (start, count, mut placed) = (replicas.len(), wanted.len(), 0);
         for (index, at) in case.placement.service(name.as_str()) {
@@ -98,4 +80,33 @@ pub(super) fn locate<'a>(case: &Case<'a>, found: &mut Found) -> Standing<'a> {
         services.push(Service { name, demands, range: start..replicas.len(), whole: placed == count });
     }
     Standing { hosts, replicas, services }
+}
+
+/// What the engine says fits nowhere, by service.
+fn told<'a>(case: &Case<'a>, found: &mut Found) -> BTreeMap<&'a Name, BTreeSet<u32>> {
+    let mut told: BTreeMap<&Name, BTreeSet<u32>> = BTreeMap::new();
+    for unplaced in case.unplaced {
+        let id = &unplaced.replica;
+        if !told.entry(&id.service).or_default().insert(id.index) {
+            found.report(|| format!("{id} is said to fit nowhere twice"));
+        }
+        if unplaced.reasons.is_empty() {
+            found.report(|| format!("{id} is said to fit nowhere without a reason"));
+        }
+        if !case.services.contains_key(&id.service) {
+            found.report(|| format!("{id} is said to fit nowhere but is not wanted"));
+        }
+    }
+    told
+}
+
+/// Which demand wants each index: where two ask for the same one, the first.
+fn wanted(demands: &[Demand]) -> BTreeMap<u32, &Demand> {
+    let mut wanted = BTreeMap::new();
+    for demand in demands {
+        for index in &demand.indexes {
+            wanted.entry(*index).or_insert(demand);
+        }
+    }
+    wanted
 }

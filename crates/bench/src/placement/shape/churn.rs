@@ -30,9 +30,10 @@ pub(super) fn run(sizes: &Sizes) -> Run {
         churn.nodes(&mut live);
         churn.services(&mut live, batches.whole(), number % REMOVAL == 0);
         live.solve();
+        live.check(false);
     }
     let lap = live.lap();
-    let mut run = Run::new(&live, lap, lap.total(), lap.placed + lap.moved, false);
+    let mut run = Run::new(&mut live, lap, lap.total(), lap.placed + lap.moved, false);
     run.more = BTreeMap::from([
         ("batches", u64::from(number)),
         ("moved", lap.moved),

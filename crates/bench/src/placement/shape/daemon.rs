@@ -22,5 +22,5 @@ pub(super) fn run(sizes: &Sizes) -> Run {
     }
     live.solve();
     let lap = live.lap();
-    Run::new(&live, lap, lap.feed + lap.solve, lap.placed, true)
+    Run::new(&mut live, lap, lap.feed + lap.solve, lap.placed, true)
 }

@@ -103,7 +103,7 @@ fn cold(fleet: super::fleet::Fleet) -> Run {
     let mut live = Live::new(fleet);
     live.solve();
     let lap = live.lap();
-    Run::new(&live, lap, lap.solve, lap.placed, true)
+    Run::new(&mut live, lap, lap.solve, lap.placed, true)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(super) fn run(sizes: &Sizes) -> Run {
     let lap = live.lap();
     let low_unplaced = live.unplaced().iter().filter(|unplaced| is_low(&unplaced.replica.service)).count() as u64;
     let high_unplaced = live.unplaced().len() as u64 - low_unplaced;
-    let mut run = Run::new(&live, lap, lap.total(), u64::from(high) - high_unplaced, false);
+    let mut run = Run::new(&mut live, lap, lap.total(), u64::from(high) - high_unplaced, false);
     // Low ones that gave way may be nowhere, but not while there is room for them.
     run.impossible = low_unplaced.saturating_sub(room_for_low(&live));
     let spare = u64::from(sizes.nodes) * SPARE_CPU;

@@ -51,3 +51,13 @@ fn plain_shapes_are_placed_whole_and_rightly() {
     let run = Shape::Unschedulable.run(&SIZES);
     assert_eq!((run.placed, run.unplaced, run.impossible, run.found.count), (1_080, 120, 120, 0), "{run:?}");
 }
+
+#[test]
+fn the_smallest_and_the_oddest_sizes() {
+    for (nodes, replicas, services) in [(1, 1, None), (1, 1, Some(9)), (7, 3, Some(1)), (2, 95, None)] {
+        for shape in Shape::value_variants() {
+            let run = shape.run(&Sizes { nodes, replicas, services, seed: 0 });
+            assert!(run.services > 0, "{run:?}");
+        }
+    }
+}

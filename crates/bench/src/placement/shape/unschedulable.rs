@@ -35,10 +35,11 @@ pub(super) fn run(sizes: &Sizes) -> Run {
     let mut number = 0;
     while batches.ask(&mut live) {
         live.solve();
+        live.check(false);
         number += 1;
     }
     let lap = live.lap();
-    let mut run = Run::new(&live, lap, lap.total(), lap.placed, false);
+    let mut run = Run::new(&mut live, lap, lap.total(), lap.placed, false);
     run.impossible = u64::from(impossible);
     run.more = BTreeMap::from([("batches", number), ("impossible", u64::from(impossible))]);
     run
