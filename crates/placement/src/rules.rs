@@ -65,6 +65,16 @@ pub(crate) trait Hard: Send + Sync {
         false
     }
 
+    /// Whether what is on other nodes counts too.
+    fn spans_nodes(&self) -> bool {
+        false
+    }
+
+    /// Whether that some replicas of the service are nowhere makes a difference.
+    fn counts_the_missing(&self) -> bool {
+        false
+    }
+
     /// Has what it needs kept at hand while its group is placed.
     fn prepare(&self, _state: &mut State) {}
 

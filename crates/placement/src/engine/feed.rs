@@ -6,7 +6,7 @@ use super::compile::compile;
 use super::id::{NodeId, ReplicaKey};
 use super::service::{Service, Spot};
 use super::state::State;
-use crate::{Acceptance, Assignment, Demand, Host, Placement};
+use crate::{Assignment, Demand, Host, Placement};
 
 /// What the world outside tells: each of these leaves the state as if it had been made afresh of all that was told.
 impl State {
@@ -18,7 +18,7 @@ impl State {
         // Whatever is there is taken off and put back, so that it is counted by what the node is now.
         let there: Vec<ReplicaKey> = self.on_node(node).to_vec();
         for key in &there {
-            self.take_away(*key);
+            self.lift(*key);
         }
         let returns = self.world.node(node).host.is_none() && present;
         self.world.set_node(node, host);
@@ -50,7 +50,7 @@ impl State {
         self.grow();
         for index in self.world.service(id).replicas.iter().map(|replica| replica.index).collect::<Vec<_>>() {
             let key = ReplicaKey { service: id, index };
-            self.take_away(key);
+            self.lift(key);
             self.agenda.homeless.remove(&key);
             self.agenda.stale.remove(&key);
         }
@@ -61,7 +61,9 @@ impl State {
         for index in self.world.service(id).replicas.iter().map(|replica| replica.index).collect::<Vec<_>>() {
             self.settle_in(ReplicaKey { service: id, index }, current);
         }
-        self.agenda.services.insert(id);
+        if self.world.service(id).groups.iter().any(|group| group.depends()) {
+            self.agenda.services.insert(id);
+        }
     }
 
     /// Where a replica is now, by `current`.
@@ -69,9 +71,16 @@ impl State {
         let Some(service) = self.world.service_called(service) else { return };
         let key = ReplicaKey { service, index };
         if self.world.service(service).replica(index).is_some() {
-            self.take_away(key);
+            self.lift(key);
             self.settle_in(key, current);
         }
+    }
+
+    /// Takes a replica off for good; those that are near it may have lost their company.
+    fn lift(&mut self, key: ReplicaKey) {
+        self.take_away(key);
+        let Self { world, agenda, .. } = self;
+        agenda.services.extend(&world.service(key.service).followers);
     }
 
     /// Shows a wanted replica where `current` has it.
@@ -93,10 +102,13 @@ impl State {
             self.agenda.homeless.insert(key);
             return;
         }
-        if self.world.acceptance(node) > Acceptance::Cordoned || group.broken_by_staying(self, node).is_some() {
+        let tie = group.demand.ties.get(&key.index);
+        if tie.is_some_and(|tie| *tie != assignment.node) || group.broken_by_staying(self, node).is_some() {
             self.agenda.nodes.insert(node);
-            self.agenda.services.insert(key.service);
-            self.agenda.services.extend(group.strangers.iter().copied());
+            if group.breaks_across_nodes(self, node) {
+                self.agenda.services.insert(key.service);
+                self.agenda.services.extend(group.strangers.iter().copied());
+            }
         }
         let ports = ports_kept(&group.demand, &group.fixed, self.ports(node).range(), assignment);
         let revised = assignment.revision != group.demand.revision;

@@ -85,6 +85,17 @@ impl Group {
         broken.map(|rule| &**rule as &dyn Hard)
     }
 
+    /// Whether a replica that stays on `node` breaks a rule together with what is on other nodes.
+    pub(crate) fn breaks_across_nodes(&self, state: &State, node: NodeId) -> bool {
+        let spanning = self.hard.iter().filter(|rule| rule.spans_nodes() && rule.binds() == Binds::Standing);
+        spanning.into_iter().any(|rule| !rule.admits(state, node))
+    }
+
+    /// Whether one of its replicas can lose its place without that any came to it.
+    pub(crate) fn depends(&self) -> bool {
+        self.hard.iter().any(|rule| rule.binds() == Binds::Settled || rule.counts_the_missing())
+    }
+
     /// The largest share that one of its replicas takes of what `node` has of anything, in millionths.
     pub(crate) fn share_of(&self, world: &World, node: NodeId) -> i64 {
         let shares = self.need.iter().zip(world.scales(node)).map(|(need, scale)| (*need as f64 * scale) as i64);

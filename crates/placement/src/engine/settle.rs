@@ -151,6 +151,9 @@ fn rewire(state: &mut State, current: &Placement, departures: &mut Departures) {
 pub(crate) fn abandoned(state: &mut State, services: &BTreeSet<ServiceId>, departures: &mut Departures) -> bool {
     let mut any = false;
     for service in services {
+        if !state.world.service(*service).groups.iter().any(|group| group.depends()) {
+            continue;
+        }
         let placed = state.world.service(*service).replicas.iter().filter(|replica| replica.spot.is_some());
         for index in placed.map(|replica| replica.index).collect::<Vec<_>>() {
             let key = ReplicaKey { service: *service, index };

@@ -50,6 +50,10 @@ impl Hard for KeepFrom {
         true
     }
 
+    fn spans_nodes(&self) -> bool {
+        true
+    }
+
     fn departure(&self, state: &State, node: NodeId) -> String {
         let column = state.world.column(self.label);
         let preposition = if column.label == "node" { "on" } else { "in" };

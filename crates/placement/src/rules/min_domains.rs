@@ -64,6 +64,14 @@ impl Hard for MinDomains {
         None
     }
 
+    fn counts_the_missing(&self) -> bool {
+        true
+    }
+
+    fn spans_nodes(&self) -> bool {
+        true
+    }
+
     fn departure(&self, state: &State, node: NodeId) -> String {
         let column = state.world.column(self.label);
         format!("too many are in {}", column.describe(node))

@@ -56,6 +56,10 @@ impl Hard for SpreadMax {
         Some(self.label)
     }
 
+    fn spans_nodes(&self) -> bool {
+        true
+    }
+
     fn departure(&self, state: &State, node: NodeId) -> String {
         let column = state.world.column(self.label);
         match column.value(node) {
