@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::str::FromStr;
 
-use icefield_spec::{Bytes, Cpu, InvalidQuantity, Millis, Name, nearest};
+use icefield_spec::{Amount, Bytes, Cpu, InvalidQuantity, Millis, Name, nearest};
 use serde_json::{Map, Value as Json};
 use starlark::values::dict::DictRef;
 use starlark::values::float::StarlarkFloat;
@@ -85,7 +85,7 @@ impl<'c, 'v> Arg<'c, 'v> {
     }
 
     /// Reports that the value is not what it must be.
-    fn mismatch<T>(&self, wanted: &str, help: Option<String>) -> Option<T> {
+    pub(crate) fn mismatch<T>(&self, wanted: &str, help: Option<String>) -> Option<T> {
         if self.is_unknown() {
             return None;
         }
@@ -102,9 +102,13 @@ impl<'c, 'v> Arg<'c, 'v> {
         if let Some(text) = self.value.unpack_str() {
             return Some(text.to_owned());
         }
+        self.mismatch("text", self.with_quotes())
+    }
+
+    /// What to do about a plain value that stands for text.
+    pub(crate) fn with_quotes(&self) -> Option<String> {
         let plain = matches!(self.value.get_type(), "int" | "float" | "bool");
-        let help = plain.then(|| format!("put it in quotes: \"{}\"", self.value));
-        self.mismatch("text", help)
+        plain.then(|| format!("put it in quotes: \"{}\"", self.value))
     }
 
     /// A name, such as services have.
@@ -162,6 +166,18 @@ impl<'c, 'v> Arg<'c, 'v> {
         self.quantity(Bytes::from_number, "an amount of memory like \"256MiB\"")
     }
 
+    /// So much of a resource: a whole number, or bytes as text.
+    pub(crate) fn amount(&self) -> Option<Amount> {
+        let wanted = "a whole number, or bytes like \"10GiB\"";
+        if self.value.get_type() == "int" {
+            return self.whole(0, Amount::MAX as i64).map(Amount::Count);
+        }
+        if self.value.unpack_str().is_none() || self.without_quotes().is_some() {
+            return self.mismatch(wanted, self.without_quotes());
+        }
+        self.quantity(Bytes::from_number, wanted).map(Amount::Bytes)
+    }
+
     pub(crate) fn millis(&self) -> Option<Millis> {
         self.quantity(Millis::from_number, "a length of time like \"2s\" or \"500ms\"")
     }
@@ -179,6 +195,11 @@ impl<'c, 'v> Arg<'c, 'v> {
             return self.mismatch(wanted, None);
         };
         read.map_err(|error| self.refuse::<()>(error.to_string(), format!("{} is {wanted}", self.what()))).ok()
+    }
+
+    /// Whether it is a list (or tuple).
+    pub(crate) fn is_list(&self) -> bool {
+        UnpackListOrTuple::<Value<'v>>::unpack_value(self.value).ok().flatten().is_some()
     }
 
     /// A list (or tuple) whose items `read` reads; all are read, whatever is wrong with some.
@@ -252,7 +273,7 @@ impl<'c, 'v> Arg<'c, 'v> {
         if let Some(text) = value.unpack_str() {
             return Some(Json::String(text.to_owned()));
         }
-        if UnpackListOrTuple::<Value<'v>>::unpack_value(value).ok().flatten().is_some() {
+        if self.is_list() {
             return self.items(|item| item.json_within(depth + 1)).map(Json::Array);
         }
         if DictRef::from_value(value).is_some() {
@@ -288,6 +309,7 @@ fn describe(value: Value<'_>) -> String {
         "NoneType" => "None".into(),
         "string" => "text".into(),
         "int" => "a whole number".into(),
+        "float" if number(value).is_some_and(|number| !number.is_finite()) => format!("{value}, which is no number"),
         "float" => "a number with a fraction".into(),
         "bool" => value.to_str(),
         "dict" => "a dictionary".into(),
