@@ -1,5 +1,4 @@
 use std::rc::Rc;
-use std::str::FromStr;
 
 use icefield_spec::{Amount, Bytes, Cpu, InvalidQuantity, Millis, Name, nearest};
 use serde_json::{Map, Value as Json};
@@ -149,7 +148,10 @@ impl<'c, 'v> Arg<'c, 'v> {
     /// One of a few words.
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let known: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-        let known = known.join(" or ");
+        let known = match known.split_last() {
+            Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            _ => known.concat(),
+        };
         let Some(text) = self.value.unpack_str() else { return self.mismatch(&known, None) };
         if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(*choice);
@@ -159,11 +161,21 @@ impl<'c, 'v> Arg<'c, 'v> {
     }
 
     pub(crate) fn cpu(&self) -> Option<Cpu> {
-        self.quantity(Cpu::from_number, "an amount of CPU like \"500m\" or 0.5")
+        self.quantity(str::parse, Cpu::from_number, "an amount of CPU like \"500m\" or 0.5")
     }
 
     pub(crate) fn bytes(&self) -> Option<Bytes> {
-        self.quantity(Bytes::from_number, "an amount of memory like \"256MiB\"")
+        self.quantity(str::parse, Bytes::from_number, "an amount of memory like \"256MiB\"")
+    }
+
+    /// How large something is that holds bytes.
+    pub(crate) fn size(&self) -> Option<Bytes> {
+        let called = |error: InvalidQuantity| error.called("a size");
+        self.quantity(
+            |text| text.parse().map_err(called),
+            |number| Bytes::from_number(number).map_err(called),
+            "a size like \"10GiB\"",
+        )
     }
 
     /// So much of a resource: a whole number, or bytes as text.
@@ -175,20 +187,22 @@ impl<'c, 'v> Arg<'c, 'v> {
         if self.value.unpack_str().is_none() || self.without_quotes().is_some() {
             return self.mismatch(wanted, self.without_quotes());
         }
-        self.quantity(Bytes::from_number, wanted).map(Amount::Bytes)
+        let parse = |text: &str| text.parse().map_err(|error: InvalidQuantity| error.called("an amount of a resource"));
+        self.quantity(parse, Bytes::from_number, wanted).map(Amount::Bytes)
     }
 
     pub(crate) fn millis(&self) -> Option<Millis> {
-        self.quantity(Millis::from_number, "a length of time like \"2s\" or \"500ms\"")
+        self.quantity(str::parse, Millis::from_number, "a length of time like \"2s\" or \"500ms\"")
     }
 
-    fn quantity<T: FromStr<Err = InvalidQuantity>>(
+    fn quantity<T>(
         &self,
-        from_number: fn(f64) -> Result<T, InvalidQuantity>,
+        parse: impl Fn(&str) -> Result<T, InvalidQuantity>,
+        from_number: impl Fn(f64) -> Result<T, InvalidQuantity>,
         wanted: &str,
     ) -> Option<T> {
         let read = if let Some(text) = self.value.unpack_str() {
-            text.parse()
+            parse(text)
         } else if let Some(number) = number(self.value) {
             from_number(number)
         } else {

@@ -96,8 +96,13 @@ fn parameter(kind: Option<Kind>, field: &str) -> Option<Step> {
     Some(Step::Parameter { name: doc.parameters[position].name, position })
 }
 
-/// In `env`, a path names a variable: its name may be at fault, or the text that it is given.
+/// In a list, a path counts. In `env`, it names a variable: its name may be at fault, or the text that it is given.
 fn key_or_value(field: &str, key: &str, problem: &Problem) -> Step {
+    if matches!(field, "spread" | "balance")
+        && let Ok(at) = key.parse()
+    {
+        return Step::Item(at);
+    }
     let about_key = problem.message.contains("is not the name of") || problem.message.contains("is given by");
     if field == "env" && about_key { Step::Key(key.to_owned()) } else { Step::Value(key.to_owned()) }
 }

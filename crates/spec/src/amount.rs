@@ -4,7 +4,7 @@ use std::fmt;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::Bytes;
+use crate::{Bytes, InvalidQuantity};
 
 /// So much of a resource that nodes declare besides CPU and memory: a number (`4`), or bytes (`"1TiB"`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -62,7 +62,8 @@ impl<'de> Deserialize<'de> for Amount {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
-                text.parse().map(Amount::Bytes).map_err(E::custom)
+                let read = text.parse().map(Amount::Bytes);
+                read.map_err(|error: InvalidQuantity| E::custom(error.called("an amount of a resource")))
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Amount, E> {

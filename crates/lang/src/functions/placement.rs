@@ -53,7 +53,7 @@ pub(crate) static BALANCE: Function = Function {
                   another is free there too.",
         parameters: &[
             first("resource", "\"cpu\"", "The resource that is worth little alone."),
-            first("with", "\"memory\"", "The resource that must go with it."),
+            first("needs", "\"memory\"", "The resource that must go with it."),
             first("amount", "\"2GiB\"", "How much of that should be free for each core, GiB or piece of the first."),
             optional(
                 "weight",
@@ -65,7 +65,7 @@ pub(crate) static BALANCE: Function = Function {
         example: "placement(balance = [balance(\"cpu\", \"memory\", \"2GiB\", weight = 5)])",
     },
     call: |call| {
-        let (resource, with) = (call.field("resource", |arg| arg.text()), call.field("with", |arg| arg.text()));
+        let (resource, with) = (call.field("resource", |arg| arg.text()), call.field("needs", |arg| arg.text()));
         let amount = call.field("amount", |arg| match with.as_deref() {
             Some("cpu") => arg.cpu().map(|cpu| Amount::Count(cpu.millis())),
             Some("memory") => arg.bytes().map(Amount::Bytes),

@@ -21,7 +21,7 @@ pub(crate) static VOLUME: Function = Function {
         example: "volumes = {\"data\": volume(size = \"10GiB\")}",
     },
     call: |call| {
-        let size = call.field("size", |arg| arg.bytes());
+        let size = call.field("size", |arg| arg.size());
         Outcome::made(call.broken.is_empty().then_some(Thing::Volume(Volume { size })))
     },
 };
@@ -36,8 +36,8 @@ pub(super) fn volumes(arg: &Arg<'_, '_>) -> Option<BTreeMap<Name, Volume>> {
 }
 
 fn volume(arg: &Arg<'_, '_>) -> Option<Volume> {
-    if arg.value().unpack_str().is_some() {
-        return Some(Volume { size: Some(arg.bytes()?) });
+    if arg.value().unpack_str().is_some() || arg.value().get_type() == "int" {
+        return Some(Volume { size: Some(arg.size()?) });
     }
     arg.thing("volume() or a size like \"10GiB\"", |thing| match thing {
         Thing::Volume(volume) => Some(volume),

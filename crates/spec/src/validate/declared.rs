@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::resources::is_resource;
 use crate::{Amount, IMPLIED_LABELS, Spec};
 
 /// What the declared nodes have that services and policies may speak of.
@@ -26,7 +27,9 @@ impl<'a> Declared<'a> {
             declared.labels.extend(machine.labels.keys().map(String::as_str));
             declared.taints.extend(machine.taints.iter().map(String::as_str));
             for (resource, amount) in &machine.resources {
-                declared.resources.entry(resource).or_insert(*amount);
+                if is_resource(resource) {
+                    declared.resources.entry(resource).or_insert(*amount);
+                }
             }
         }
         declared

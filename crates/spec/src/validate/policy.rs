@@ -9,12 +9,13 @@ impl Check<'_> {
             self.resource("policy.transient", resource);
         }
         let mut seen = BTreeSet::new();
-        for balance in &policy.balance {
+        for (at, balance) in policy.balance.iter().enumerate() {
+            let path = format!("policy.balance.{at}");
             if !seen.insert((&balance.resource, &balance.with)) {
                 let message = format!("{:?} is balanced with {:?} twice", balance.resource, balance.with);
-                self.report("policy.balance", message);
+                self.report(&path, message);
             }
-            self.balance(balance);
+            self.balance(&path, balance);
         }
         let mut seen = BTreeSet::new();
         for soft in &policy.soft_reserve {
@@ -26,8 +27,7 @@ impl Check<'_> {
         }
     }
 
-    fn balance(&mut self, balance: &Balance) {
-        let path = "policy.balance";
+    fn balance(&mut self, path: &str, balance: &Balance) {
         self.resource(path, &balance.resource);
         self.resource(path, &balance.with);
         if balance.resource == balance.with {
@@ -44,10 +44,12 @@ impl Check<'_> {
             self.report(path, format!("amount {} is too large", balance.amount));
         } else if kind.is_some_and(|kind| !kind.is_like(balance.amount)) {
             let (amount, with) = (balance.amount, &balance.with);
-            let message = format!("amount {amount} is of the wrong kind for {with}");
-            let bytes = matches!(amount, Amount::Count(_));
-            let help = if bytes { "give bytes, like \"2GiB\"" } else { "give a plain number" };
-            self.report(path, message).help = Some(help.into());
+            let (is, help) = match amount {
+                Amount::Count(_) => ("bytes", "give bytes, like \"2GiB\""),
+                Amount::Bytes(_) => ("a plain number", "give a plain number"),
+            };
+            self.report(path, format!("amount {amount} is no amount of {with}, which is {is}")).help =
+                Some(help.into());
         }
         self.policy_weight(path, balance.weight);
     }

@@ -6,7 +6,9 @@ use super::wording::unknown_help;
 use crate::Amount;
 
 /// What every node has, declared by fields of their own.
-pub(super) const COMMON: [&str; 2] = ["cpu", "memory"];
+const COMMON: [&str; 2] = ["cpu", "memory"];
+/// What nodes have, too, but not by amount.
+const PORTS: &str = "ports";
 
 impl Check<'_> {
     /// The names and sizes of resources besides CPU and memory, whoever has or needs them.
@@ -15,7 +17,7 @@ impl Check<'_> {
             if COMMON.contains(&resource.as_str()) {
                 let message = format!("{resource:?} does not belong among the other resources");
                 self.report(path, message).help = Some(format!("give it by itself: {resource} = …"));
-            } else if resource == "ports" {
+            } else if resource == PORTS {
                 let message = format!("{resource:?} is no resource of which there is an amount");
                 self.report(path, message).help = Some("ports are declared by name: ports = …".into());
             } else if !is_label(resource) {
@@ -33,20 +35,18 @@ impl Check<'_> {
     /// What is asked of the nodes' other resources.
     pub(super) fn needs(&mut self, path: &str, amounts: &BTreeMap<String, Amount>) {
         self.amounts(path, amounts);
-        let well_named = |resource: &&String| is_label(resource) && !is_common(resource) && *resource != "ports";
-        amounts.keys().filter(well_named).for_each(|resource| self.other_resource(path, resource));
+        for resource in amounts.keys().filter(|resource| is_resource(resource)) {
+            if self.declared.any && !self.declared.resources.contains_key(resource.as_str()) {
+                let help = unknown_help(resource, "other resources", self.declared.resources.keys().copied());
+                self.report(path, format!("no node has the resource {resource:?}")).help = Some(help);
+            }
+        }
     }
 
     /// The name of any resource that nodes have, CPU and memory among them.
     pub(super) fn resource(&mut self, path: &str, resource: &str) {
-        if !is_common(resource) {
-            self.other_resource(path, resource);
-        }
-    }
-
-    fn other_resource(&mut self, path: &str, resource: &str) {
-        if self.declared.any && !self.declared.resources.contains_key(resource) {
-            let known = COMMON.into_iter().chain(self.declared.resources.keys().copied());
+        let known = COMMON.into_iter().chain(self.declared.resources.keys().copied());
+        if self.declared.any && !known.clone().any(|known| known == resource) {
             let help = unknown_help(resource, "resources", known);
             self.report(path, format!("no node has the resource {resource:?}")).help = Some(help);
         }
@@ -72,6 +72,7 @@ impl Check<'_> {
     }
 }
 
-fn is_common(resource: &str) -> bool {
-    COMMON.contains(&resource)
+/// Whether this can be the name of a resource besides CPU and memory.
+pub(super) fn is_resource(name: &str) -> bool {
+    is_label(name) && !COMMON.contains(&name) && name != PORTS
 }

@@ -44,7 +44,8 @@ impl Check<'_> {
     fn spreads(&mut self, path: &str, service: &Service) {
         let at = format!("{path}.spread");
         let mut seen = BTreeSet::new();
-        for rule in &service.rules.spread {
+        for (number, rule) in service.rules.spread.iter().enumerate() {
+            let this = format!("{at}.{number}");
             self.label(path, "spread", &rule.label);
             if !seen.insert(&rule.label) {
                 self.report(&at, format!("{:?} is spread over twice", rule.label));
@@ -53,19 +54,19 @@ impl Check<'_> {
                 self.report(&at, format!("at most 0 replicas for each {:?} leaves none at all", rule.label));
             }
             if rule.max_skew == Some(0) {
-                self.report(&at, "max_skew is 0, so not even a first replica could be placed");
+                self.report(&this, "max_skew is 0, so not even a first replica could be placed");
             }
             if rule.min_domains == Some(0) {
-                self.report(&at, "min_domains is 0, which asks for nothing");
+                self.report(&this, "min_domains is 0, which asks for nothing");
             }
             let replicas = service.replicas;
             if !service.daemon && replicas > 0 && rule.min_domains.is_some_and(|least| least > replicas) {
                 let least = rule.min_domains.unwrap_or_default();
                 let message = format!("min_domains is {least}, but {replicas} replicas cannot be in so many");
-                self.report(&at, message).help = Some(format!("at least {least} replicas are needed for that"));
+                self.report(&this, message).help = Some(format!("at least {least} replicas are needed for that"));
             }
             if let Some(weight) = rule.weight.filter(|weight| *weight > Spread::MAX_WEIGHT) {
-                self.report(&at, format!("weight {weight} is too high; at most {} may be", Spread::MAX_WEIGHT));
+                self.report(&this, format!("weight {weight} is too high; at most {} may be", Spread::MAX_WEIGHT));
             }
         }
     }

@@ -59,6 +59,7 @@ impl Check<'_> {
 
     fn report_overflow(&mut self, path: String, who: &str, verb: &str, resource: &str) {
         let message = format!("all {who} together {verb} more {resource} than can be counted");
-        self.report(path, message).help = Some(format!("at most 2^64 - 1, which is {}", Bytes::new(u64::MAX)));
+        self.report(path, message).help =
+            Some("the sum must fit into 64 bits; surely one of the amounts is too large".into());
     }
 }

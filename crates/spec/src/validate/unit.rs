@@ -62,7 +62,10 @@ impl Check<'_> {
         }
         let disk = unit.resources.get("disk").map_or(0, |amount| u128::from(amount.get()));
         if volumes(unit) + disk > u128::from(Amount::MAX) {
-            self.report(format!("{path}.volumes"), format!("together they are too large; at most {}", Bytes::MAX));
+            self.report(
+                format!("{path}.volumes"),
+                format!("all volumes together are too large; at most {} of disk", Bytes::MAX),
+            );
         }
     }
 }
