@@ -18,9 +18,11 @@ impl<'a> Totals<'a> {
     }
 }
 
-/// All that is counted, with the end of its path.
+/// All that is counted, with the end of its path. What is too large by itself is reported elsewhere.
 fn parts(cpu: Cpu, memory: Bytes, resources: &BTreeMap<String, Amount>) -> impl Iterator<Item = (&str, String, u64)> {
-    let others = resources.iter().map(|(name, amount)| (name.as_str(), format!("resources.{name}"), amount.get()));
+    let others = resources
+        .iter()
+        .map(|(name, amount)| (name.as_str(), format!("resources.{name}"), amount.get().min(Amount::MAX)));
     [("cpu", "cpu".to_owned(), cpu.millis()), ("memory", "memory".to_owned(), memory.get())].into_iter().chain(others)
 }
 
