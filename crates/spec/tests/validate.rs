@@ -86,6 +86,14 @@ fn amounts_that_cannot_be_counted() {
 }
 
 #[test]
+fn nothing_of_a_resource_is_nothing_in_every_kind() {
+    let mut none = spec(json!({"web": service(json!({}))}), json!({}));
+    none["services"]["web"]["unit"]["resources"] = json!({"gpu": "0B", "disk": 0});
+    none["nodes"]["n"]["machine"]["reserve"] = json!({"resources": {"gpu": "0B", "disk": 0}});
+    assert_eq!(problems(&none), "");
+}
+
+#[test]
 fn a_daemon_of_many() {
     let web = json!({"daemon": true, "rules": {"spread": [{"label": "zone", "min_domains": 9}]}});
     insta::assert_snapshot!(problems(&spec(json!({"log": service(web)}), json!({}))), @"
@@ -115,4 +123,35 @@ fn a_spec_of_the_first_form_still_means_the_same() {
     for field in ["daemon", "namespace", "priority"] {
         assert!(written["services"]["web"].get(field).is_none(), "{field} is written though nothing is declared");
     }
+}
+
+#[test]
+fn circles_of_company_are_told_once_however_long_they_are() {
+    let keeping = |with: &[String]| {
+        let with: Vec<Value> = with.iter().map(|name| json!({"service": name})).collect();
+        service(json!({"rules": {"keep_with": with}}))
+    };
+    // One circle through all, and from each two shorter ways on.
+    const COUNT: usize = 20_000;
+    let services = (0..COUNT).map(|at| {
+        let with = [1, 2, 3].map(|step| format!("s{}", (at + step) % COUNT));
+        (format!("s{at}"), keeping(&with))
+    });
+    let long = problems(&spec(services.collect::<serde_json::Map<_, _>>().into(), json!({})));
+    insta::assert_snapshot!(long, @"services.s0.keep_with: keeping with \"s1\" goes in a circle: s0 → s1 → s2 → s3 → s4 → s5 → s6 → s7 → … → s0 (one of them must come first: let it keep with none of the others)");
+
+    let pair = |a: &str, b: &str| (a.to_owned(), keeping(&[b.to_owned()]));
+    let several = [
+        pair("a", "b"),
+        pair("b", "a"),
+        pair("c", "b"),
+        pair("d", "d"),
+        pair("e", "f"),
+        pair("f", "e"),
+        pair("g", "c"),
+    ];
+    insta::assert_snapshot!(problems(&spec(serde_json::Map::from_iter(several).into(), json!({}))), @r#"
+    services.a.keep_with: keeping with "b" goes in a circle: a → b → a (one of them must come first: let it keep with none of the others)
+    services.e.keep_with: keeping with "f" goes in a circle: e → f → e (one of them must come first: let it keep with none of the others)
+    "#);
 }

@@ -69,13 +69,13 @@ pub(crate) static SERVICE: Function = Function {
                 "keep_with",
                 "[\"db\"]",
                 "[]",
-                "Hard: each replica has one of these services' on its node; near() says another label than \"node\".",
+                "Hard: a replica of each of these services is on the same node; near() says by another label.",
             ),
             optional(
                 "keep_from",
                 "[near(\"batch\", \"zone\")]",
                 "[]",
-                "Hard: no replica has one of these services' on its node, nor the other way about; near() as above.",
+                "Hard: no replica of these services is on the same node; near() says by another label.",
             ),
             optional("tolerate", "[\"gpu\"]", "[]", "Taints of nodes that do not keep it away."),
             optional(

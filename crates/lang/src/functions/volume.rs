@@ -16,7 +16,7 @@ pub(crate) static VOLUME: Function = Function {
             "size",
             "\"10GiB\"",
             "None",
-            "How much of the node's resource \"disk\" it takes; a node that declares no disk is not asked for any.",
+            "How much of the node's resource \"disk\" it takes; where no node declares that, none is asked for.",
         )],
         example: "volumes = {\"data\": volume(size = \"10GiB\")}",
     },

@@ -86,7 +86,7 @@ impl Check<'_> {
                 continue;
             };
             let at = format!("{path}.reserve.{resource}");
-            if self.is_alike(&at, *kept, *all) && kept > all {
+            if self.is_alike(&at, *kept, *all) && kept.get() > all.get() {
                 self.report(at, format!("{kept} is to be kept free, but the node has only {all}"));
             }
         }

@@ -8,9 +8,9 @@ use crate::{Amount, Bytes, Cpu, Unit};
 struct Totals<'a>(BTreeMap<&'a str, u128>);
 
 impl<'a> Totals<'a> {
-    /// Adds `times` × `amount`; whether it is this that makes the sum more than others can count.
+    /// Adds `times` × `amount`; whether it is this that makes the sum more than a signed number of 64 bits holds.
     fn overflows(&mut self, resource: &'a str, amount: u64, times: u64) -> bool {
-        const MOST: u128 = u64::MAX as u128;
+        const MOST: u128 = i64::MAX as u128;
         let total = self.0.entry(resource).or_default();
         let before = *total;
         *total = total.saturating_add(u128::from(amount) * u128::from(times));
@@ -62,6 +62,6 @@ impl Check<'_> {
     fn report_overflow(&mut self, path: String, who: &str, verb: &str, resource: &str) {
         let message = format!("all {who} together {verb} more {resource} than can be counted");
         self.report(path, message).help =
-            Some("the sum must fit into 64 bits; surely one of the amounts is too large".into());
+            Some("the sum must be below 2^63; surely one of the amounts is too large".into());
     }
 }
