@@ -71,7 +71,9 @@ impl<'de> Deserialize<'de> for Amount {
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Amount, E> {
-                u64::try_from(number).map(Amount::Count).map_err(|_| E::custom(format!("{number} is negative")))
+                u64::try_from(number)
+                    .map(Amount::Count)
+                    .map_err(|_| E::custom(format!("{number} is not an amount of a resource: it is negative")))
             }
         }
         deserializer.deserialize_any(Read)
@@ -112,7 +114,7 @@ mod tests {
     #[test]
     fn what_is_neither_is_refused_with_a_reason() {
         let reason = |text: &str| read(text).unwrap_err();
-        assert!(reason("-1").contains("-1 is negative"), "{}", reason("-1"));
+        assert!(reason("-1").contains("-1 is not an amount of a resource: it is negative"), "{}", reason("-1"));
         assert!(reason("1.5").contains("expected a whole number, or bytes"), "{}", reason("1.5"));
         assert!(reason("\"4 cards\"").contains("unknown unit \"cards\""), "{}", reason("\"4 cards\""));
         assert!(reason("null").contains("expected a whole number"), "{}", reason("null"));

@@ -76,9 +76,11 @@ fn amounts_that_cannot_be_counted() {
     nodes.n.resources.gpu: 1152921504606846977 is too large; at most 1152921504606846976 may be declared
     services.web.resources.gpu: 18446744073709551615 is too large; at most 1152921504606846976 may be declared
     ");
-    for (amount, reason) in
-        [(json!(-1), "-1 is negative"), (json!(0.5), "expected a whole number"), (json!("4 x"), "unknown unit")]
-    {
+    for (amount, reason) in [
+        (json!(-1), "-1 is not an amount of a resource"),
+        (json!(0.5), "expected a whole number"),
+        (json!("4 x"), "unknown unit"),
+    ] {
         let mut bad = huge.clone();
         bad["nodes"]["n"]["machine"]["resources"]["gpu"] = amount;
         assert!(problems(&bad).contains(reason), "{}", problems(&bad));
