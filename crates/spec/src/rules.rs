@@ -34,6 +34,11 @@ pub struct Rules {
     pub move_cost: Option<u32>,
 }
 
+impl Rules {
+    /// The most that moving a replica may cost.
+    pub const MAX_MOVE_COST: u32 = 10_000;
+}
+
 /// A soft rule: a node whose `label` is `value` gains `weight`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
