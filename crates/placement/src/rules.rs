@@ -75,6 +75,11 @@ pub(crate) trait Hard: Send + Sync {
         false
     }
 
+    /// Whether it is about nothing but the node's labels, and quickly told.
+    fn is_about_labels(&self) -> bool {
+        false
+    }
+
     /// Has what it needs kept at hand while its group is placed.
     fn prepare(&self, _state: &mut State) {}
 
@@ -172,6 +177,11 @@ pub(crate) trait Soft: Send + Sync {
         for (node, points) in nodes.iter().zip(points) {
             *points = points.saturating_add(self.points(state, *node));
         }
+    }
+
+    /// Adds, to those of `nodes`, points that it does not exceed but that are quickly told.
+    fn add_at_most(&self, state: &State, nodes: &[NodeId], points: &mut [i64]) {
+        self.add(state, nodes, points);
     }
 
     /// The fact behind the points.

@@ -52,16 +52,29 @@ impl Queue {
     }
 }
 
-/// The best node for one more replica of `group`, found by looking at each once.
+/// The best node for one more replica of `group`, found by looking at each once, and closely only at those that could be
+/// better than the best so far.
 pub(super) fn best_of(state: &State, group: &Group) -> Option<NodeId> {
-    let nodes = group.candidates(state, true);
-    let mut points = vec![0; nodes.len()];
-    for rule in &group.soft {
-        rule.add(state, &nodes, &mut points);
+    let mut nodes = state.world.open().to_vec();
+    for rule in group.hard.iter().filter(|rule| rule.is_about_labels()) {
+        rule.strike(state, &mut nodes);
     }
-    // The nodes are in the order of names: of equals, the first is wanted.
-    let best = points.iter().enumerate().max_by_key(|(at, points)| (**points, Reverse(*at)))?;
-    Some(nodes[best.0])
+    let mut most = vec![0; nodes.len()];
+    for rule in &group.soft {
+        rule.add_at_most(state, &nodes, &mut most);
+    }
+    let mut best: Option<(i64, NodeId)> = None;
+    for (node, most) in nodes.into_iter().zip(most) {
+        // The nodes are in the order of names: of equals, the first is wanted.
+        if best.is_some_and(|(points, _)| most <= points) || !group.admitted(state, node) {
+            continue;
+        }
+        let points = group.soft.iter().fold(0, |sum: i64, rule| sum.saturating_add(rule.points(state, node)));
+        if best.is_none_or(|(highest, _)| points > highest) {
+            best = Some((points, node));
+        }
+    }
+    best.map(|(_, node)| node)
 }
 
 /// How the points of a group's nodes come together.

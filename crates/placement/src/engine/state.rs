@@ -25,6 +25,8 @@ pub(crate) struct State {
     tallies: Vec<Tally>,
     /// For each node, what its replicas' shares of it come to, by what they make of a full node.
     fills: Vec<i64>,
+    /// For each node, the share in use of what it has least of, in millionths.
+    full: Vec<i64>,
     used: Vec<Used>,
     /// The priorities of what is placed, with how many have each.
     priorities: BTreeMap<i32, u32>,
@@ -77,6 +79,7 @@ impl State {
             on_node: Vec::new(),
             tallies: Vec::new(),
             fills: Vec::new(),
+            full: Vec::new(),
             priorities: BTreeMap::new(),
             agenda: Agenda::default(),
             steps: None,
@@ -92,6 +95,7 @@ impl State {
             self.ports.push(PortSet::new(self.port_range(node)));
             self.on_node.push(Vec::new());
             self.fills.push(0);
+            self.full.push(0);
             self.free.extend_from_slice(self.world.limits(node));
         }
         debug_assert_eq!(self.free.len(), self.world.nodes.len() * size);
@@ -107,6 +111,7 @@ impl State {
         let size = self.world.resources.len();
         self.free[node.at() * size..][..size].copy_from_slice(self.world.limits(node));
         self.ports[node.at()] = PortSet::new(self.port_range(node));
+        self.measure(node);
     }
 
     pub(crate) fn free(&self, node: NodeId) -> &[i64] {
@@ -168,6 +173,17 @@ impl State {
 
     pub(crate) fn fill(&self, node: NodeId) -> i64 {
         self.fills[node.at()]
+    }
+
+    pub(crate) fn full(&self, node: NodeId) -> i64 {
+        self.full[node.at()]
+    }
+
+    /// Brings up to date how full `node` is.
+    fn measure(&mut self, node: NodeId) {
+        let used = self.free(node).iter().zip(self.world.limits(node)).zip(self.world.scales(node));
+        let shares = used.map(|((free, limit), scale)| limit.saturating_sub(*free) as f64 * scale);
+        self.full[node.at()] = shares.fold(0.0, f64::max) as i64;
     }
 
     pub(crate) fn used(&self, quota: QuotaId) -> &Used {
@@ -325,6 +341,7 @@ impl State {
             *free -= need * times;
         }
         self.fills[node.at()] += group.weight_on(&self.world, node) * times;
+        self.measure(node);
         if let Some(quota) = group.quota {
             let used = &mut self.used[quota.at()];
             used.replicas = used.replicas.wrapping_add_signed(times);
@@ -365,6 +382,7 @@ impl State {
         for ((free, need), transient) in free.zip(&group.need).zip(&self.world.transient) {
             *free -= if *transient { need * times } else { 0 };
         }
+        self.measure(node);
     }
 
     /// What the world outside knows `spot` of `replica` as.

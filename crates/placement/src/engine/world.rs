@@ -24,6 +24,8 @@ pub(crate) struct World {
     whole: Vec<i64>,
     /// A millionth part of what each node has, inverted; 0 if it has none.
     scales: Vec<f64>,
+    /// The least and the greatest of those, for each resource.
+    scale_ranges: Vec<(f64, f64)>,
     /// What each node keeps in reserve.
     reserves: Vec<i64>,
     /// What replicas may use of all nodes together.
@@ -79,6 +81,7 @@ impl World {
             soft: named(&|name| objective.soft_reserve.contains_key(name)),
             quotas: quotas.iter().map(|(name, quota)| Limits::new(name, quota, &resources)).collect(),
             totals: vec![0; resources.len()],
+            scale_ranges: vec![(0.0, 0.0); resources.len()],
             resources,
             nodes: Vec::new(),
             acceptances: Vec::new(),
@@ -137,7 +140,9 @@ impl World {
             self.totals[at] -= i128::from(self.limits[to]);
             self.limits[to] = if self.soft[at] { whole[at] } else { (whole[at] - reserve[at]).max(0) };
             self.totals[at] += i128::from(self.limits[to]);
-            self.scales[to] = if whole[at] == 0 { 0.0 } else { 1e6 / whole[at] as f64 };
+            let scale = if whole[at] == 0 { 0.0 } else { 1e6 / whole[at] as f64 };
+            self.stale |= scale != self.scales[to];
+            self.scales[to] = scale;
         }
         let acceptance = host.as_ref().map_or(Acceptance::Lost, |host| host.acceptance);
         let presence = self.nodes[id.at()].host.is_some() != host.is_some();
@@ -163,6 +168,12 @@ impl World {
         self.ranks.fill(u32::MAX);
         for (rank, id) in self.order.iter().enumerate() {
             self.ranks[id.at()] = rank as u32;
+        }
+        let size = self.resources.len();
+        for at in 0..size {
+            let scales = self.order.iter().map(|node| self.scales[node.at() * size + at]);
+            self.scale_ranges[at] =
+                scales.fold((f64::MAX, 0.0), |(least, most), scale| (scale.min(least), scale.max(most)));
         }
         let open = self.order.iter().copied().filter(|id| self.acceptances[id.at()] == Acceptance::Ready);
         self.open = open.collect();
@@ -258,6 +269,15 @@ impl World {
         let share = |(need, all): (&i64, &i128)| i128::from(*need) * 1_000_000_000 / (*all).max(1);
         let largest = need.iter().zip(&self.totals).map(share).max().unwrap_or(0);
         i64::try_from(largest).unwrap_or(i64::MAX)
+    }
+
+    /// The shares that `need` takes of what nodes have, in millionths: at least of any node, and at most.
+    pub(crate) fn share_range(&self, need: &[i64]) -> (i64, i64) {
+        let share = |range: fn(&(f64, f64)) -> f64| {
+            let shares = need.iter().zip(&self.scale_ranges).map(|(need, scales)| *need as f64 * range(scales));
+            shares.fold(0.0, f64::max) as i64
+        };
+        (share(|range| range.0), share(|range| range.1))
     }
 
     /// Whether `node` has any taint.

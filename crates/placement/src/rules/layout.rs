@@ -24,14 +24,13 @@ impl Fill {
     fn shares(&self, state: &State, node: NodeId) -> (i64, i64, i64) {
         let scales = state.world.scales(node);
         let amounts = state.free(node).iter().zip(state.world.limits(node)).zip(&self.need);
-        let (mut before, mut after, mut own) = (0, 0, 0);
+        let (mut after, mut own) = (0.0_f64, 0.0_f64);
         for (scale, ((free, limit), need)) in scales.iter().zip(amounts) {
-            let used = limit.saturating_sub(*free);
-            before = before.max((used as f64 * scale) as i64);
-            after = after.max((used.saturating_add(*need) as f64 * scale) as i64);
-            own = own.max((*need as f64 * scale) as i64);
+            let used = limit.saturating_sub(*free).saturating_add(*need);
+            after = after.max(used as f64 * scale);
+            own = own.max(*need as f64 * scale);
         }
-        (before, after, own)
+        (state.full(node), after as i64, own as i64)
     }
 }
 
@@ -50,16 +49,30 @@ impl Soft for Fill {
         cost(before, fill) - cost(after, fill + weight)
     }
 
+    fn add_at_most(&self, state: &State, nodes: &[NodeId], points: &mut [i64]) {
+        let (least, most) = state.world.share_range(&self.need);
+        for (node, points) in nodes.iter().zip(points) {
+            let (full, fill) = (state.full(*node).min(MOST), state.fill(*node).clamp(-MOST, MOST));
+            let bound = match self.layout {
+                Layout::Packed => (full + most) * most + most * (-fill).max(0),
+                _ if fill >= 0 => -full * least,
+                _ => most * -fill,
+            };
+            *points = points.saturating_add(bound / 1000 + 1);
+        }
+    }
+
     fn fact(&self, state: &State, node: NodeId) -> String {
         let (_, after, _) = self.shares(state, node);
         format!("{:.0}% of {} would be in use", after as f64 / 10_000.0, state.world.name(node))
     }
 }
 
+/// Of what is over-committed no more is counted than fits 64 bits.
+const MOST: i64 = 1 << 30;
+
 /// What a node costs that is so full, with replicas that make so much of it; both in millionths.
 fn cost(full: i64, fill: i64) -> i64 {
-    // Of what is over-committed no more is counted than fits 64 bits.
-    const MOST: i64 = 1 << 31;
     full.min(MOST) * fill.clamp(-MOST, MOST) / 1000
 }
 
