@@ -45,6 +45,8 @@ pub(crate) struct Large {
     /// Deciding where all are to be, in the median run.
     seconds: f64,
     goal_seconds: f64,
+    /// The processor time of that: less where others share the machine, more where it takes several cores.
+    cpu_seconds: f64,
     /// That of every run, rising.
     seconds_of_runs: Vec<f64>,
     /// Telling the engine all there is.
@@ -122,6 +124,7 @@ impl Large {
             unplaced,
             seconds: cold.solve.as_secs_f64(),
             goal_seconds: GOAL.as_secs_f64(),
+            cpu_seconds: cold.solve_cpu.as_secs_f64(),
             seconds_of_runs: laps.iter().map(|lap| lap.solve.as_secs_f64()).collect(),
             feed_seconds: cold.feed.as_secs_f64(),
             accept_seconds: cold.accept.as_secs_f64(),

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use icefield_placement::{ChangeKind, Demand, Engine, Host, Placement, Unplaced};
 use icefield_spec::Name;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::checker::{self, Found};
 use super::fleet::Fleet;
@@ -27,6 +28,8 @@ pub(crate) struct Lap {
     pub(crate) feed: Duration,
     /// Deciding.
     pub(crate) solve: Duration,
+    /// The processor time of deciding.
+    pub(crate) solve_cpu: Duration,
     /// Taking its own changes for done.
     pub(crate) accept: Duration,
     /// Replicas that were nowhere and were placed.
@@ -96,7 +99,9 @@ impl Live {
 
     /// Has the engine decide, and takes that for done.
     pub(crate) fn solve(&mut self) {
+        let before = cpu();
         let solution = time(&mut self.lap.solve, || self.engine.solve());
+        self.lap.solve_cpu += cpu().saturating_sub(before);
         time(&mut self.lap.accept, || self.engine.accept(&solution.changes));
         self.lap.peak_memory = memory::peak();
         for change in solution.changes {
@@ -166,4 +171,10 @@ fn time<T>(sum: &mut Duration, work: impl FnOnce() -> T) -> T {
     let done = work();
     *sum += began.elapsed();
     done
+}
+
+/// The processor time that this process has used, on all cores together.
+fn cpu() -> Duration {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(used.tv_sec.unsigned_abs(), used.tv_nsec as u32)
 }

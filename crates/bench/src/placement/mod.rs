@@ -57,7 +57,9 @@ pub(crate) fn measure_shape(arguments: &Arguments, shape: Shape) -> Result<Shape
     let replicas = arguments.replicas.unwrap_or_else(|| shape.replicas(nodes));
     let sizes = Sizes { nodes, replicas, services: arguments.services, seed: arguments.seed };
     let runs = (0..arguments.runs.unwrap_or(5)).map(|_| shape.run(&sizes)).collect();
-    ShapeFigure::new(shape, &sizes, runs).ok_or_else(|| "nothing was run".into())
+    // Last, for what the checker does to caches and memory is not to be part of the figure.
+    let inspection = shape.inspect(&sizes);
+    ShapeFigure::new(shape, &sizes, runs, inspection.as_ref()).ok_or_else(|| "nothing was run".into())
 }
 
 /// The realistic mix.

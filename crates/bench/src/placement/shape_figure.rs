@@ -48,13 +48,16 @@ pub(crate) struct ShapeFigure {
     feed_seconds: f64,
     /// Deciding.
     solve_seconds: f64,
+    /// The processor time of that: less where others share the machine, more where it takes several cores.
+    solve_cpu_seconds: f64,
     /// Taking the decision for done.
     accept_seconds: f64,
     /// Checking the end.
     check_seconds: f64,
     /// The most that the process had resident in the first run, what is fed and the bench's own copy of it included.
     peak_memory_bytes: u64,
-    /// Breaches of hard rules in all runs, whenever it was checked: at the end, and after every batch where there are such.
+    /// Breaches of hard rules at the end of all runs; and of shapes with batches, after every batch of one more run that
+    /// is not timed.
     violations: u64,
     /// The first of them.
     first_violations: Vec<String>,
@@ -66,13 +69,14 @@ pub(crate) struct ShapeFigure {
 }
 
 impl ShapeFigure {
-    /// The figure of these runs; none of no runs.
-    pub(crate) fn new(shape: Shape, sizes: &Sizes, mut runs: Vec<Run>) -> Option<Self> {
+    /// The figure of these runs; none of no runs. `inspection` is another one that took its time for checking.
+    pub(crate) fn new(shape: Shape, sizes: &Sizes, mut runs: Vec<Run>, inspection: Option<&Run>) -> Option<Self> {
         runs.sort_by_key(|run| run.took);
         let mut found = Found::default();
-        runs.iter().for_each(|run| found.add(run.found.clone()));
-        let same_every_time = runs.windows(2).all(|pair| pair[0].fingerprint == pair[1].fingerprint);
-        let sound = same_every_time && runs.iter().all(Run::sound);
+        runs.iter().chain(inspection).for_each(|run| found.add(run.found.clone()));
+        let end = runs.first()?.fingerprint;
+        let same_every_time = runs.iter().chain(inspection).all(|run| run.fingerprint == end);
+        let sound = same_every_time && runs.iter().chain(inspection).all(Run::sound);
         // The peak of a later run is at least that of the checker in the first one.
         let peak_memory_bytes = runs.iter().map(|run| run.lap.peak_memory).min()?;
         let seconds_of_runs: Vec<f64> = runs.iter().map(|run| run.took.as_secs_f64()).collect();
@@ -98,6 +102,7 @@ impl ShapeFigure {
             seconds_of_runs,
             feed_seconds: median.lap.feed.as_secs_f64(),
             solve_seconds: median.lap.solve.as_secs_f64(),
+            solve_cpu_seconds: median.lap.solve_cpu.as_secs_f64(),
             accept_seconds: median.lap.accept.as_secs_f64(),
             check_seconds: median.checking.as_secs_f64(),
             peak_memory_bytes,

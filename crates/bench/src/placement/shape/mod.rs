@@ -91,9 +91,18 @@ impl Shape {
             Self::Spread => cold(spread::fleet(sizes)),
             Self::Affinity => cold(affinity::fleet(sizes)),
             Self::Preemption => preemption::run(sizes),
-            Self::Churn => churn::run(sizes),
-            Self::Unschedulable => unschedulable::run(sizes),
+            Self::Churn => churn::run(sizes, false),
+            Self::Unschedulable => unschedulable::run(sizes, false),
             Self::Daemon => daemon::run(sizes),
+        }
+    }
+
+    /// Does a shape with batches once more, and checks after every batch.
+    pub(crate) fn inspect(self, sizes: &Sizes) -> Option<Run> {
+        match self {
+            Self::Churn => Some(churn::run(sizes, true)),
+            Self::Unschedulable => Some(unschedulable::run(sizes, true)),
+            Self::Basic | Self::Spread | Self::Affinity | Self::Preemption | Self::Daemon => None,
         }
     }
 }

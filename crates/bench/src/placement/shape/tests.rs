@@ -11,7 +11,7 @@ fn every_shape_accounts_for_every_replica_and_says_what_it_must() {
         let run = shape.run(&SIZES);
         assert!(run.unplaced <= run.replicas, "{run:?}");
         assert_eq!(run.nodes, 40, "{run:?}");
-        let figure = ShapeFigure::new(*shape, &SIZES, vec![run]).unwrap();
+        let figure = ShapeFigure::new(*shape, &SIZES, vec![run], None).unwrap();
         let value = serde_json::to_value(&figure).unwrap();
         assert_eq!(value["shape"], shape.to_possible_value().unwrap().get_name());
         for field in ["replicas_per_second", "placed", "seconds", "peak_memory_bytes", "violations"] {
@@ -31,15 +31,17 @@ fn the_figure_is_the_median_and_every_run_counts_for_soundness() {
     };
     let figure = |violations| {
         let runs = vec![run(3, 0), run(1, violations), run(2, 0)];
-        serde_json::to_value(ShapeFigure::new(Shape::Basic, &SIZES, runs).unwrap()).unwrap()
+        serde_json::to_value(ShapeFigure::new(Shape::Basic, &SIZES, runs, None).unwrap()).unwrap()
     };
     assert_eq!((&figure(0)["seconds"], &figure(0)["met"]), (&0.002.into(), &true.into()));
     assert_eq!((&figure(7)["violations"], &figure(7)["met"]), (&7.into(), &false.into()));
     let mut other = run(1, 0);
     other.fingerprint += 1;
-    let differing = ShapeFigure::new(Shape::Basic, &SIZES, vec![run(1, 0), other]).unwrap();
+    let differing = ShapeFigure::new(Shape::Basic, &SIZES, vec![run(1, 0)], Some(&other)).unwrap();
     assert_eq!(serde_json::to_value(&differing).unwrap()["met"], false);
-    assert!(ShapeFigure::new(Shape::Basic, &SIZES, Vec::new()).is_none());
+    let broken = ShapeFigure::new(Shape::Basic, &SIZES, vec![run(1, 0)], Some(&run(1, 1))).unwrap();
+    assert_eq!(serde_json::to_value(&broken).unwrap()["met"], false);
+    assert!(ShapeFigure::new(Shape::Basic, &SIZES, Vec::new(), None).is_none());
 }
 
 #[test]

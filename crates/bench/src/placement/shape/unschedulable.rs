@@ -12,8 +12,8 @@ use crate::placement::live::Live;
 use crate::placement::run::Run;
 use crate::placement::sizes::{Sizes, split};
 
-/// Everything after the impossible ones were found to be that is timed.
-pub(super) fn run(sizes: &Sizes) -> Run {
+/// Everything after the impossible ones were found to be that is timed; to `inspect` is to check after every batch.
+pub(super) fn run(sizes: &Sizes, inspect: bool) -> Run {
     let impossible = sizes.replicas / 10;
     let mut fleet = basic::nodes(sizes);
     let cores = fleet.hosts.values().map(|host| host.cpu.millis()).max().unwrap_or(0);
@@ -35,7 +35,9 @@ pub(super) fn run(sizes: &Sizes) -> Run {
     let mut number = 0;
     while batches.ask(&mut live) {
         live.solve();
-        live.check(false);
+        if inspect {
+            live.check(false);
+        }
         number += 1;
     }
     let lap = live.lap();
