@@ -14,6 +14,7 @@ mod feed;
 mod group;
 mod id;
 mod id_map;
+mod ladder;
 mod node;
 mod obstacles;
 mod place;

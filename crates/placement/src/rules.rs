@@ -184,6 +184,9 @@ pub(crate) trait Soft: Send + Sync {
         self.add(state, nodes, points);
     }
 
+    /// What it gives no node more than, if that is quickly told.
+    fn most(&self, state: &State) -> Option<i64>;
+
     /// The fact behind the points.
     fn fact(&self, state: &State, node: NodeId) -> String;
 

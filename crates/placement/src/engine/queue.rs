@@ -1,6 +1,8 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use icefield_spec::Layout;
+
 use super::branch::Branch;
 use super::group::Group;
 use super::id::{LabelId, NodeId};
@@ -54,7 +56,14 @@ impl Queue {
 
 /// The best node for one more replica of `group`, found by looking at each once, and closely only at those that could be
 /// better than the best so far.
-pub(super) fn best_of(state: &State, group: &Group) -> Option<NodeId> {
+pub(super) fn best_of(state: &mut State, group: &Group) -> Option<NodeId> {
+    if group.demand.rules.layout == Layout::Balanced && state.ladder().is_short() {
+        let most =
+            group.soft.iter().try_fold(0, |sum: i64, rule| rule.most(state).map(|most| sum.saturating_add(most)));
+        if let Some(most) = most {
+            return state.tidied_ladder().best(state, group, most);
+        }
+    }
     let mut nodes = state.world.open().to_vec();
     for rule in group.hard.iter().filter(|rule| rule.is_about_labels()) {
         rule.strike(state, &mut nodes);

@@ -5,6 +5,7 @@ use icefield_spec::{Port, Rules};
 
 use super::group::Group;
 use super::id::{LabelId, NodeId, QuotaId, ReplicaKey, ServiceId};
+use super::ladder::Ladder;
 use super::port_set::PortSet;
 use super::service::Spot;
 use super::tally::Tally;
@@ -33,6 +34,9 @@ pub(crate) struct State {
     /// What must be looked at before anything is placed.
     pub(crate) agenda: Agenda,
     steps: Option<Vec<Step>>,
+    ladder: Ladder,
+    /// The order of names that the ladder goes by.
+    climbed: u64,
     /// Services of which the smallest count of a domain is at hand.
     floors: Vec<ServiceId>,
 }
@@ -83,6 +87,8 @@ impl State {
             priorities: BTreeMap::new(),
             agenda: Agenda::default(),
             steps: None,
+            ladder: Ladder::default(),
+            climbed: 0,
             floors: Vec::new(),
         }
     }
@@ -179,11 +185,36 @@ impl State {
         self.full[node.at()]
     }
 
-    /// Brings up to date how full `node` is.
-    fn measure(&mut self, node: NodeId) {
+    /// How full `node` is, and of what.
+    fn fullness(&self, node: NodeId) -> (i64, usize) {
         let used = self.free(node).iter().zip(self.world.limits(node)).zip(self.world.scales(node));
         let shares = used.map(|((free, limit), scale)| limit.saturating_sub(*free) as f64 * scale);
-        self.full[node.at()] = shares.fold(0.0, f64::max) as i64;
+        let most = |most: (usize, f64), (at, share): (usize, f64)| if share > most.1 { (at, share) } else { most };
+        let (at, share) = shares.enumerate().fold((0, 0.0), most);
+        (share as i64, at)
+    }
+
+    /// The nodes from the emptiest up.
+    pub(crate) fn ladder(&mut self) -> &Ladder {
+        let mut ladder = std::mem::take(&mut self.ladder);
+        if self.climbed != self.world.generation() {
+            self.climbed = self.world.generation();
+            ladder.clear(&self.world);
+        }
+        ladder.tidy(&self.world, |node| self.fullness(node), |node| self.fill(node));
+        self.ladder = ladder;
+        &self.ladder
+    }
+
+    /// [`Self::ladder`], brought up to date before.
+    pub(crate) fn tidied_ladder(&self) -> &Ladder {
+        &self.ladder
+    }
+
+    /// Brings up to date how full `node` is.
+    fn measure(&mut self, node: NodeId) {
+        self.full[node.at()] = self.fullness(node).0;
+        self.ladder.moved(node);
     }
 
     pub(crate) fn used(&self, quota: QuotaId) -> &Used {

@@ -38,6 +38,8 @@ pub(crate) struct World {
     open: Vec<NodeId>,
     /// Whether the order, or what is open, may be outdated.
     stale: bool,
+    /// How often nodes have come or gone.
+    generation: u64,
     node_by_name: HashMap<Name, NodeId>,
     pub(crate) columns: Columns,
     pub(crate) services: Vec<Service>,
@@ -94,6 +96,7 @@ impl World {
             ranks: Vec::new(),
             open: Vec::new(),
             stale: false,
+            generation: 0,
             node_by_name: HashMap::new(),
             columns: Columns::default(),
             services: Vec::new(),
@@ -146,6 +149,7 @@ impl World {
         }
         let acceptance = host.as_ref().map_or(Acceptance::Lost, |host| host.acceptance);
         let presence = self.nodes[id.at()].host.is_some() != host.is_some();
+        self.generation += u64::from(presence);
         self.stale |= presence || self.acceptances[id.at()] != acceptance;
         self.acceptances[id.at()] = acceptance;
         self.tainted[id.at()] = host.as_ref().is_some_and(|host| !host.taints.is_empty());
@@ -278,6 +282,16 @@ impl World {
             shares.fold(0.0, f64::max) as i64
         };
         (share(|range| range.0), share(|range| range.1))
+    }
+
+    /// A number that is another one whenever the order of names may be.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether `node` takes replicas.
+    pub(crate) fn is_open(&self, node: NodeId) -> bool {
+        self.acceptances[node.at()] == Acceptance::Ready
     }
 
     /// Whether `node` has any taint.

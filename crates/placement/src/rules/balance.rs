@@ -46,6 +46,10 @@ impl Soft for Balance {
         self.cost(state, node, (0, 0)).saturating_sub(self.cost(state, node, self.need))
     }
 
+    fn most(&self, _state: &State) -> Option<i64> {
+        None
+    }
+
     fn fact(&self, state: &State, node: NodeId) -> String {
         let left = |resource: ResourceId, need: i64| {
             let left = state.free(node)[resource.at()].saturating_sub(need);

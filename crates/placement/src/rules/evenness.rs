@@ -61,6 +61,13 @@ impl Soft for Evenness {
         }
     }
 
+    fn most(&self, state: &State) -> Option<i64> {
+        let tally = state.tally(self.service);
+        let empty = tally.domains(self.slot) < state.world.column(self.label).len();
+        let fewest = if empty { None } else { tally.counts(self.slot).map(|(_, count)| count).min() };
+        Some(self.cost(fewest.unwrap_or(0) as usize))
+    }
+
     fn fact(&self, state: &State, node: NodeId) -> String {
         let (column, tally) = (state.world.column(self.label), state.tally(self.service));
         let Some(domain) = column.domain(node) else {

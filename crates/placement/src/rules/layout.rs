@@ -62,6 +62,11 @@ impl Soft for Fill {
         }
     }
 
+    /// Of a levelled one, on nodes without packed ones.
+    fn most(&self, _state: &State) -> Option<i64> {
+        (self.layout == Layout::Balanced).then_some(0)
+    }
+
     fn fact(&self, state: &State, node: NodeId) -> String {
         let (_, after, _) = self.shares(state, node);
         format!("{:.0}% of {} would be in use", after as f64 / 10_000.0, state.world.name(node))

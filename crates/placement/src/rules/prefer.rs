@@ -36,6 +36,10 @@ impl Soft for Prefer {
         }
     }
 
+    fn most(&self, _state: &State) -> Option<i64> {
+        Some(i64::from(self.rule.weight.max(0)) * POINT)
+    }
+
     fn fact(&self, state: &State, node: NodeId) -> String {
         let (name, label) = (state.world.name(node), &self.rule.label);
         match state.world.column(self.label).value(node) {

@@ -36,6 +36,10 @@ impl Soft for ReserveUse {
         self.weight.of(self.used(state, node, 0)) - self.weight.of(self.used(state, node, self.need))
     }
 
+    fn most(&self, _state: &State) -> Option<i64> {
+        Some(0)
+    }
+
     fn fact(&self, state: &State, node: NodeId) -> String {
         let used = self.used(state, node, self.need);
         let amount = state.world.resources.at_most(self.resource, used);
