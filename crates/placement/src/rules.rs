@@ -26,6 +26,7 @@ mod tie;
 
 use crate::engine::{Group, LabelId, NodeId, State, World};
 pub(crate) use evenness::step_of;
+pub(crate) use layout::Fill;
 pub(crate) use service::ServiceRules;
 pub(crate) use tie::Tie;
 
@@ -72,11 +73,6 @@ pub(crate) trait Hard: Send + Sync {
 
     /// Whether that some replicas of the service are nowhere makes a difference.
     fn counts_the_missing(&self) -> bool {
-        false
-    }
-
-    /// Whether it is about nothing but the node's labels, and quickly told.
-    fn is_about_labels(&self) -> bool {
         false
     }
 
@@ -179,13 +175,13 @@ pub(crate) trait Soft: Send + Sync {
         }
     }
 
-    /// Adds, to those of `nodes`, points that it does not exceed but that are quickly told.
-    fn add_at_most(&self, state: &State, nodes: &[NodeId], points: &mut [i64]) {
-        self.add(state, nodes, points);
-    }
-
     /// What it gives no node more than, if that is quickly told.
     fn most(&self, state: &State) -> Option<i64>;
+
+    /// Whether it depends on nothing but the node and the replica's size.
+    fn is_by_size(&self) -> bool {
+        false
+    }
 
     /// The fact behind the points.
     fn fact(&self, state: &State, node: NodeId) -> String;

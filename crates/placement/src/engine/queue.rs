@@ -1,12 +1,11 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use icefield_spec::Layout;
-
 use super::branch::Branch;
 use super::group::Group;
 use super::id::{LabelId, NodeId};
 use super::state::State;
+use crate::rules::Fill;
 
 /// How many labels may have a level of their own. Where a service is spread over more, the nodes' own heaps do the rest.
 const LEVELS: usize = 4;
@@ -54,36 +53,38 @@ impl Queue {
     }
 }
 
-/// The best node for one more replica of `group`, found by looking at each once, and closely only at those that could be
-/// better than the best so far.
+/// The best node for one more replica of `group`.
 pub(super) fn best_of(state: &mut State, group: &Group) -> Option<NodeId> {
-    if group.demand.rules.layout == Layout::Balanced && state.ladder().is_short() {
-        let most =
-            group.soft.iter().try_fold(0, |sum: i64, rule| rule.most(state).map(|most| sum.saturating_add(most)));
-        if let Some(most) = most {
-            return state.tidied_ladder().best(state, group, most);
+    let others = || group.soft.iter().filter(|rule| !rule.is_by_size());
+    let most = others().try_fold(0, |sum: i64, rule| rule.most(state).map(|most| sum.saturating_add(most)));
+    let (Some(size), Some(most)) = (Fill::new(group), most) else { return best_of_all(state, group) };
+    state.with_ladder(&size, |state, ladder| {
+        let mut best: Option<(i64, Reverse<u32>)> = None;
+        for (cost, rank) in ladder.iter() {
+            let could_be = (most.saturating_sub(cost), Reverse(rank));
+            if best.is_some_and(|best| could_be <= best) {
+                break;
+            }
+            let node = state.world.order()[rank as usize];
+            let points = others().fold(-cost, |sum: i64, rule| sum.saturating_add(rule.points(state, node)));
+            if best.is_none_or(|best| (points, Reverse(rank)) > best) && group.admitted(state, node) {
+                best = Some((points, Reverse(rank)));
+            }
         }
-    }
-    let mut nodes = state.world.open().to_vec();
-    for rule in group.hard.iter().filter(|rule| rule.is_about_labels()) {
-        rule.strike(state, &mut nodes);
-    }
-    let mut most = vec![0; nodes.len()];
+        best.map(|(_, rank)| node_at(state, rank))
+    })
+}
+
+/// [`best_of`], found by looking at each node.
+fn best_of_all(state: &State, group: &Group) -> Option<NodeId> {
+    let nodes = group.candidates(state, true);
+    let mut points = vec![0; nodes.len()];
     for rule in &group.soft {
-        rule.add_at_most(state, &nodes, &mut most);
+        rule.add(state, &nodes, &mut points);
     }
-    let mut best: Option<(i64, NodeId)> = None;
-    for (node, most) in nodes.into_iter().zip(most) {
-        // The nodes are in the order of names: of equals, the first is wanted.
-        if best.is_some_and(|(points, _)| most <= points) || !group.admitted(state, node) {
-            continue;
-        }
-        let points = group.soft.iter().fold(0, |sum: i64, rule| sum.saturating_add(rule.points(state, node)));
-        if best.is_none_or(|(highest, _)| points > highest) {
-            best = Some((points, node));
-        }
-    }
-    best.map(|(_, node)| node)
+    // The nodes are in the order of names: of equals, the first is wanted.
+    let best = points.iter().enumerate().max_by_key(|(at, points)| (**points, Reverse(*at)))?;
+    Some(nodes[best.0])
 }
 
 /// How the points of a group's nodes come together.

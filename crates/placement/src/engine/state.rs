@@ -5,11 +5,12 @@ use icefield_spec::{Port, Rules};
 
 use super::group::Group;
 use super::id::{LabelId, NodeId, QuotaId, ReplicaKey, ServiceId};
-use super::ladder::Ladder;
+use super::ladder::{Ladder, Ladders};
 use super::port_set::PortSet;
 use super::service::Spot;
 use super::tally::Tally;
 use super::world::World;
+use crate::rules::Fill;
 use crate::{Acceptance, Assignment, ReplicaId};
 
 /// Which replica is where, and what that leaves free: the engine's working copy.
@@ -34,9 +35,7 @@ pub(crate) struct State {
     /// What must be looked at before anything is placed.
     pub(crate) agenda: Agenda,
     steps: Option<Vec<Step>>,
-    ladder: Ladder,
-    /// The order of names that the ladder goes by.
-    climbed: u64,
+    ladders: Ladders,
     /// Services of which the smallest count of a domain is at hand.
     floors: Vec<ServiceId>,
 }
@@ -87,8 +86,7 @@ impl State {
             priorities: BTreeMap::new(),
             agenda: Agenda::default(),
             steps: None,
-            ladder: Ladder::default(),
-            climbed: 0,
+            ladders: Ladders::default(),
             floors: Vec::new(),
         }
     }
@@ -185,36 +183,20 @@ impl State {
         self.full[node.at()]
     }
 
-    /// How full `node` is, and of what.
-    fn fullness(&self, node: NodeId) -> (i64, usize) {
-        let used = self.free(node).iter().zip(self.world.limits(node)).zip(self.world.scales(node));
-        let shares = used.map(|((free, limit), scale)| limit.saturating_sub(*free) as f64 * scale);
-        let most = |most: (usize, f64), (at, share): (usize, f64)| if share > most.1 { (at, share) } else { most };
-        let (at, share) = shares.enumerate().fold((0, 0.0), most);
-        (share as i64, at)
-    }
-
-    /// The nodes from the emptiest up.
-    pub(crate) fn ladder(&mut self) -> &Ladder {
-        let mut ladder = std::mem::take(&mut self.ladder);
-        if self.climbed != self.world.generation() {
-            self.climbed = self.world.generation();
-            ladder.clear(&self.world);
-        }
-        ladder.tidy(&self.world, |node| self.fullness(node), |node| self.fill(node));
-        self.ladder = ladder;
-        &self.ladder
-    }
-
-    /// [`Self::ladder`], brought up to date before.
-    pub(crate) fn tidied_ladder(&self) -> &Ladder {
-        &self.ladder
+    /// What `look` sees, given the order of nodes for replicas of a size.
+    pub(crate) fn with_ladder<T>(&mut self, size: &Fill, look: impl FnOnce(&Self, &Ladder) -> T) -> T {
+        let mut ladders = std::mem::take(&mut self.ladders);
+        let seen = look(self, ladders.order(self, size));
+        self.ladders = ladders;
+        seen
     }
 
     /// Brings up to date how full `node` is.
     fn measure(&mut self, node: NodeId) {
-        self.full[node.at()] = self.fullness(node).0;
-        self.ladder.moved(node);
+        let used = self.free(node).iter().zip(self.world.limits(node)).zip(self.world.scales(node));
+        let shares = used.map(|((free, limit), scale)| limit.saturating_sub(*free) as f64 * scale);
+        self.full[node.at()] = shares.fold(0.0, f64::max) as i64;
+        self.ladders.changed(node, self.full.len());
     }
 
     pub(crate) fn used(&self, quota: QuotaId) -> &Used {

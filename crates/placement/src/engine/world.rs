@@ -24,8 +24,6 @@ pub(crate) struct World {
     whole: Vec<i64>,
     /// A millionth part of what each node has, inverted; 0 if it has none.
     scales: Vec<f64>,
-    /// The least and the greatest of those, for each resource.
-    scale_ranges: Vec<(f64, f64)>,
     /// What each node keeps in reserve.
     reserves: Vec<i64>,
     /// What replicas may use of all nodes together.
@@ -83,7 +81,6 @@ impl World {
             soft: named(&|name| objective.soft_reserve.contains_key(name)),
             quotas: quotas.iter().map(|(name, quota)| Limits::new(name, quota, &resources)).collect(),
             totals: vec![0; resources.len()],
-            scale_ranges: vec![(0.0, 0.0); resources.len()],
             resources,
             nodes: Vec::new(),
             acceptances: Vec::new(),
@@ -172,12 +169,6 @@ impl World {
         self.ranks.fill(u32::MAX);
         for (rank, id) in self.order.iter().enumerate() {
             self.ranks[id.at()] = rank as u32;
-        }
-        let size = self.resources.len();
-        for at in 0..size {
-            let scales = self.order.iter().map(|node| self.scales[node.at() * size + at]);
-            self.scale_ranges[at] =
-                scales.fold((f64::MAX, 0.0), |(least, most), scale| (scale.min(least), scale.max(most)));
         }
         let open = self.order.iter().copied().filter(|id| self.acceptances[id.at()] == Acceptance::Ready);
         self.open = open.collect();
@@ -273,15 +264,6 @@ impl World {
         let share = |(need, all): (&i64, &i128)| i128::from(*need) * 1_000_000_000 / (*all).max(1);
         let largest = need.iter().zip(&self.totals).map(share).max().unwrap_or(0);
         i64::try_from(largest).unwrap_or(i64::MAX)
-    }
-
-    /// The shares that `need` takes of what nodes have, in millionths: at least of any node, and at most.
-    pub(crate) fn share_range(&self, need: &[i64]) -> (i64, i64) {
-        let share = |range: fn(&(f64, f64)) -> f64| {
-            let shares = need.iter().zip(&self.scale_ranges).map(|(need, scales)| *need as f64 * range(scales));
-            shares.fold(0.0, f64::max) as i64
-        };
-        (share(|range| range.0), share(|range| range.1))
     }
 
     /// A number that is another one whenever the order of names may be.

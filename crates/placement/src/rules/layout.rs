@@ -8,14 +8,15 @@ use crate::engine::{Group, NodeId, State, World};
 /// A node's fullness is the share in use of what it has least of. Every replica costs its own share of the node times
 /// the node's fullness (gains it, if packed), which comes to less than one point for a whole node: so it only decides
 /// between nodes that are alike to all other rules.
-pub(super) struct Fill {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Fill {
     layout: Layout,
     need: Box<[i64]>,
 }
 
 impl Fill {
     /// `None` if it does not matter to `group`.
-    pub(super) fn new(group: &Group) -> Option<Self> {
+    pub(crate) fn new(group: &Group) -> Option<Self> {
         let layout = group.demand.rules.layout;
         (layout != Layout::Any).then(|| Self { layout, need: group.need.clone() })
     }
@@ -49,22 +50,12 @@ impl Soft for Fill {
         cost(before, fill) - cost(after, fill + weight)
     }
 
-    fn add_at_most(&self, state: &State, nodes: &[NodeId], points: &mut [i64]) {
-        let (least, most) = state.world.share_range(&self.need);
-        for (node, points) in nodes.iter().zip(points) {
-            let (full, fill) = (state.full(*node).min(MOST), state.fill(*node).clamp(-MOST, MOST));
-            let bound = match self.layout {
-                Layout::Packed => (full + most) * most + most * (-fill).max(0),
-                _ if fill >= 0 => -full * least,
-                _ => most * -fill,
-            };
-            *points = points.saturating_add(bound / 1000 + 1);
-        }
+    fn most(&self, _state: &State) -> Option<i64> {
+        None
     }
 
-    /// Of a levelled one, on nodes without packed ones.
-    fn most(&self, _state: &State) -> Option<i64> {
-        (self.layout == Layout::Balanced).then_some(0)
+    fn is_by_size(&self) -> bool {
+        true
     }
 
     fn fact(&self, state: &State, node: NodeId) -> String {

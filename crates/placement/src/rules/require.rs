@@ -125,10 +125,6 @@ impl Hard for Require {
         Some(self.id)
     }
 
-    fn is_about_labels(&self) -> bool {
-        true
-    }
-
     fn departure(&self, state: &State, node: NodeId) -> String {
         format!("{} no longer has {}", state.world.name(node), self.wanted())
     }
