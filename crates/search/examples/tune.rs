@@ -1,0 +1,65 @@
+use icefield_search::*;
+use std::time::Instant;
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let name = &args[1];
+    let seconds: f64 = args[2].parse().unwrap();
+    let threads: usize = args[3].parse().unwrap();
+    let seed: u64 = args[4].parse().unwrap();
+    let knobs: Vec<f64> = args[5..].iter().map(|k| k.parse().unwrap()).collect();
+    let began = Instant::now();
+    let dir = "/work/shared/data/roadef";
+    let text = std::fs::read_to_string(format!("{dir}/model_{name}.txt")).unwrap();
+    let start = std::fs::read_to_string(format!("{dir}/assignment_{name}.txt")).unwrap();
+    let start: Vec<Option<u32>> = start.split_whitespace().map(|n| Some(n.parse().unwrap())).collect();
+    let mut it = text.split_whitespace().map(|n| n.parse::<i64>().unwrap());
+    let mut n = || it.next().unwrap();
+    let r = n() as usize;
+    let resources = (0..r).map(|_| Resource { transient: n() == 1, load_weight: n() }).collect();
+    let m = n() as usize;
+    let (mut nb, mut loc, mut nodes, mut dist) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..m {
+        nb.push(n() as u32);
+        loc.push(n() as u32);
+        nodes.push(Node { capacity: (0..r).map(|_| n()).collect(), comfort: (0..r).map(|_| n()).collect() });
+        dist.extend((0..m).map(|_| n()));
+    }
+    let label = |d: Vec<u32>| Label { domains: d.iter().max().unwrap() + 1, domain_of: d };
+    let labels = vec![label((0..m as u32).collect()), label(loc), label(nb)];
+    let s = n() as usize;
+    let services = (0..s)
+        .map(|_| {
+            let min = n() as u32;
+            let deps = n();
+            Service {
+                limits: vec![Limit { label: 0, max: 1 }],
+                min_domains: if min > 1 { vec![MinDomains { label: 1, count: min }] } else { vec![] },
+                near: (0..deps).map(|_| Link { service: n() as u32, label: 2 }).collect(),
+                ..Service::default()
+            }
+        })
+        .collect();
+    let p = n() as usize;
+    let mut kinds = vec![];
+    let mut replicas = vec![];
+    for i in 0..p {
+        let service = n() as u32;
+        let need = (0..r).map(|_| n()).collect();
+        kinds.push(Kind { service, need, importance: 1, move_cost: n(), ..Kind::default() });
+        replicas.push(Replica { kind: i as u32, start: start[i], movable: true });
+    }
+    let b = n();
+    let balances = (0..b).map(|_| Balance { of: n() as u32, against: n() as u32, target: n(), weight: n() }).collect();
+    let moves = Moves { replica: n(), service: n(), node: n(), distance: Some(dist.into()) };
+    let problem = Problem { resources, nodes, balances, labels, kinds, services, replicas, moves, fill_scale: 0 };
+    let stop = || began.elapsed().as_secs_f64() >= seconds;
+    let spent = || began.elapsed().as_secs_f64() / seconds;
+    let effort = Effort { seed, threads, steps: None, stop: &stop, spent: Some(&spent), knobs };
+    let state = State::new(&problem, &start).unwrap();
+    let before = state.cost();
+    let out = improve(&problem, &start, &effort, &mut |_| ()).unwrap();
+    let check = State::new(&problem, &out.layout).unwrap();
+    assert!(check.is_valid());
+    assert_eq!(check.cost(), out.cost);
+    println!("{name} {} -> {} steps {} {:.1}s", before.amount, out.cost.amount, out.steps, began.elapsed().as_secs_f64());
+}
