@@ -8,6 +8,10 @@ fn main() {
     let seed: u64 = args[4].parse().unwrap();
     let knobs: Vec<f64> = args[5..].iter().map(|k| k.parse().unwrap()).collect();
     let began = Instant::now();
+    let cpu = || {
+        let t = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        t.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+    };
     let dir = "/work/shared/data/roadef";
     let text = std::fs::read_to_string(format!("{dir}/model_{name}.txt")).unwrap();
     let start = std::fs::read_to_string(format!("{dir}/assignment_{name}.txt")).unwrap();
@@ -52,8 +56,8 @@ fn main() {
     let balances = (0..b).map(|_| Balance { of: n() as u32, against: n() as u32, target: n(), weight: n() }).collect();
     let moves = Moves { replica: n(), service: n(), node: n(), distance: Some(dist.into()) };
     let problem = Problem { resources, nodes, balances, labels, kinds, services, replicas, moves, fill_scale: 0 };
-    let stop = || began.elapsed().as_secs_f64() >= seconds;
-    let spent = || began.elapsed().as_secs_f64() / seconds;
+    let stop = || cpu() >= seconds;
+    let spent = || cpu() / seconds;
     let effort = Effort { seed, threads, steps: None, stop: &stop, spent: Some(&spent), knobs };
     let state = State::new(&problem, &start).unwrap();
     let before = state.cost();
@@ -61,5 +65,28 @@ fn main() {
     let check = State::new(&problem, &out.layout).unwrap();
     assert!(check.is_valid());
     assert_eq!(check.cost(), out.cost);
+    if std::env::var("DUMP").is_ok() { dump(&problem, &out.layout); }
     println!("{name} {} -> {} steps {} {:.1}s", before.amount, out.cost.amount, out.steps, began.elapsed().as_secs_f64());
+}
+#[allow(dead_code)]
+pub fn dump(problem: &Problem, layout: &[Option<u32>]) {
+    let r = problem.resources.len();
+    let mut rows = vec![];
+    for (n, node) in problem.nodes.iter().enumerate() {
+        let mem: Vec<usize> = (0..layout.len()).filter(|p| layout[*p] == Some(n as u32)).collect();
+        for x in 0..r {
+            let mut big: Vec<i64> = mem.iter().map(|p| problem.kinds[*p].need[x]).collect();
+            big.sort_by_key(|b| -b);
+            let use_: i64 = big.iter().sum();
+            let over = use_ - node.comfort[x];
+            if over > 0 {
+                rows.push((over * 10, n, x, node.capacity[x], node.comfort[x], use_, big[..big.len().min(4)].to_vec(), mem.len()));
+            }
+        }
+    }
+    rows.sort_by_key(|r| -r.0);
+    for row in rows.iter().take(25) {
+        eprintln!("{row:?}");
+    }
+    eprintln!("rows {}", rows.len());
 }

@@ -6,15 +6,20 @@
 mod bit_set;
 mod check;
 mod cost;
+mod evaluate;
 mod improve;
 mod model;
 mod problem;
 mod random;
 mod refusal;
+#[cfg(test)]
+mod sample;
 mod state;
+mod violation;
 
 pub use bit_set::BitSet;
 pub use cost::Cost;
+pub use evaluate::evaluate;
 pub use improve::{Effort, Improved, Progress, improve};
 pub use problem::{
     Balance, Even, Gain, Kind, Label, Limit, Link, MinDomains, Moves, NO_DOMAIN, Node, Problem, Replica, Resource,
@@ -22,3 +27,4 @@ pub use problem::{
 };
 pub use refusal::Refusal;
 pub use state::State;
+pub use violation::{Rule, Violation};

@@ -1,11 +1,15 @@
 mod admits;
+mod chain;
 mod histogram;
 mod moved;
 mod rules;
 mod shift;
 mod site;
+mod soft;
 mod swap;
-mod tallies;
+pub(crate) mod tallies;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -32,7 +36,7 @@ pub struct State<'p> {
     site: Vec<i64>,
     /// The sum of fill by node.
     fill: Vec<i64>,
-    tallies: Tallies,
+    pub(crate) tallies: Tallies,
     histograms: Vec<Histogram>,
     /// How many replicas of each service are placed.
     placed: Vec<u32>,
@@ -44,6 +48,8 @@ pub struct State<'p> {
     excess: i64,
     /// How often rules are broken.
     broken: i64,
+    pub(crate) soft: bool,
+    pub(crate) mu: i64,
 }
 
 impl<'p> State<'p> {
@@ -93,6 +99,8 @@ impl<'p> State<'p> {
             moved: Moved::new(model.rules.iter().map(|rules| rules.size)),
             cost: Cost::default(),
             broken: 0,
+            soft: false,
+            mu: 0,
             model,
         };
         state.cost.unplaced = (0..replicas as u32).map(|replica| state.importance(replica)).sum();

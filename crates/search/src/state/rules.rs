@@ -41,7 +41,7 @@ impl State<'_> {
     }
 
     /// How often more rules are broken, and what more the service costs, with one more replica of it on the node.
-    fn joining(&self, rules: &ServiceRules, service: usize, node: u32) -> (i64, i64) {
+    pub(super) fn joining(&self, rules: &ServiceRules, service: usize, node: u32) -> (i64, i64) {
         let (mut broken, mut cost) = (0, 0);
         for limit in &rules.limits {
             broken += i64::from(self.within(limit.tally, limit.label, node).is_none_or(|count| count >= limit.bound));

@@ -1,12 +1,28 @@
 use super::State;
 
 impl State<'_> {
+    /// What the cost would change by if an unplaced replica were put on the node, but for its being placed; `None` if
+    /// that is not admitted.
+    #[inline]
+    pub fn placing(&self, replica: u32, to: u32) -> Option<i64> {
+        if !self.admits(replica, to) {
+            return None;
+        }
+        let model = &*self.model;
+        let (kind, service) = (model.kind(replica), model.service(replica));
+        let need = model.need(kind);
+        let mut cost = self.joining(&model.rules[service], service, to).1;
+        cost += self.site_cost(to, |r| need[r], self.fill_change(to, Some(kind), None)) - self.site[to as usize];
+        cost += model.move_cost(replica, to) - model.gain(kind, to);
+        Some(cost + model.service_move * self.moved.change(service, i64::from(model.is_away(replica, to))))
+    }
+
     /// What the cost would change by if a placed replica were on another node; `None` if that is not admitted.
     #[inline]
     pub fn shift(&self, replica: u32, to: u32) -> Option<i64> {
         let model = &*self.model;
         let from = self.place[replica as usize];
-        if from as usize >= model.nodes || from == to || !self.has_room(replica, to) {
+        if from as usize >= model.nodes || from == to || (!self.soft && !self.has_room(replica, to)) {
             return None;
         }
         let (kind, service) = (model.kind(replica), model.service(replica));

@@ -4,7 +4,7 @@ use crate::model::Model;
 impl State<'_> {
     /// What the node would cost by itself if its use and its sum of fill were changed by so much.
     #[inline]
-    pub(super) fn site_cost(&self, node: u32, change: impl Fn(usize) -> i64, fill: i64) -> i64 {
+    pub(crate) fn site_cost(&self, node: u32, change: impl Fn(usize) -> i64, fill: i64) -> i64 {
         let model = &*self.model;
         let base = node as usize * model.resources;
         let over = &self.over[base..base + model.resources];
@@ -38,7 +38,7 @@ impl State<'_> {
     }
 
     /// The sum of fill that the node has more when it has the one kind and not the other.
-    pub(super) fn fill_change(&self, node: u32, joins: Option<usize>, leaves: Option<usize>) -> i64 {
+    pub(crate) fn fill_change(&self, node: u32, joins: Option<usize>, leaves: Option<usize>) -> i64 {
         let model = &*self.model;
         if !model.fills {
             return 0;
@@ -48,7 +48,7 @@ impl State<'_> {
     }
 
     /// Counts the use of a replica that comes to the node (`sign` 1) or leaves it (−1).
-    pub(super) fn use_more(&mut self, model: &Model<'_>, replica: u32, node: u32, sign: i64) {
+    pub(crate) fn use_more(&mut self, model: &Model<'_>, replica: u32, node: u32, sign: i64) {
         let kind = model.kind(replica);
         let base = node as usize * model.resources;
         let over = &mut self.over[base..base + model.resources];
@@ -69,7 +69,7 @@ impl State<'_> {
 
     /// Whether the node has the room for a replica that is elsewhere.
     #[inline]
-    pub(super) fn has_room(&self, replica: u32, node: u32) -> bool {
+    pub(crate) fn has_room(&self, replica: u32, node: u32) -> bool {
         let model = &*self.model;
         let free = &self.free[node as usize * model.resources..][..model.resources];
         free.iter().zip(model.hold(replica, node)).all(|(free, hold)| free >= hold || *hold == 0)
@@ -77,7 +77,7 @@ impl State<'_> {
 
     /// Whether the node has the room for one replica in the place of another.
     #[inline]
-    pub(super) fn has_room_instead(&self, joins: u32, leaves: u32, node: u32) -> bool {
+    pub(crate) fn has_room_instead(&self, joins: u32, leaves: u32, node: u32) -> bool {
         let model = &*self.model;
         let free = &self.free[node as usize * model.resources..][..model.resources];
         let holds = model.hold(joins, node).iter().zip(model.hold(leaves, node));

@@ -10,7 +10,7 @@ impl State<'_> {
         if one as usize >= model.nodes || two as usize >= model.nodes || one == two {
             return None;
         }
-        if !self.has_room_instead(first, second, two) || !self.has_room_instead(second, first, one) {
+        if !self.soft && (!self.has_room_instead(first, second, two) || !self.has_room_instead(second, first, one)) {
             return None;
         }
         let (kind, other_kind) = (model.kind(first), model.kind(second));
@@ -49,7 +49,7 @@ impl State<'_> {
     }
 
     /// Whether the node has what a kind needs exclusively, once a replica of another kind has left.
-    fn has_keys(&self, joins: usize, leaves: usize, node: u32) -> bool {
+    pub(super) fn has_keys(&self, joins: usize, leaves: usize, node: u32) -> bool {
         let kinds = &self.model.problem.kinds;
         let held = &self.keys[node as usize];
         kinds[joins].exclusive.iter().all(|key| !held.contains(key) || kinds[leaves].exclusive.contains(key))
