@@ -8,6 +8,7 @@ mod leader_kill;
 mod machine;
 mod node_kill;
 mod replica_kill;
+mod roadef;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -75,6 +76,8 @@ enum Figure {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Better assignments for an instance of ROADEF/EURO 2012, Google's machine reassignment
+    Roadef(roadef::Roadef),
 }
 
 fn main() -> ExitCode {
@@ -98,6 +101,7 @@ fn run(bench: &Bench) -> Result<(), Failure> {
             Figure::NodeKill { runs } => print(common, &node_kill::measure(common, *runs).await?),
             Figure::LeaderKill { runs } => print(common, &leader_kill::measure(common, *runs).await?),
             Figure::Compile { runs } => print(common, &compile::measure(common, *runs)?),
+            Figure::Roadef(roadef) => print(common, &roadef::measure(roadef)?),
         }
     })
 }

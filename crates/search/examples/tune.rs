@@ -6,7 +6,6 @@ fn main() {
     let seconds: f64 = args[2].parse().unwrap();
     let threads: usize = args[3].parse().unwrap();
     let seed: u64 = args[4].parse().unwrap();
-    let knobs: Vec<f64> = args[5..].iter().map(|k| k.parse().unwrap()).collect();
     let began = Instant::now();
     let cpu = || {
         let t = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
@@ -58,14 +57,14 @@ fn main() {
     let problem = Problem { resources, nodes, balances, labels, kinds, services, replicas, moves, fill_scale: 0 };
     let stop = || cpu() >= seconds;
     let spent = || cpu() / seconds;
-    let effort = Effort { seed, threads, steps: None, stop: &stop, spent: Some(&spent), knobs };
+    let effort = Effort { seed, threads, steps: None, stop: &stop, spent: Some(&spent) };
     let state = State::new(&problem, &start).unwrap();
     let before = state.cost();
     let out = improve(&problem, &start, &effort, &mut |_| ()).unwrap();
-    let check = State::new(&problem, &out.layout).unwrap();
+    let check = State::new(&problem, &out.assignment).unwrap();
     assert!(check.is_valid());
     assert_eq!(check.cost(), out.cost);
-    if std::env::var("DUMP").is_ok() { dump(&problem, &out.layout); }
+    if std::env::var("DUMP").is_ok() { dump(&problem, &out.assignment); }
     println!("{name} {} -> {} steps {} {:.1}s", before.amount, out.cost.amount, out.steps, began.elapsed().as_secs_f64());
 }
 #[allow(dead_code)]

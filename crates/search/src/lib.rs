@@ -6,6 +6,7 @@
 mod bit_set;
 mod check;
 mod cost;
+mod elite;
 mod evaluate;
 mod improve;
 mod model;
@@ -16,6 +17,7 @@ mod refusal;
 mod sample;
 mod state;
 mod violation;
+mod walk;
 
 pub use bit_set::BitSet;
 pub use cost::Cost;

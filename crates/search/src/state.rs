@@ -5,9 +5,9 @@ mod moved;
 mod rules;
 mod shift;
 mod site;
-mod soft;
+mod standing;
 mod swap;
-pub(crate) mod tallies;
+mod tallies;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use self::histogram::Histogram;
 use self::moved::Moved;
+pub(crate) use self::standing::Standing;
 use self::tallies::Tallies;
 use crate::model::{Model, NOWHERE};
 use crate::{Cost, Problem, Refusal};
@@ -23,7 +24,7 @@ use crate::{Cost, Problem, Refusal};
 #[derive(Debug, Clone)]
 pub struct State<'p> {
     model: Arc<Model<'p>>,
-    pub(crate) place: Vec<u32>,
+    place: Vec<u32>,
     /// The replicas on each node, in no order.
     members: Vec<Vec<u32>>,
     /// Where each replica is among the members of its node.
@@ -36,7 +37,7 @@ pub struct State<'p> {
     site: Vec<i64>,
     /// The sum of fill by node.
     fill: Vec<i64>,
-    pub(crate) tallies: Tallies,
+    tallies: Tallies,
     histograms: Vec<Histogram>,
     /// How many replicas of each service are placed.
     placed: Vec<u32>,
@@ -48,8 +49,6 @@ pub struct State<'p> {
     excess: i64,
     /// How often rules are broken.
     broken: i64,
-    pub(crate) soft: bool,
-    pub(crate) mu: i64,
 }
 
 impl<'p> State<'p> {
@@ -99,8 +98,6 @@ impl<'p> State<'p> {
             moved: Moved::new(model.rules.iter().map(|rules| rules.size)),
             cost: Cost::default(),
             broken: 0,
-            soft: false,
-            mu: 0,
             model,
         };
         state.cost.unplaced = (0..replicas as u32).map(|replica| state.importance(replica)).sum();
@@ -191,12 +188,16 @@ impl<'p> State<'p> {
         &self.members[node as usize]
     }
 
-    /// By how much capacities are exceeded and how often rules are broken: neither is ever to rise.
-    pub(crate) fn faults(&self) -> (i64, i64) {
-        (self.excess, self.broken)
+    /// The node of each replica, or [`NOWHERE`].
+    pub(crate) fn places(&self) -> &[u32] {
+        &self.place
     }
 
-    fn importance(&self, replica: u32) -> i64 {
+    pub(crate) fn standing(&self) -> Standing {
+        Standing { broken: self.broken, excess: self.excess, cost: self.cost }
+    }
+
+    pub(crate) fn importance(&self, replica: u32) -> i64 {
         self.model.problem.kinds[self.model.kind(replica)].importance
     }
 

@@ -43,7 +43,7 @@ impl State<'_> {
 
     /// Whether the rules of a service let one of its replicas go from the one node to the other, and what that costs.
     #[inline]
-    pub(crate) fn service_shift(
+    pub(super) fn service_shift(
         &self,
         model: &Model<'_>,
         rules: &ServiceRules,
@@ -57,43 +57,6 @@ impl State<'_> {
                 return None;
             }
         }
-        let mut penalty = 0;
-        if self.mu > 0 {
-            let mut broken = 0i64;
-            for near in &rules.near {
-                let (left, joined) = (model.domain(near.label, from), model.domain(near.label, to));
-                if left != joined {
-                    if joined == NO_DOMAIN || self.tallies.get(near.theirs, joined) == 0 {
-                        broken += 1;
-                    }
-                    if left == NO_DOMAIN || self.tallies.get(near.theirs, left) == 0 {
-                        broken -= 1;
-                    }
-                }
-            }
-            for needed in &rules.needed_by {
-                let (left, joined) = (model.domain(needed.label, from), model.domain(needed.label, to));
-                if left != joined {
-                    if left != NO_DOMAIN && self.tallies.get(needed.own, left) == 1 {
-                        broken += i64::from(self.tallies.get(needed.theirs, left));
-                    }
-                    if joined != NO_DOMAIN && self.tallies.get(needed.own, joined) == 0 {
-                        broken -= i64::from(self.tallies.get(needed.theirs, joined));
-                    }
-                }
-            }
-            for least in &rules.min_domains {
-                let (left, joined) = (model.domain(least.label, from), model.domain(least.label, to));
-                let occupied = self.tallies.occupied(least.tally);
-                if left == joined || occupied > least.bound {
-                    continue;
-                }
-                let after = self.occupied_after(least.tally, left, joined);
-                let placed = self.placed[service];
-                broken += shortage(rules, least, placed, after) - shortage(rules, least, placed, occupied);
-            }
-            penalty = broken * self.mu;
-        } else {
         for near in &rules.near {
             if self.within(near.theirs, near.label, to).is_none_or(|count| count == 0) {
                 return None;
@@ -121,7 +84,6 @@ impl State<'_> {
             {
                 return None;
             }
-        }
         }
         for apart in &rules.apart {
             let (left, joined) = (model.domain(apart.label, from), model.domain(apart.label, to));
@@ -153,7 +115,7 @@ impl State<'_> {
                 return None;
             }
         }
-        let mut cost = penalty;
+        let mut cost = 0;
         for even in &rules.evens {
             let (left, joined) = (model.domain(even.label, from), model.domain(even.label, to));
             if left != joined {

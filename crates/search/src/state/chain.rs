@@ -10,7 +10,7 @@ impl State<'_> {
         if one as usize >= model.nodes || two as usize >= model.nodes || one == two || to == one || to == two {
             return None;
         }
-        if !self.soft && (!self.has_room_instead(first, second, two) || !self.has_room(second, to)) {
+        if !self.has_room_instead(first, second, two) || !self.has_room(second, to) {
             return None;
         }
         let (kind, other_kind) = (model.kind(first), model.kind(second));

@@ -22,7 +22,7 @@ impl State<'_> {
     pub fn shift(&self, replica: u32, to: u32) -> Option<i64> {
         let model = &*self.model;
         let from = self.place[replica as usize];
-        if from as usize >= model.nodes || from == to || (!self.soft && !self.has_room(replica, to)) {
+        if from as usize >= model.nodes || from == to || !self.has_room(replica, to) {
             return None;
         }
         let (kind, service) = (model.kind(replica), model.service(replica));

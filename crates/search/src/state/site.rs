@@ -4,7 +4,7 @@ use crate::model::Model;
 impl State<'_> {
     /// What the node would cost by itself if its use and its sum of fill were changed by so much.
     #[inline]
-    pub(crate) fn site_cost(&self, node: u32, change: impl Fn(usize) -> i64, fill: i64) -> i64 {
+    pub(super) fn site_cost(&self, node: u32, change: impl Fn(usize) -> i64, fill: i64) -> i64 {
         let model = &*self.model;
         let base = node as usize * model.resources;
         let over = &self.over[base..base + model.resources];
@@ -38,7 +38,7 @@ impl State<'_> {
     }
 
     /// The sum of fill that the node has more when it has the one kind and not the other.
-    pub(crate) fn fill_change(&self, node: u32, joins: Option<usize>, leaves: Option<usize>) -> i64 {
+    pub(super) fn fill_change(&self, node: u32, joins: Option<usize>, leaves: Option<usize>) -> i64 {
         let model = &*self.model;
         if !model.fills {
             return 0;
@@ -48,7 +48,7 @@ impl State<'_> {
     }
 
     /// Counts the use of a replica that comes to the node (`sign` 1) or leaves it (−1).
-    pub(crate) fn use_more(&mut self, model: &Model<'_>, replica: u32, node: u32, sign: i64) {
+    pub(super) fn use_more(&mut self, model: &Model<'_>, replica: u32, node: u32, sign: i64) {
         let kind = model.kind(replica);
         let base = node as usize * model.resources;
         let over = &mut self.over[base..base + model.resources];
@@ -77,10 +77,26 @@ impl State<'_> {
 
     /// Whether the node has the room for one replica in the place of another.
     #[inline]
-    pub(crate) fn has_room_instead(&self, joins: u32, leaves: u32, node: u32) -> bool {
+    pub(super) fn has_room_instead(&self, joins: u32, leaves: u32, node: u32) -> bool {
         let model = &*self.model;
         let free = &self.free[node as usize * model.resources..][..model.resources];
         let holds = model.hold(joins, node).iter().zip(model.hold(leaves, node));
         free.iter().zip(holds).all(|(free, (joins, leaves))| free + leaves >= *joins || joins <= leaves)
+    }
+
+    /// Whether the node could hold the replica if it held nothing else.
+    pub(crate) fn could_hold(&self, replica: u32, node: u32) -> bool {
+        let model = &*self.model;
+        let kind = model.kind(replica);
+        let capacity = &model.problem.nodes[node as usize].capacity;
+        model.allows(kind, node) && capacity.iter().zip(model.need(kind)).all(|(capacity, need)| capacity >= need)
+    }
+
+    /// Whether `member` uses less than the replica, but some, of something that the node has too little of for it.
+    pub(crate) fn is_help(&self, member: u32, replica: u32, node: u32) -> bool {
+        let model = &*self.model;
+        let free = &self.free[node as usize * model.resources..][..model.resources];
+        let holds = model.hold(replica, node).iter().zip(model.hold(member, node));
+        free.iter().zip(holds).any(|(free, (wanted, held))| free < wanted && *held > 0 && held < wanted)
     }
 }

@@ -10,7 +10,7 @@ impl State<'_> {
         if one as usize >= model.nodes || two as usize >= model.nodes || one == two {
             return None;
         }
-        if !self.soft && (!self.has_room_instead(first, second, two) || !self.has_room_instead(second, first, one)) {
+        if !self.has_room_instead(first, second, two) || !self.has_room_instead(second, first, one) {
             return None;
         }
         let (kind, other_kind) = (model.kind(first), model.kind(second));
