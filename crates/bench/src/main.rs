@@ -10,6 +10,7 @@ mod machine;
 mod node_kill;
 mod placement;
 mod replica_kill;
+mod roadef;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -80,6 +81,8 @@ enum Figure {
     /// The placement engine alone, in the shapes of Kubernetes' scheduler_perf; without one, 10,000 nodes and 1,000,000
     /// replicas, and then small changes
     Placement(placement::Arguments),
+    /// Better assignments for an instance of ROADEF/EURO 2012, Google's machine reassignment
+    Roadef(roadef::Roadef),
 }
 
 fn main() -> ExitCode {
@@ -107,6 +110,7 @@ fn run(bench: &Bench) -> Result<(), Failure> {
                 Some(shape) => print(common, &placement::measure_shape(arguments, shape)?),
                 None => print(common, &placement::measure_large(arguments)?),
             },
+            Figure::Roadef(roadef) => print(common, &roadef::measure(roadef)?),
         }
     })
 }
