@@ -11,10 +11,13 @@ mod compile;
 mod daemon;
 mod explain;
 mod feed;
+mod fit;
 mod group;
 mod id;
 mod id_map;
+mod improve;
 mod ladder;
+mod lower;
 mod node;
 mod obstacles;
 mod place;
@@ -32,6 +35,7 @@ mod world;
 pub(crate) use column::Column;
 pub(crate) use group::Group;
 pub(crate) use id::{DomainId, LabelId, NodeId, QuotaId, ReplicaKey, ResourceId, ServiceId};
+pub use improve::{Cost, Effort, Improvement, Progress};
 use resource::Resources;
 use settle::Departures;
 pub(crate) use state::State;
@@ -167,6 +171,16 @@ impl Engine {
         self.decided(|state, current, unwanted, departures| report::report(state, current, unwanted, departures))
     }
 
+    /// A better placement than [`Self::solve`] alone would come to, for as long as `effort` lets it look; `progress` is
+    /// told of each that is better than those before. It may move what could stay, where that gains more than it costs.
+    pub fn improve(&mut self, effort: &Effort<'_>, progress: &mut dyn FnMut(&Progress)) -> Improvement {
+        self.decided(|state, current, unwanted, departures| {
+            let gain = improve::improve(state, effort, departures, progress);
+            let Solution { changes, unplaced } = report::report(state, current, unwanted, departures);
+            Improvement { changes, unplaced, before: gain.before, after: gain.after, steps: gain.steps }
+        })
+    }
+
     /// Why `replica` is where it is now, or would be after the solution; `None` if it is not wanted.
     pub fn explain(&mut self, replica: &ReplicaId) -> Option<Explanation> {
         self.decided(|state, _, _, _| {
@@ -186,15 +200,20 @@ impl Engine {
     }
 
     /// What `look` sees in the state once everything is decided; afterwards the state is as it was.
-    fn decided<T>(&mut self, look: impl FnOnce(&mut State, &Placement, &BTreeSet<ReplicaId>, &Departures) -> T) -> T {
+    fn decided<T>(
+        &mut self,
+        look: impl FnOnce(&mut State, &Placement, &BTreeSet<ReplicaId>, &mut Departures) -> T,
+    ) -> T {
         let mut state = self.state.take().unwrap_or_else(|| self.build());
         let mut departures = Departures::new();
         state.begin();
         settle::settle(&mut state, &self.current, &mut departures);
         place::place(&mut state, &mut departures);
-        let seen = look(&mut state, &self.current, &self.unwanted, &departures);
+        fit::fit(&mut state, &mut departures);
+        let settled = departures.is_empty();
+        let seen = look(&mut state, &self.current, &self.unwanted, &mut departures);
         state.take_back();
-        if departures.is_empty() {
+        if settled {
             // Nothing had to leave, so nothing breaks a rule.
             state.agenda.nodes.clear();
             state.agenda.services.clear();

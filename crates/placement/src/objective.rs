@@ -67,8 +67,34 @@ pub struct Moves {
     pub service: u64,
     /// Times the distance of each move.
     pub node: u64,
-    /// How far it is from one node to another; what is not named is no way at all.
-    pub distance: Option<Arc<BTreeMap<Name, BTreeMap<Name, u64>>>>,
+    /// How far it is from one node to another.
+    pub distance: Option<Arc<Distances>>,
+}
+
+/// How far it is from node to node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distances {
+    nodes: BTreeMap<Name, usize>,
+    /// From each node to each, row by row.
+    ways: Vec<u32>,
+}
+
+impl Distances {
+    /// The `ways` from each of `nodes` to each, row by row; `None` if there are not as many as that.
+    pub fn new(nodes: impl IntoIterator<Item = Name>, ways: Vec<u32>) -> Option<Self> {
+        let nodes: BTreeMap<Name, usize> = nodes.into_iter().zip(0..).collect();
+        (nodes.len() * nodes.len() == ways.len()).then_some(Self { nodes, ways })
+    }
+
+    /// The ways from each of `nodes` to each, row by row; what is not known is no way at all.
+    pub(crate) fn between(&self, nodes: &[&Name]) -> Box<[i64]> {
+        let known: Vec<Option<usize>> = nodes.iter().map(|name| self.nodes.get(*name).copied()).collect();
+        let way = |from: Option<usize>, to: Option<usize>| match (from, to) {
+            (Some(from), Some(to)) => i64::from(self.ways[from * self.nodes.len() + to]),
+            _ => 0,
+        };
+        known.iter().flat_map(|from| known.iter().map(move |to| way(*from, *to))).collect()
+    }
 }
 
 impl Default for Moves {

@@ -76,6 +76,11 @@ pub(crate) trait Hard: Send + Sync {
         false
     }
 
+    /// Whether nothing but what the node is declared to be makes a difference.
+    fn is_static(&self) -> bool {
+        false
+    }
+
     /// Has what it needs kept at hand while its group is placed.
     fn prepare(&self, _state: &mut State) {}
 

@@ -18,13 +18,17 @@ fn main() {
     let mut it = text.split_whitespace().map(|n| n.parse::<i64>().unwrap());
     let mut n = || it.next().unwrap();
     let r = n() as usize;
-    let resources = (0..r).map(|_| Resource { transient: n() == 1, load_weight: n() }).collect();
+    let resources = (0..r).map(|_| Resource { transient: n() == 1, load_weight: n(), fills: false }).collect();
     let m = n() as usize;
     let (mut nb, mut loc, mut nodes, mut dist) = (vec![], vec![], vec![], vec![]);
     for _ in 0..m {
         nb.push(n() as u32);
         loc.push(n() as u32);
-        nodes.push(Node { capacity: (0..r).map(|_| n()).collect(), comfort: (0..r).map(|_| n()).collect() });
+        nodes.push(Node {
+            capacity: (0..r).map(|_| n()).collect(),
+            comfort: (0..r).map(|_| n()).collect(),
+            size: 1_000_000,
+        });
         dist.extend((0..m).map(|_| n()));
     }
     let label = |d: Vec<u32>| Label { domains: d.iter().max().unwrap() + 1, domain_of: d };
@@ -64,8 +68,16 @@ fn main() {
     let check = State::new(&problem, &out.assignment).unwrap();
     assert!(check.is_valid());
     assert_eq!(check.cost(), out.cost);
-    if std::env::var("DUMP").is_ok() { dump(&problem, &out.assignment); }
-    println!("{name} {} -> {} steps {} {:.1}s", before.amount, out.cost.amount, out.steps, began.elapsed().as_secs_f64());
+    if std::env::var("DUMP").is_ok() {
+        dump(&problem, &out.assignment);
+    }
+    println!(
+        "{name} {} -> {} steps {} {:.1}s",
+        before.amount,
+        out.cost.amount,
+        out.steps,
+        began.elapsed().as_secs_f64()
+    );
 }
 #[allow(dead_code)]
 pub fn dump(problem: &Problem, layout: &[Option<u32>]) {
@@ -79,7 +91,16 @@ pub fn dump(problem: &Problem, layout: &[Option<u32>]) {
             let use_: i64 = big.iter().sum();
             let over = use_ - node.comfort[x];
             if over > 0 {
-                rows.push((over * 10, n, x, node.capacity[x], node.comfort[x], use_, big[..big.len().min(4)].to_vec(), mem.len()));
+                rows.push((
+                    over * 10,
+                    n,
+                    x,
+                    node.capacity[x],
+                    node.comfort[x],
+                    use_,
+                    big[..big.len().min(4)].to_vec(),
+                    mem.len(),
+                ));
             }
         }
     }

@@ -57,6 +57,9 @@ impl Problem {
             length(node.comfort.len(), self.resources.len(), "comforts", place)?;
             node.capacity.iter().try_for_each(|capacity| not_negative(*capacity, "capacity", place))?;
             node.comfort.iter().try_for_each(|comfort| not_negative(*comfort, "comfort", place))?;
+            if !(0..=1_000_000).contains(&node.size) {
+                return refuse(format!("{} has size {}; it must be from 0 to 1000000", place(), node.size));
+            }
         }
         let moves = || "the cost of moves".to_owned();
         for weight in [self.moves.replica, self.moves.service, self.moves.node] {

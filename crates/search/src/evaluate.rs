@@ -85,12 +85,17 @@ impl View<'_> {
                 cost += balance.weight * (balance.target * free(balance.of) - free(balance.against)).max(0);
             }
             let share = |using: &[i64]| {
-                let shares = using.iter().zip(&node.capacity).filter(|(_, capacity)| **capacity > 0);
-                shares.map(|(using, capacity)| i128::from(*using) * 1_000_000 / i128::from(*capacity)).max().unwrap_or(0)
+                let amounts = using.iter().zip(&node.capacity).zip(&self.problem.resources);
+                let shares = amounts.filter(|((_, capacity), resource)| **capacity > 0 && resource.fills);
+                shares
+                    .map(|((using, capacity), _)| i128::from(*using) * 1_000_000 / i128::from(*capacity))
+                    .max()
+                    .unwrap_or(0)
             };
             let fills = self.placed().filter(|(_, on)| *on == number).map(|(replica, _)| self.kind(replica));
             let fills: i128 = fills.map(|kind| i128::from(kind.fill) * share(&kind.need)).sum();
             let fill = i128::from(self.problem.fill_scale) * share(&used) * fills / 1_000_000_000_000;
+            let fill = fill * i128::from(node.size) / 1_000_000;
             cost += fill as i64;
         }
         cost

@@ -26,9 +26,9 @@ pub struct Problem {
     pub moves: Moves,
     /// What a node costs that is used in full by replicas with [`Kind::fill`] 1; earns, with −1.
     ///
-    /// The share of a node is the greatest of use / capacity over the resources that it has, in millionths, rounded
+    /// The share of a node is the greatest of use / capacity over the resources that fill it, in millionths, rounded
     /// down. A node costs `fill_scale` × its share × the sum over its replicas of fill × the share of that replica
-    /// alone / 10^12, rounded toward zero.
+    /// alone / 10^12, and of that its size, each rounded toward zero.
     pub fill_scale: i64,
 }
 
@@ -39,6 +39,8 @@ pub struct Resource {
     pub transient: bool,
     /// What each unit costs that is used above a node's comfort.
     pub load_weight: i64,
+    /// Whether its use makes a node full; see [`Problem::fill_scale`].
+    pub fills: bool,
 }
 
 /// A place for replicas.
@@ -48,6 +50,8 @@ pub struct Node {
     pub capacity: Box<[i64]>,
     /// How much of each can be used at no cost.
     pub comfort: Box<[i64]>,
+    /// How large it is, in millionths of the largest: what its fullness costs is so much less.
+    pub size: i64,
 }
 
 /// Costs `weight` × max(0, `target` × free(`of`) − free(`against`)) on every node.

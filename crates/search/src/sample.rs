@@ -40,12 +40,13 @@ pub(crate) fn draws() -> impl Strategy<Value = Draw> {
 /// A small problem with any of all features.
 pub(crate) fn problem(draw: &mut Draw) -> Problem {
     let resources: Vec<Resource> = (0..1 + draw.below(3))
-        .map(|_| Resource { transient: draw.one_in(3), load_weight: draw.number(4) })
+        .map(|_| Resource { transient: draw.one_in(3), load_weight: draw.number(4), fills: !draw.one_in(4) })
         .collect();
     let nodes: Vec<Node> = (0..2 + draw.below(5))
         .map(|_| Node {
             capacity: resources.iter().map(|_| 20 - draw.number(20)).collect(),
             comfort: resources.iter().map(|_| draw.number(12)).collect(),
+            size: 1_000_000 / (1 + draw.number(3)),
         })
         .collect();
     let labels: Vec<Label> = (0..1 + draw.below(3)).map(|_| label(draw, nodes.len())).collect();

@@ -123,6 +123,10 @@ impl Columns {
         id
     }
 
+    pub(crate) fn find(&self, label: &str) -> Option<LabelId> {
+        self.by_label.get(label).copied()
+    }
+
     pub(crate) fn get(&self, label: LabelId) -> &Column {
         &self.columns[label.at()]
     }

@@ -66,6 +66,41 @@ impl Group {
         self.hard.iter().all(|rule| rule.admits(state, node))
     }
 
+    /// Whether `node` takes replicas and has all that one of the group must find, whatever else is there.
+    pub(crate) fn is_static(&self, state: &State, node: NodeId) -> bool {
+        state.world.is_open(node) && self.hard.iter().all(|rule| !rule.is_static() || rule.admits(state, node))
+    }
+
+    /// Whether it is only what else is there that keeps a replica from being anywhere.
+    pub(crate) fn is_to_be_fitted(&self, state: &State, index: u32) -> bool {
+        let within = |node: &NodeId| self.need.iter().zip(state.world.limits(*node)).all(|(need, limit)| need <= limit);
+        !self.demand.ties.contains_key(&index)
+            && self.quota_left(state) > 0
+            && state.world.open().iter().any(|node| within(node) && self.is_static(state, *node))
+    }
+
+    /// How many more its quota allows.
+    pub(crate) fn quota_left(&self, state: &State) -> u64 {
+        let Some(quota) = self.quota else { return u64::MAX };
+        let (limits, used) = (&state.world.quotas[quota.at()], state.used(quota));
+        let replicas = limits.replicas.map_or(u64::MAX, |most| u64::from(most).saturating_sub(used.replicas));
+        let amounts = limits.amounts.iter().zip(&used.amounts).zip(&self.need);
+        let left = amounts.filter_map(|((most, used), need)| {
+            let left = i128::from((*most)?) - used;
+            (*need > 0).then(|| u64::try_from(left / i128::from(*need)).unwrap_or(0))
+        });
+        left.fold(replicas, u64::min)
+    }
+
+    /// The sign of [`Self::weight_on`].
+    pub(crate) fn fill_sign(&self) -> i64 {
+        match self.demand.rules.layout {
+            Layout::Balanced => 1,
+            Layout::Packed => -1,
+            Layout::Any => 0,
+        }
+    }
+
     /// The nodes that take replicas and that every hard rule lets one more onto, by name; of rules that may yet change
     /// their mind in the course of placing alike replicas, only if they are `final_word`.
     pub(crate) fn candidates(&self, state: &State, final_word: bool) -> Vec<NodeId> {
@@ -104,10 +139,9 @@ impl Group {
 
     /// What one of its replicas makes of a full node: its share, if it should be levelled; less than 0, if packed.
     pub(crate) fn weight_on(&self, world: &World, node: NodeId) -> i64 {
-        match self.demand.rules.layout {
-            Layout::Balanced => self.share_of(world, node),
-            Layout::Packed => -self.share_of(world, node),
-            Layout::Any => 0,
+        match self.fill_sign() {
+            0 => 0,
+            sign => sign * self.share_of(world, node),
         }
     }
 

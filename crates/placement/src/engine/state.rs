@@ -161,7 +161,7 @@ impl State {
     }
 
     /// The domains of `label` that have a node which `rules` admit and which keeps replicas.
-    fn eligible(&self, label: LabelId, rules: &Rules) -> Vec<bool> {
+    pub(crate) fn eligible(&self, label: LabelId, rules: &Rules) -> Vec<bool> {
         let column = self.world.column(label);
         let mut eligible = vec![false; column.len()];
         for node in self.world.order() {

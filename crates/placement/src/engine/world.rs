@@ -20,12 +20,14 @@ pub(crate) struct World {
     tainted: Vec<bool>,
     /// What replicas may use of each node, resource by resource.
     limits: Vec<i64>,
+    /// A millionth part of that, inverted; 0 if there is none.
+    scales: Vec<f64>,
     /// What each node has.
     whole: Vec<i64>,
-    /// A millionth part of what each node has, inverted; 0 if it has none.
-    scales: Vec<f64>,
     /// What each node keeps in reserve.
     reserves: Vec<i64>,
+    /// The most that replicas may use of any node.
+    largest: Vec<i64>,
     /// What replicas may use of all nodes together.
     totals: Vec<i128>,
     /// The nodes that are there, by name.
@@ -36,7 +38,7 @@ pub(crate) struct World {
     open: Vec<NodeId>,
     /// Whether the order, or what is open, may be outdated.
     stale: bool,
-    /// How often nodes have come or gone.
+    /// How often nodes have come or gone, or the largest has.
     generation: u64,
     node_by_name: HashMap<Name, NodeId>,
     pub(crate) columns: Columns,
@@ -81,6 +83,7 @@ impl World {
             soft: named(&|name| objective.soft_reserve.contains_key(name)),
             quotas: quotas.iter().map(|(name, quota)| Limits::new(name, quota, &resources)).collect(),
             totals: vec![0; resources.len()],
+            largest: vec![0; resources.len()],
             resources,
             nodes: Vec::new(),
             acceptances: Vec::new(),
@@ -140,7 +143,8 @@ impl World {
             self.totals[at] -= i128::from(self.limits[to]);
             self.limits[to] = if self.soft[at] { whole[at] } else { (whole[at] - reserve[at]).max(0) };
             self.totals[at] += i128::from(self.limits[to]);
-            let scale = if whole[at] == 0 { 0.0 } else { 1e6 / whole[at] as f64 };
+            let limit = self.limits[to];
+            let scale = if limit == 0 { 0.0 } else { 1e6 / limit as f64 };
             self.stale |= scale != self.scales[to];
             self.scales[to] = scale;
         }
@@ -170,6 +174,11 @@ impl World {
         for (rank, id) in self.order.iter().enumerate() {
             self.ranks[id.at()] = rank as u32;
         }
+        let size = self.resources.len();
+        let most = |at: usize| self.order.iter().map(|node| self.limits[node.at() * size + at]).max().unwrap_or(0);
+        let largest: Vec<i64> = (0..size).map(most).collect();
+        self.generation += u64::from(largest != self.largest);
+        self.largest = largest;
         let open = self.order.iter().copied().filter(|id| self.acceptances[id.at()] == Acceptance::Ready);
         self.open = open.collect();
     }
@@ -241,7 +250,7 @@ impl World {
         self.part(&self.reserves, node)
     }
 
-    /// What turns an amount into millionths of what `node` has.
+    /// What turns an amount into millionths of what replicas may use of `node`.
     pub(crate) fn scales(&self, node: NodeId) -> &[f64] {
         self.part(&self.scales, node)
     }
@@ -274,6 +283,13 @@ impl World {
     /// Whether `node` takes replicas.
     pub(crate) fn is_open(&self, node: NodeId) -> bool {
         self.acceptances[node.at()] == Acceptance::Ready
+    }
+
+    /// How large `node` is, in millionths of the largest: of CPU and memory, by what it has the smaller part of.
+    pub(crate) fn size(&self, node: NodeId) -> i64 {
+        let parts = self.limits(node).iter().zip(&self.largest).take(2).filter(|(_, largest)| **largest > 0);
+        let parts = parts.map(|(limit, largest)| (*limit as f64 * 1e6 / *largest as f64) as i64);
+        parts.min().unwrap_or(1_000_000)
     }
 
     /// Whether `node` has any taint.

@@ -108,14 +108,15 @@ mod tests {
         ");
         fleet.add_service("batch", [demand(3)]);
         assert_snapshot!(solved(&fleet), @"
-        batch/1 → n2: new replica
-        batch/2 → n3: new replica
-        db/0 nowhere:
-          keep from batch by zone excludes 3 (n1 n2 n3): drop keep_from batch
+        batch/1 → n1: new replica
+        batch/2 → n2: new replica
+        db/0 → n3: new replica
         db/1 nowhere:
-          keep from batch by zone excludes 3 (n1 n2 n3): drop keep_from batch
+          keep from batch by zone excludes 2 (n1 n2): drop keep_from batch
+          keep from db by node excludes 1 (n3): drop keep_from db, or add a node like n3
         db/2 nowhere:
-          keep from batch by zone excludes 3 (n1 n2 n3): drop keep_from batch
+          keep from batch by zone excludes 2 (n1 n2): drop keep_from batch
+          keep from db by node excludes 1 (n3): drop keep_from db, or add a node like n3
         ");
     }
 }

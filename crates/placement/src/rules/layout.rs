@@ -6,8 +6,9 @@ use crate::engine::{Group, NodeId, State, World};
 /// Soft: the emptier the node, the better, or the fuller if the service is to be packed.
 ///
 /// A node's fullness is the share in use of what it has least of. Every replica costs its own share of the node times
-/// the node's fullness (gains it, if packed), which comes to less than one point for a whole node: so it only decides
-/// between nodes that are alike to all other rules.
+/// the node's fullness (gains it, if packed), and of that what the node's size is of the largest, so that large and small
+/// nodes fill alike. For a whole node it comes to less than one point: it only decides between nodes that are alike to
+/// all other rules.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Fill {
     layout: Layout,
@@ -47,7 +48,8 @@ impl Soft for Fill {
         let (before, after, own) = self.shares(state, node);
         let weight = if self.layout == Layout::Packed { -own } else { own };
         let fill = state.fill(node);
-        cost(before, fill) - cost(after, fill + weight)
+        let size = state.world.size(node);
+        cost(before, fill, size) - cost(after, fill + weight, size)
     }
 
     fn most(&self, _state: &State) -> Option<i64> {
@@ -65,11 +67,11 @@ impl Soft for Fill {
 }
 
 /// Of what is over-committed no more is counted than fits 64 bits.
-const MOST: i64 = 1 << 30;
+const MOST: i64 = 1 << 26;
 
-/// What a node costs that is so full, with replicas that make so much of it; both in millionths.
-fn cost(full: i64, fill: i64) -> i64 {
-    full.min(MOST) * fill.clamp(-MOST, MOST) / 1000
+/// What a node costs that is so full, with replicas that make so much of it, and so large; all in millionths.
+fn cost(full: i64, fill: i64, size: i64) -> i64 {
+    full.min(MOST) * fill.clamp(-MOST, MOST) / 1000 * size / 1_000_000
 }
 
 #[cfg(test)]

@@ -125,6 +125,10 @@ impl Hard for Require {
         Some(self.id)
     }
 
+    fn is_static(&self) -> bool {
+        true
+    }
+
     fn departure(&self, state: &State, node: NodeId) -> String {
         format!("{} no longer has {}", state.world.name(node), self.wanted())
     }

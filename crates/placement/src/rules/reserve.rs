@@ -62,7 +62,7 @@ mod tests {
             fleet.host(node).reserve.cpu = Cpu::from_millis(3500);
         }
         fleet.add_service("web", [demand(12)]);
-        assert_eq!(counts(&fleet), [2, 2, 8]);
+        assert_eq!(counts(&fleet), [1, 1, 10]);
         fleet.objective.soft_reserve.insert("cpu".into(), Weight { factor: 1_000_000, shift: 0 });
         fleet.add_service("web", [demand(22)]);
         assert_eq!(counts(&fleet), [3, 3, 16]);

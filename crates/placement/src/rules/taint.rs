@@ -32,6 +32,10 @@ impl Hard for Taint {
         !state.world.is_tainted(node) || self.obstacles(state, node).next().is_none()
     }
 
+    fn is_static(&self) -> bool {
+        true
+    }
+
     fn departure(&self, state: &State, node: NodeId) -> String {
         format!("{} is reserved for what tolerates {}", state.world.name(node), self.named(state, node))
     }

@@ -34,7 +34,8 @@ impl State<'_> {
         let comfort = &model.problem.nodes[node as usize].comfort;
         let over = &self.over[node as usize * model.resources..];
         let share = model.share(node, |r| over[r] + comfort[r] + change(r));
-        (i128::from(model.problem.fill_scale) * i128::from(share) * fill / 1_000_000_000_000) as i64
+        let whole = i128::from(model.problem.fill_scale) * i128::from(share) * fill / 1_000_000_000_000;
+        (whole * i128::from(model.problem.nodes[node as usize].size) / 1_000_000) as i64
     }
 
     /// The sum of fill that the node has more when it has the one kind and not the other.

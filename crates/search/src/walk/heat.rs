@@ -42,7 +42,14 @@ pub(super) struct Heat {
 impl Heat {
     pub(super) fn new(movable: usize) -> Self {
         let first = FIRST * movable as u64;
-        Self { now: 0.0, top: 0.0, cycle: 0, movable: movable as f64, round: (first / 20, first), expected: f64::INFINITY }
+        Self {
+            now: 0.0,
+            top: 0.0,
+            cycle: 0,
+            movable: movable as f64,
+            round: (first / 20, first),
+            expected: f64::INFINITY,
+        }
     }
 
     /// The heat now.
