@@ -41,6 +41,9 @@ use settle::Departures;
 pub(crate) use state::State;
 pub(crate) use world::World;
 
+/// How often room is looked for by moving what is placed.
+const ROUNDS: usize = 4;
+
 /// Decides where replicas run.
 ///
 /// A replica stays where it is as long as it breaks no hard rule there, even if another node would now be better.
@@ -209,7 +212,13 @@ impl Engine {
         state.begin();
         settle::settle(&mut state, &self.current, &mut departures);
         place::place(&mut state, &mut departures);
-        fit::fit(&mut state, &mut departures);
+        for _ in 0..ROUNDS {
+            if !fit::fit(&mut state, &mut departures) {
+                break;
+            }
+            // What was moved may have left room for more.
+            place::place(&mut state, &mut departures);
+        }
         let settled = departures.is_empty();
         let seen = look(&mut state, &self.current, &self.unwanted, &mut departures);
         state.take_back();

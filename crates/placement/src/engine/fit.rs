@@ -7,8 +7,8 @@ use super::lower::{Purpose, lower};
 use super::settle::Departures;
 use super::state::State;
 
-/// How many changes are considered to find room where none was found at once.
-const STEPS: u64 = 200_000;
+/// How many changes are considered for each replica and node, to find room where none was found at once.
+const STEPS: u64 = 200;
 
 /// Where there is more than this, what found no room has to wait for some: a search would take longer than a decision
 /// may.
@@ -16,23 +16,28 @@ const MOST_REPLICAS: usize = 5_000;
 const MOST_NODES: usize = 500;
 
 /// Places what is nowhere because of what else is where, by moving that; what runs is moved as little as can be.
-pub(super) fn fit(state: &mut State, departures: &mut Departures) {
+/// Says whether anything was.
+pub(super) fn fit(state: &mut State, departures: &mut Departures) -> bool {
     let services = state.world.services.iter();
     let replicas: usize = services.map(|service| service.replicas.len()).sum();
     if replicas > MOST_REPLICAS || state.world.order().len() > MOST_NODES || !any_to_be_fitted(state, departures) {
-        return;
+        return false;
     }
-    let Some(lowered) = lower(state, Purpose::Fit) else { return };
-    let Ok(start) = search::State::new(&lowered.problem, &lowered.layout).map(|start| start.cost()) else { return };
+    let Some(lowered) = lower(state, Purpose::Fit) else { return false };
+    let Ok(start) = search::State::new(&lowered.problem, &lowered.layout).map(|start| start.cost()) else {
+        return false;
+    };
     if start.unplaced == 0 {
-        return;
+        return false;
     }
-    let effort = search::Effort { seed: 0, threads: 1, steps: Some(STEPS), stop: &|| false, spent: None };
-    let Ok(found) = search::improve(&lowered.problem, &lowered.layout, &effort, &mut |_| ()) else { return };
-    if found.cost.unplaced < start.unplaced {
-        let layout = first_come(&lowered.problem, found.assignment);
-        carry_out(state, &lowered, &layout, departures, "makes room for others");
+    let steps = STEPS * (lowered.replicas.len() + lowered.nodes.len()) as u64;
+    let effort = search::Effort { seed: 0, threads: 1, steps: Some(steps), stop: &|| false, spent: None };
+    let Ok(found) = search::improve(&lowered.problem, &lowered.layout, &effort, &mut |_| ()) else { return false };
+    if found.cost.unplaced >= start.unplaced {
+        return false;
     }
+    let layout = first_come(&lowered.problem, found.assignment);
+    carry_out(state, &lowered, &layout, departures, "makes room for others")
 }
 
 /// `layout` with the places of new replicas that are alike given to those with the lowest indexes.
