@@ -5,6 +5,7 @@ use icefield_spec::{Name, Quota};
 
 use crate::{Assignment, Change, ChangeKind, Demand, Explanation, Host, Objective, Placement, ReplicaId, Solution};
 
+mod backtrack;
 mod branch;
 mod column;
 mod compile;

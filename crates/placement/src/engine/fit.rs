@@ -1,7 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use icefield_search as search;
 
+use super::backtrack;
+use super::id::{ReplicaKey, ServiceId};
 use super::improve::carry_out;
 use super::lower::{Purpose, lower};
 use super::settle::Departures;
@@ -15,21 +17,26 @@ const STEPS: u64 = 200;
 const MOST_REPLICAS: usize = 5_000;
 const MOST_NODES: usize = 500;
 
-/// Places what is nowhere because of what else is where, by moving that; what runs is moved as little as can be.
-/// Says whether anything was.
+/// Why something that runs is moved for it.
+const REASON: &str = "makes room for others";
+
+/// Places what is nowhere because of what else is where, by moving that; what runs is moved as little as can be. Says
+/// whether anything was.
 pub(super) fn fit(state: &mut State, departures: &mut Departures) -> bool {
     let services = state.world.services.iter();
     let replicas: usize = services.map(|service| service.replicas.len()).sum();
-    if replicas > MOST_REPLICAS || state.world.order().len() > MOST_NODES || !any_to_be_fitted(state, departures) {
+    if replicas > MOST_REPLICAS || state.world.order().len() > MOST_NODES {
         return false;
     }
+    let missing = to_be_fitted(state, departures);
+    !missing.is_empty() && (search_for_room(state, departures) || try_all(state, &missing, departures))
+}
+
+fn search_for_room(state: &mut State, departures: &mut Departures) -> bool {
     let Some(lowered) = lower(state, Purpose::Fit) else { return false };
     let Ok(start) = search::State::new(&lowered.problem, &lowered.layout).map(|start| start.cost()) else {
         return false;
     };
-    if start.unplaced == 0 {
-        return false;
-    }
     let steps = STEPS * (lowered.replicas.len() + lowered.nodes.len()) as u64;
     let effort = search::Effort { seed: 0, threads: 1, steps: Some(steps), stop: &|| false, spent: None };
     let Ok(found) = search::improve(&lowered.problem, &lowered.layout, &effort, &mut |_| ()) else { return false };
@@ -37,7 +44,40 @@ pub(super) fn fit(state: &mut State, departures: &mut Departures) -> bool {
         return false;
     }
     let layout = first_come(&lowered.problem, found.assignment);
-    carry_out(state, &lowered, &layout, departures, "makes room for others")
+    carry_out(state, &lowered, &layout, departures, REASON)
+}
+
+/// First with what is placed only now, then with what runs too.
+fn try_all(state: &mut State, missing: &[ReplicaKey], departures: &mut Departures) -> bool {
+    let (mut new, mut running) = (Vec::new(), Vec::new());
+    for service in (0..state.world.services.len()).map(ServiceId::new) {
+        for replica in state.world.service(service).replicas.iter().filter(|replica| replica.spot.is_some()) {
+            let key = ReplicaKey { service, index: replica.index };
+            let tied = state.world.group_of(key).is_none_or(|group| group.demand.ties.contains_key(&key.index));
+            match replica.home {
+                _ if tied => {}
+                None => new.push(key),
+                Some(_) => running.push(key),
+            }
+        }
+    }
+    if backtrack::place_all(state, missing, &new) {
+        return true;
+    }
+    if running.is_empty() {
+        return false;
+    }
+    let before: Vec<_> = running.iter().map(|key| (*key, state.spot(*key).map(|spot| spot.node))).collect();
+    new.extend(running);
+    if !backtrack::place_all(state, missing, &new) {
+        return false;
+    }
+    for (key, node) in before {
+        if state.spot(key).map(|spot| spot.node) != node {
+            departures.entry(key).or_insert_with(|| REASON.to_owned());
+        }
+    }
+    true
 }
 
 /// `layout` with the places of new replicas that are alike given to those with the lowest indexes.
@@ -57,10 +97,13 @@ fn first_come(problem: &search::Problem, mut layout: Vec<Option<u32>>) -> Vec<Op
     layout
 }
 
-fn any_to_be_fitted(state: &State, departures: &Departures) -> bool {
+/// What is nowhere only because of what else is where.
+fn to_be_fitted(state: &State, departures: &Departures) -> Vec<ReplicaKey> {
     let nowhere = state.agenda.homeless.iter().chain(departures.keys()).filter(|key| state.spot(**key).is_none());
-    nowhere.into_iter().any(|key| {
+    let nowhere: BTreeSet<ReplicaKey> = nowhere.copied().collect();
+    let to_be_fitted = nowhere.into_iter().filter(|key| {
         let group = state.world.group_of(*key);
         group.is_some_and(|group| group.is_to_be_fitted(state, key.index))
-    })
+    });
+    to_be_fitted.collect()
 }
