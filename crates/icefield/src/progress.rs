@@ -104,6 +104,9 @@ mod tests {
         let service = ServiceStatus {
             name: "web".parse().unwrap(),
             revision,
+            daemon: false,
+            namespace: None,
+            priority: 0,
             desired: 2,
             running: healthy,
             healthy,

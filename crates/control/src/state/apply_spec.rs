@@ -68,6 +68,9 @@ impl State {
         }
         let known: BTreeSet<Name> = self.services.keys().cloned().collect();
         self.forget_units(&known);
+        self.tie_placed();
+        let tied = self.ties.services().cloned().collect();
+        self.release_ties(&tied, &mut telling);
         telling
     }
 }
