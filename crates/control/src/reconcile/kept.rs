@@ -155,18 +155,10 @@ impl Kept {
     }
 
     /// Tells of every service whose demands may have changed; `before` is the spec before, if there is a new one.
-    fn tell_services(
-        &mut self,
-        state: &State,
-        before: Option<&Spec>,
-        spec: &Spec,
-        rehosted: bool,
-        moved: &Moved<'_>,
-    ) {
+    fn tell_services(&mut self, state: &State, before: Option<&Spec>, spec: &Spec, rehosted: bool, moved: &Moved<'_>) {
         let demands = Demands::of(spec);
         let all = std::mem::replace(&mut self.demands, demands) != demands;
-        let gone: Vec<Name> =
-            self.services.keys().filter(|name| !spec.services.contains_key(*name)).cloned().collect();
+        let gone: Vec<Name> = self.services.keys().filter(|name| !spec.services.contains_key(*name)).cloned().collect();
         for name in gone {
             self.engine.set_service(name.clone(), Vec::new());
             self.services.remove(&name);

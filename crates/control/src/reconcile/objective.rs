@@ -112,8 +112,7 @@ mod tests {
         }
         let balance = objective(&spec).balance;
         assert_eq!(balance.len(), 4, "nothing is needed with the last");
-        for (rule, (unit, expected)) in
-            balance.iter().zip([(1_000, 5.0), (1 << 30, 2.0), (1, 10_000.0), (1, 10_000.0)])
+        for (rule, (unit, expected)) in balance.iter().zip([(1_000, 5.0), (1 << 30, 2.0), (1, 10_000.0), (1, 10_000.0)])
         {
             assert_eq!(rule.ratio, unit);
             let cost = points(rule.weight, rule.target) * unit as f64;

@@ -117,8 +117,7 @@ impl State {
         }
         // A rollout may still go back to a unit that has them.
         let mut units = self.services.get(&replica.service).into_iter().flat_map(|record| record.units.values());
-        let has_volumes =
-            !service.unit.volumes.is_empty() || units.any(|planned| !planned.unit.volumes.is_empty());
+        let has_volumes = !service.unit.volumes.is_empty() || units.any(|planned| !planned.unit.volumes.is_empty());
         (!has_volumes).then(|| "the service has no volumes any more".into())
     }
 }
