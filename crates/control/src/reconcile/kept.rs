@@ -189,3 +189,120 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use icefield_api::NodeAction;
+    use icefield_spec::{Quota, Service, Volume};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Command;
+    use crate::reconcile::solve;
+    use crate::state::RolloutStep;
+    use crate::state::sample::{Sample, name, service, spec};
+
+    /// Something that changes what placement is decided from.
+    #[derive(Debug, Clone)]
+    enum Happening {
+        Apply { nodes: usize, web: (usize, u32), log: bool, db: u32, quota: Option<u32> },
+        Register { node: usize, address: bool },
+        Lease { node: usize, lost: bool },
+        Node { node: usize, action: NodeAction },
+        Advance { index: u32 },
+        Finish,
+        Fail,
+        Follow,
+        Note,
+    }
+
+    const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
+    const VERSIONS: [&str; 3] = ["a", "b", "c"];
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        use NodeAction::{Cordon, Drain, Uncordon};
+        let (node, quota) = (0..NODES.len(), prop::option::of(0..4_u32));
+        let action = prop::sample::select(vec![Cordon, Drain, Uncordon]);
+        prop_oneof![
+            3 => (0..=NODES.len(), (0..VERSIONS.len(), 0..6_u32), any::<bool>(), 0..3_u32, quota)
+                .prop_map(|(nodes, web, log, db, quota)| Happening::Apply { nodes, web, log, db, quota }),
+            2 => (node.clone(), any::<bool>()).prop_map(|(node, address)| Happening::Register { node, address }),
+            2 => (node.clone(), any::<bool>()).prop_map(|(node, lost)| Happening::Lease { node, lost }),
+            1 => (node, action).prop_map(|(node, action)| Happening::Node { node, action }),
+            2 => (0..6_u32).prop_map(|index| Happening::Advance { index }),
+            1 => Just(Happening::Finish),
+            1 => Just(Happening::Fail),
+            6 => Just(Happening::Follow),
+            1 => Just(Happening::Note),
+        ]
+    }
+
+    fn declared(nodes: usize, web: (usize, u32), log: bool, db: u32, quota: Option<u32>) -> Spec {
+        let mut spec = spec(&NODES[..nodes], &[("web", VERSIONS[web.0], web.1)]);
+        spec.services.get_mut("web").unwrap().namespace = Some(name("shop"));
+        if let Some(replicas) = quota {
+            spec.namespaces.insert(name("shop"), Quota { replicas: Some(replicas), ..Quota::default() });
+        }
+        if log {
+            spec.services.insert(name("log"), Service { daemon: true, ..service("a", 0) });
+        }
+        let mut store = service("a", db);
+        store.unit.volumes.insert(name("data"), Volume::default());
+        spec.services.insert(name("db"), store);
+        spec
+    }
+
+    fn happen(sample: &mut Sample, happening: &Happening) {
+        let target = sample.state.services.get("web").map(|record| record.target);
+        let rollout = |step| Some(Command::Rollout { at: 1, service: name("web"), to: target?, step });
+        let command = match happening {
+            Happening::Apply { nodes, web, log, db, quota } => {
+                let spec = Box::new(declared(*nodes, *web, *log, *db, *quota));
+                Some(Command::Apply { at: 1, spec })
+            }
+            Happening::Register { node, address } => {
+                sample.register(NODES[*node], if *address { "10.0.0.1" } else { "10.0.0.2" });
+                None
+            }
+            Happening::Lease { node, lost } => {
+                Some(Command::Lease { at: 1, node: name(NODES[*node]), lost: *lost, reason: String::new() })
+            }
+            Happening::Node { node, action } => {
+                Some(Command::Node { at: 1, node: name(NODES[*node]), action: *action })
+            }
+            Happening::Advance { index } => rollout(RolloutStep::Advance { indexes: vec![*index] }),
+            Happening::Finish => rollout(RolloutStep::Finish),
+            Happening::Fail => rollout(RolloutStep::Fail { reason: "it crashed".into() }),
+            Happening::Follow => {
+                let (seen, changes) = (sample.state.version, solve(&sample.state, Joining::Absent).changes);
+                Some(Command::Place { at: 1, seen, changes })
+            }
+            Happening::Note => Some(Command::Note { at: 1, notes: Vec::new() }),
+        };
+        if let Some(command) = command {
+            sample.command(command);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+        /// Both when it is told of every single change and when it is told of several at once.
+        #[test]
+        fn decides_as_one_that_is_made_afresh(happenings in prop::collection::vec((happening(), any::<bool>()), 1..50)) {
+            let (mut sample, mut each, mut some) = (Sample::default(), Kept::default(), Kept::default());
+            for (happening, told) in &happenings {
+                happen(&mut sample, happening);
+                if sample.state.spec.is_none() {
+                    continue;
+                }
+                let afresh = solve(&sample.state, Joining::Absent);
+                prop_assert_eq!(&each.solve(&sample.state), &afresh);
+                if *told {
+                    prop_assert_eq!(&some.solve(&sample.state), &afresh);
+                }
+                prop_assert_eq!(each.wanted(), &Wanted::new(&sample.state));
+            }
+        }
+    }
+}

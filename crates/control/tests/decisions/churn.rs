@@ -1,15 +1,18 @@
 //! Anything that can happen, in any order: once it stops, the cluster comes to rest where it should.
 
+use icefield_api::NodeAction;
+use icefield_control::Command;
 use proptest::prelude::*;
 
-use crate::declare::{name, service, spec};
+use crate::declare::{daemon, name, service, spec};
 use crate::world::World;
 
 const NODES: u32 = 4;
 
 #[derive(Debug, Clone)]
 enum Happening {
-    Apply { version: u8, replicas: u32, other: bool },
+    Apply { version: u8, replicas: u32, other: bool, nodes: u32 },
+    Wish { node: u32, action: NodeAction },
     LosePower(u32),
     GainPower(u32),
     CutOff(u32),
@@ -20,10 +23,15 @@ enum Happening {
     Time(u64),
 }
 
+fn wish() -> impl Strategy<Value = NodeAction> {
+    prop::sample::select(vec![NodeAction::Cordon, NodeAction::Drain, NodeAction::Uncordon])
+}
+
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
-        3 => (0..5_u8, 0..7_u32, any::<bool>())
-            .prop_map(|(version, replicas, other)| Happening::Apply { version, replicas, other }),
+        3 => (0..5_u8, 0..7_u32, any::<bool>(), 1..=NODES)
+            .prop_map(|(version, replicas, other, nodes)| Happening::Apply { version, replicas, other, nodes }),
+        1 => (1..=NODES, wish()).prop_map(|(node, action)| Happening::Wish { node, action }),
         2 => (1..=NODES).prop_map(Happening::LosePower),
         2 => (1..=NODES).prop_map(Happening::GainPower),
         1 => (1..=NODES).prop_map(Happening::CutOff),
@@ -37,13 +45,17 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 fn happen(world: &mut World, happening: &Happening) {
     match *happening {
-        Happening::Apply { version, replicas, other } => {
+        Happening::Apply { version, replicas, other, nodes } => {
             let version = ["v1", "v2", "v3", "v4-crash", "v5-never"][usize::from(version)];
             let mut services = vec![("web", service(version, replicas))];
             if other {
-                services.push(("api", service("v1", 2)));
+                services.extend([("api", service("v1", 2)), ("log", daemon(version))]);
             }
-            world.apply(&spec(NODES, &services));
+            world.apply(&spec(nodes, &services));
+        }
+        Happening::Wish { node, action } => {
+            let node = name(&format!("n{node}"));
+            world.propose(Command::Node { at: world.now, node, action });
         }
         Happening::LosePower(node) => world.agents.get_mut(&name(&format!("n{node}"))).unwrap().lose_power(),
         Happening::GainPower(node) => world.agents.get_mut(&name(&format!("n{node}"))).unwrap().powered = true,
@@ -75,7 +87,10 @@ proptest! {
             agent.powered = true;
             agent.connected = true;
         }
-        world.apply(&spec(NODES, &[("web", service("v9", 5))]));
+        for node in 1..=NODES {
+            happen(&mut world, &Happening::Wish { node, action: NodeAction::Uncordon });
+        }
+        world.apply(&spec(NODES, &[("web", service("v9", 5)), ("log", daemon("v9"))]));
         world.until(120_000, World::is_settled);
         prop_assert_eq!(world.state.services["web"].target, crate::declare::unit("v9").revision());
     }

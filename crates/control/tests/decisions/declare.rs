@@ -23,6 +23,11 @@ pub(crate) fn service(version: &str, replicas: u32) -> Service {
     Service { rules, update, ..Service::new(replicas, unit(version)) }
 }
 
+/// The same on every node instead of a number of times.
+pub(crate) fn daemon(version: &str) -> Service {
+    Service { daemon: true, ..service(version, 0) }
+}
+
 /// `nodes` nodes called `n1`, `n2`, … that hold eight replicas each, and the given services.
 pub(crate) fn spec(nodes: u32, services: &[(&str, Service)]) -> Spec {
     let machine = Machine::new(Cpu::from_millis(4_000), Bytes::new(8 << 30));

@@ -4,6 +4,7 @@
 mod agent;
 mod churn;
 mod commands;
+mod daemons;
 mod declare;
 mod leases;
 mod process;
