@@ -1,5 +1,6 @@
 //! Turns answers into text for people. Nothing here speaks to a cluster or prints.
 
+mod count;
 mod docs;
 mod event;
 mod explanation;
@@ -9,6 +10,7 @@ mod plan;
 mod status;
 mod table;
 
+pub(crate) use count::count;
 pub(crate) use docs::{docs_function, docs_markdown, docs_overview};
 pub(crate) use event::{event, history};
 pub(crate) use explanation::explanation;

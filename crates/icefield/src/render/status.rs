@@ -44,7 +44,7 @@ pub(crate) fn services(services: &[ServiceStatus]) -> String {
     if services.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(["SERVICE", "HEALTHY", "REVISION", "ROLLOUT", "NOTE"]);
+    let mut table = Table::new(["SERVICE", "HEALTHY", "NAMESPACE", "PRIORITY", "REVISION", "ROLLOUT", "NOTE"]);
     for service in services {
         let healthy = format!("{}/{}", service.healthy, service.desired);
         let healthy = match service.healthy {
@@ -56,7 +56,16 @@ pub(crate) fn services(services: &[ServiceStatus]) -> String {
             Some(rollout) => (rollout_state(rollout.state).to_string(), rollout.message.clone()),
             None => (String::new(), String::new()),
         };
-        table.row([service.name.to_string(), healthy.to_string(), service.revision.short(), rollout, note]);
+        let healthy = if service.daemon { format!("{healthy} daemon") } else { healthy.to_string() };
+        table.row([
+            service.name.to_string(),
+            healthy,
+            service.namespace.as_ref().map(ToString::to_string).unwrap_or_default(),
+            if service.priority == 0 { String::new() } else { service.priority.to_string() },
+            service.revision.short(),
+            rollout,
+            note,
+        ]);
     }
     table.render()
 }
