@@ -5,7 +5,7 @@ use icefield_spec::{Bytes, Cpu, Name, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::NodeState;
+use crate::{NodeState, RebalanceStatus};
 
 /// What is true now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,9 @@ pub struct Status {
     pub revision: Option<Revision>,
     /// The servers.
     pub servers: Vec<ServerStatus>,
+    /// The rebalancing that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalance: Option<RebalanceStatus>,
     /// The services, by name.
     pub services: Vec<ServiceStatus>,
     /// The nodes, by name.

@@ -122,6 +122,7 @@ mod tests {
             leader: None,
             revision: Some(revision),
             servers: Vec::new(),
+            rebalance: None,
             services: vec![service],
             nodes: Vec::new(),
         }

@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use icefield_placement::{Acceptance, Engine, Solution};
+use icefield_placement::{Acceptance, Change, Engine, Solution};
 use icefield_spec::{Name, PortRange, Spec};
 
 use super::demands::Demands;
+use super::fitting::fitting;
 use super::host::{Joining, acceptance, host};
 use super::objective::objective;
 use super::wanted::{Wanted, nodes_of};
@@ -71,6 +72,11 @@ impl Kept {
     /// Which replicas there are to be, as of the last decision.
     pub(super) fn wanted(&self) -> &Wanted {
         &self.wanted
+    }
+
+    /// See [`fitting`].
+    pub(super) fn fitting(&mut self, state: &State, changes: &[Change]) -> Option<Vec<Change>> {
+        fitting(&mut self.engine, state.placed.placement(), changes).ok()
     }
 
     fn tell(&mut self, state: &State) {

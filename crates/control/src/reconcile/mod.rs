@@ -2,12 +2,15 @@
 
 mod config;
 mod demands;
+mod fitting;
 mod host;
+mod improve;
 mod kept;
 mod leases;
 mod objective;
 mod offline;
 mod placing;
+mod rebalance;
 mod reconciler;
 mod rollouts;
 mod standing;
@@ -18,6 +21,7 @@ pub use offline::place_offline;
 pub use reconciler::{Reconciler, reconcile};
 
 pub(crate) use host::Joining;
+pub(crate) use improve::{Search, check, propose};
 pub(crate) use placing::{engine, solve};
 pub(crate) use rollouts::waits_for;
 pub(crate) use wanted::Wanted;

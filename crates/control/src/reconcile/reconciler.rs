@@ -1,7 +1,8 @@
 use icefield_placement::{Solution, Unplaced};
 
 use super::kept::Kept;
-use super::{Config, leases, rollouts};
+use super::rebalance::Possible;
+use super::{Config, leases, rebalance, rollouts};
 use crate::observe::Observations;
 use crate::{Command, State};
 
@@ -29,6 +30,8 @@ pub struct Reconciler {
     asked: Option<u64>,
     /// What placement is decided with.
     kept: Kept,
+    /// What of a rebalancing was tried last.
+    tried: Possible,
     /// How often placement was decided.
     decisions: u64,
 }
@@ -88,8 +91,11 @@ impl Reconciler {
             }
             // Only now, so that a replica that is nowhere is known to fit nowhere.
             placing => {
-                let rollouts = rollouts::due(state, seen, self.kept.wanted(), now);
-                (rollouts, placing.map(|(_, placing)| placing))
+                let mut commands = rollouts::due(state, seen, self.kept.wanted(), now);
+                if commands.is_empty() {
+                    commands.extend(rebalance::due(state, seen, &mut self.kept, &mut self.tried, now));
+                }
+                (commands, placing.map(|(_, placing)| placing))
             }
         }
     }

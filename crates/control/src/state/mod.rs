@@ -11,6 +11,7 @@ mod node_record;
 mod note;
 mod place;
 mod placed;
+mod rebalance;
 mod register;
 mod rollout;
 #[cfg(test)]
@@ -18,9 +19,10 @@ pub(crate) mod sample;
 mod service_record;
 mod ties;
 
-pub use command::{Applied, Command, RolloutStep};
+pub use command::{Applied, Command, RebalanceStep, RolloutStep};
 pub use node_record::NodeRecord;
 pub use placed::{Decision, Placed};
+pub use rebalance::Rebalance;
 pub use service_record::{Rollout, ServiceRecord};
 pub use ties::Ties;
 
@@ -52,6 +54,9 @@ pub struct State {
     /// The nodes that replicas are tied to by their volumes.
     #[serde(default, skip_serializing_if = "Ties::is_empty")]
     pub ties: Ties,
+    /// The better layout that is being carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalance: Option<Rebalance>,
     /// The specs that were put in force, newest last.
     pub history: VecDeque<HistoryEntry>,
     /// What happened, newest last.
@@ -85,6 +90,7 @@ impl State {
             Command::Lease { at, node, lost, reason } => self.lease(at, &node, lost, &reason),
             Command::Node { at, node, action } => self.node(at, &node, action),
             Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
+            Command::Rebalance { at, step } => self.rebalance(at, step),
             Command::Note { at, notes } => Ok(self.note(at, notes)),
         };
         match effect {

@@ -9,13 +9,7 @@ use super::{Decision, Effect, State};
 
 impl State {
     pub(super) fn place(&mut self, index: u64, at: u64, seen: u64, changes: Vec<Change>) -> Result<Effect, String> {
-        if seen < self.basis {
-            return Err(format!(
-                "the changes were made from version {seen}, and at version {} something changed that they depend on; \
-                 make them again",
-                self.basis
-            ));
-        }
+        self.check_basis(seen)?;
         self.check(&changes)?;
         if changes.is_empty() {
             return Ok(Effect::Nothing);
@@ -51,6 +45,7 @@ impl State {
         }
         self.forget_units(&services);
         self.release_ties(&services, &mut telling);
+        self.follow_rebalance(&mut telling);
         self.refresh(&nodes);
         self.tell_all(telling);
         Ok(Effect::Basis)
@@ -61,8 +56,20 @@ impl State {
         self.placed.put(index, replica, to, decision);
     }
 
+    /// Refuses what was decided from a state that is not the present one.
+    pub(super) fn check_basis(&self, seen: u64) -> Result<(), String> {
+        if seen >= self.basis {
+            return Ok(());
+        }
+        Err(format!(
+            "the changes were made from version {seen}, and at version {} something changed that they depend on; make \
+             them again",
+            self.basis
+        ))
+    }
+
     /// Refuses changes that do not fit the state, so that those that follow can be made without asking again.
-    fn check(&self, changes: &[Change]) -> Result<(), String> {
+    pub(super) fn check(&self, changes: &[Change]) -> Result<(), String> {
         let mut seen: BTreeSet<&ReplicaId> = BTreeSet::new();
         for change in changes {
             let replica = &change.replica;

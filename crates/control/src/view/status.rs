@@ -9,6 +9,7 @@ use super::service_status::service_status;
 use crate::State;
 use crate::observe::Observations;
 use crate::reconcile::Wanted;
+use crate::state::Rebalance;
 
 /// The servers, as the one that answers knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,7 @@ pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
         leader: group.leader,
         revision: state.history.back().map(|entry| entry.revision),
         servers: group.servers,
+        rebalance: state.rebalance.as_ref().map(Rebalance::status),
         services: names.into_iter().filter_map(service).collect(),
         nodes: nodes(state, seen),
     }

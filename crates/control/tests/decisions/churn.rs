@@ -2,6 +2,8 @@
 
 use icefield_api::NodeAction;
 use icefield_control::Command;
+use icefield_control::state::RebalanceStep;
+use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
 use proptest::prelude::*;
 
 use crate::declare::{daemon, name, service, spec};
@@ -11,13 +13,27 @@ const NODES: u32 = 4;
 
 #[derive(Debug, Clone)]
 enum Happening {
-    Apply { version: u8, replicas: u32, other: bool, nodes: u32 },
-    Wish { node: u32, action: NodeAction },
+    Apply {
+        version: u8,
+        replicas: u32,
+        other: bool,
+        nodes: u32,
+    },
+    Wish {
+        node: u32,
+        action: NodeAction,
+    },
     LosePower(u32),
     GainPower(u32),
     CutOff(u32),
     Reconnect(u32),
-    Crash { at: usize },
+    Crash {
+        at: usize,
+    },
+    /// Each of these replicas is to go to the next node.
+    Rebalance {
+        of: Vec<u32>,
+    },
     ChangeLeader,
     Stall(u64),
     Time(u64),
@@ -37,6 +53,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (1..=NODES).prop_map(Happening::CutOff),
         1 => (1..=NODES).prop_map(Happening::Reconnect),
         2 => (0..8_usize).prop_map(|at| Happening::Crash { at }),
+        2 => prop::collection::vec(0..6_u32, 1..4).prop_map(|of| Happening::Rebalance { of }),
         1 => Just(Happening::ChangeLeader),
         1 => (0..4_000_u64).prop_map(Happening::Stall),
         6 => (0..6_000_u64).prop_map(Happening::Time),
@@ -68,10 +85,23 @@ fn happen(world: &mut World, happening: &Happening) {
                 process.crash(now);
             }
         }
+        Happening::Rebalance { ref of } => rebalance(world, of),
         Happening::ChangeLeader => world.change_leader(),
         Happening::Stall(millis) => world.stall(millis),
         Happening::Time(millis) => world.run(millis),
     }
+}
+
+fn rebalance(world: &mut World, of: &[u32]) {
+    let change = |(index, current): (u32, &Assignment)| {
+        let number: u32 = current.node.as_str()[1..].parse().unwrap();
+        let to = Assignment { node: name(&format!("n{}", number % NODES + 1)), ..current.clone() };
+        let kind = ChangeKind::Move { from: current.node.clone(), to };
+        Change { replica: ReplicaId::new(name("web"), index), kind, reason: "why not".into() }
+    };
+    let placed = world.state.placed.placement().service("web").filter(|(index, _)| of.contains(index));
+    let step = RebalanceStep::Start { seen: world.state.version, changes: placed.map(change).collect() };
+    world.propose(Command::Rebalance { at: world.now, step });
 }
 
 proptest! {

@@ -8,5 +8,6 @@ mod daemons;
 mod declare;
 mod leases;
 mod process;
+mod rebalance;
 mod rollouts;
 mod world;

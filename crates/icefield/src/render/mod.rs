@@ -7,6 +7,7 @@ mod explanation;
 mod live;
 mod nodes;
 mod plan;
+mod proposal;
 mod status;
 mod table;
 
@@ -17,5 +18,6 @@ pub(crate) use explanation::explanation;
 pub(crate) use live::LiveText;
 pub(crate) use nodes::nodes;
 pub(crate) use plan::plan;
+pub(crate) use proposal::proposal;
 pub(crate) use status::{services, status};
 pub(crate) use table::Table;

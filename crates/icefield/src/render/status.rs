@@ -31,8 +31,11 @@ fn head(status: &Status) -> String {
     let cluster = status.cluster.as_ref().map_or("no spec applied yet".to_owned(), |name| format!("cluster {name}"));
     let leader = status.leader.as_deref().unwrap_or("none");
     let servers = status.servers.len();
+    let moving = status.rebalance.map_or(String::new(), |rebalance| {
+        format!("rebalancing: {} of {} moves left\n", rebalance.left, rebalance.moves)
+    });
     format!(
-        "{} · {ready}/{} nodes ready · leader {leader} of {servers} · {}\n",
+        "{} · {ready}/{} nodes ready · leader {leader} of {servers} · {}\n{moving}",
         style(cluster).bold(),
         status.nodes.len(),
         status.api
