@@ -6,7 +6,7 @@ use icefield_control::state::RebalanceStep;
 use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
 use proptest::prelude::*;
 
-use crate::declare::{daemon, name, service, spec};
+use crate::declare::{daemon, name, service, spec, store};
 use crate::world::World;
 
 const NODES: u32 = 4;
@@ -66,7 +66,11 @@ fn happen(world: &mut World, happening: &Happening) {
             let version = ["v1", "v2", "v3", "v4-crash", "v5-never"][usize::from(version)];
             let mut services = vec![("web", service(version, replicas))];
             if other {
-                services.extend([("api", service("v1", 2)), ("log", daemon(version))]);
+                services.extend([
+                    ("api", service("v1", 2)),
+                    ("log", daemon(version)),
+                    ("db", store("v1", replicas / 2)),
+                ]);
             }
             world.apply(&spec(nodes, &services));
         }
@@ -120,7 +124,7 @@ proptest! {
         for node in 1..=NODES {
             happen(&mut world, &Happening::Wish { node, action: NodeAction::Uncordon });
         }
-        world.apply(&spec(NODES, &[("web", service("v9", 5)), ("log", daemon("v9"))]));
+        world.apply(&spec(NODES, &[("web", service("v9", 5)), ("log", daemon("v9")), ("db", store("v9", 3))]));
         world.until(120_000, World::is_settled);
         prop_assert_eq!(world.state.services["web"].target, crate::declare::unit("v9").revision());
     }

@@ -10,4 +10,5 @@ mod leases;
 mod process;
 mod rebalance;
 mod rollouts;
+mod volumes;
 mod world;

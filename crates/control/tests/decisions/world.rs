@@ -75,6 +75,12 @@ impl World {
         self.index += 1;
         let numbers = self.generations();
         let applied = self.state.apply(self.index, command);
+        for service in self.state.ties.services() {
+            for (index, assignment) in self.state.placed.placement().service(service.as_str()) {
+                let tie = self.state.ties.get(&ReplicaId::new(service.clone(), index));
+                assert!(tie.is_none_or(|tie| *tie == assignment.node), "{service}/{index} is not where its data is");
+            }
+        }
         for (node, number) in numbers {
             assert!(self.state.nodes[&node].generation >= number, "the generation of {node} fell");
         }
