@@ -43,7 +43,7 @@ fn end(world: &mut World) -> String {
 /// A service on two of three nodes.
 fn crowded(spec: Spec) -> World {
     let mut world = World::new(3);
-    world.propose(Command::Node { at: 0, node: name("n3"), action: NodeAction::Cordon });
+    // Only once it has joined.
     world.run(1_000);
     world.propose(Command::Node { at: 0, node: name("n3"), action: NodeAction::Cordon });
     world.apply(&spec);
