@@ -103,7 +103,9 @@ fn unplaced_row(seen: &Observations, replica: &ReplicaId, record: Option<&Servic
     let message = seen.unplaced(replica).map(|reasons| {
         let rules = reasons.iter().map(|reason| format!("{} ({})", reason.rule, count(reason.nodes, "node")));
         let rules = rules.collect::<Vec<_>>().join(", ");
-        match reasons.iter().find(|reason| !reason.fix.is_empty()) {
+        // What keeps most nodes from it is most likely what is worth changing.
+        let helping = reasons.iter().rev().filter(|reason| !reason.fix.is_empty());
+        match helping.max_by_key(|reason| reason.nodes) {
             Some(reason) => format!("fits on no node: {rules}; {}", reason.fix),
             None => format!("fits on no node: {rules}"),
         }
