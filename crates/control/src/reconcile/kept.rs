@@ -222,7 +222,7 @@ mod tests {
         Note,
     }
 
-    const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
+    const NODES: [&str; 4] = ["n1", "n2", "n3", "n4"];
     const VERSIONS: [&str; 3] = ["a", "b", "c"];
 
     fn happening() -> impl Strategy<Value = Happening> {
@@ -245,7 +245,10 @@ mod tests {
 
     fn declared(nodes: usize, web: (usize, u32), log: bool, db: u32, quota: Option<u32>) -> Spec {
         let mut spec = spec(&NODES[..nodes], &[("web", VERSIONS[web.0], web.1)]);
-        spec.services.get_mut("web").unwrap().namespace = Some(name("shop"));
+        let web = spec.services.get_mut("web").unwrap();
+        web.namespace = Some(name("shop"));
+        // Two fill a node, so that some often fit nowhere.
+        web.unit.cpu = "2".parse().unwrap();
         if let Some(replicas) = quota {
             spec.namespaces.insert(name("shop"), Quota { replicas: Some(replicas), ..Quota::default() });
         }
