@@ -293,6 +293,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_rollout_finds_nowhere_starts_at_the_new_revision() {
+        let mut sample = Sample::with(&["n1"], &spec(&["n1"], &[("web", "a", 1)]));
+        let (mut kept, node) = (Kept::default(), name("n1"));
+        let mut happen = |sample: &mut Sample, command| {
+            sample.done(command);
+            let afresh = solve(&sample.state, Joining::Absent);
+            assert_eq!(kept.solve(&sample.state), afresh);
+            let (seen, changes) = (sample.state.version, afresh.changes);
+            if !changes.is_empty() {
+                sample.done(Command::Place { at: 1, seen, changes });
+                assert_eq!(kept.solve(&sample.state), solve(&sample.state, Joining::Absent));
+            }
+        };
+        let apply = |version| Command::Apply { at: 1, spec: Box::new(spec(&["n1"], &[("web", version, 1)])) };
+        let lease = |lost| Command::Lease { at: 1, node: node.clone(), lost, reason: String::new() };
+        for command in [lease(true), lease(false), apply("b"), lease(true), lease(false)] {
+            happen(&mut sample, command);
+        }
+        let web = sample.state.placed.get(&"web/0".parse().unwrap()).unwrap();
+        assert_eq!(web.revision, crate::state::sample::revision("b"));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
