@@ -69,7 +69,13 @@ mod tests {
             change("web/0", ChangeKind::Move { from: "n1".parse().unwrap(), to: to("n12") }),
             change("web/11", ChangeKind::Place { to: to("n1") }),
         ];
-        assert_snapshot!(shown(changes), @"");
-        assert_snapshot!(shown(Vec::new()), @"");
+        assert_snapshot!(shown(changes), @r"
+           REPLICA  FROM     TO   BECAUSE
+        ~  web/0    n1       n12  less crowded
+        +  web/11   nowhere  n1   less crowded
+
+        The layout costs 120.50 points; 2 moves would make that 90.00: 30.50 less (25.3 %).
+        ");
+        assert_snapshot!(shown(Vec::new()), @"No better layout was found: it costs 120.50 points.");
     }
 }
