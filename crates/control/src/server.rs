@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -120,7 +120,7 @@ impl Server {
         let leading = Arc::new(Leading::new(Arc::clone(&group), config, clock));
         let (ending, ends) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let (looking, leads) = (Mutex::default(), Arc::clone(&leading));
+        let (looking, leads) = (Arc::default(), Arc::clone(&leading));
         let app = App { group: Arc::clone(&group), leading: leads, clock, timings, config, http, looking, ends };
         tasks.spawn(http::serve(listener, http::router(Arc::new(app)), ending.subscribe()));
         tasks.spawn(async move { leading.run().await });

@@ -22,8 +22,8 @@ pub(crate) struct App {
     pub(crate) config: Config,
     /// What agents are reached with.
     pub(crate) http: reqwest::Client,
-    /// Held by the request that looks for a better layout.
-    pub(crate) looking: Mutex<()>,
+    /// Held as long as a better layout is looked for.
+    pub(crate) looking: Arc<Mutex<()>>,
     /// True when the server ends: nothing waits any longer then.
     pub(crate) ends: watch::Receiver<bool>,
 }

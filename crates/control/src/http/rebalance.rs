@@ -26,12 +26,14 @@ pub(crate) async fn look(State(app): State<Arc<App>>, body: Bytes) -> Result<Jso
         return Err(Failure::invalid(format!("seconds is {seconds}; it may be from 1 to {longest}")));
     }
     // Each takes all processors for as long as it looks.
-    let Ok(_one) = app.looking.try_lock() else {
+    let Ok(looking) = Arc::clone(&app.looking).try_lock_owned() else {
         return Err(conflict("a better layout is being looked for already; try again when that is done"));
     };
     let (state, ends) = (app.state().await?, app.ends.clone());
     let until = Instant::now() + Duration::from_secs(seconds);
     let proposal = blocking(move || {
+        // Until the end, also if whoever asked has gone.
+        let _looking = looking;
         let stop = || *ends.borrow() || Instant::now() >= until;
         propose(&state, &Search { moves, stop: &stop })
     });
