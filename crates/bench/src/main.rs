@@ -1,4 +1,5 @@
-//! Every figure that Icefield quotes, one subcommand each. A figure is measured on the real binary as a user starts it.
+//! Every figure that Icefield quotes, one subcommand each. A figure is measured on the real binary as a user starts it, but
+//! for those of the placement engine: that is measured alone.
 
 mod compile;
 mod dev_cluster;
@@ -7,7 +8,9 @@ mod figure;
 mod leader_kill;
 mod machine;
 mod node_kill;
+mod placement;
 mod replica_kill;
+mod roadef;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -75,6 +78,11 @@ enum Figure {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// The placement engine alone, in the shapes of Kubernetes' scheduler_perf; without one, 10,000 nodes and 1,000,000
+    /// replicas, and then small changes
+    Placement(placement::Arguments),
+    /// Better assignments for an instance of ROADEF/EURO 2012, Google's machine reassignment
+    Roadef(roadef::Roadef),
 }
 
 fn main() -> ExitCode {
@@ -98,6 +106,11 @@ fn run(bench: &Bench) -> Result<(), Failure> {
             Figure::NodeKill { runs } => print(common, &node_kill::measure(common, *runs).await?),
             Figure::LeaderKill { runs } => print(common, &leader_kill::measure(common, *runs).await?),
             Figure::Compile { runs } => print(common, &compile::measure(common, *runs)?),
+            Figure::Placement(arguments) => match arguments.shape {
+                Some(shape) => print(common, &placement::measure_shape(arguments, shape)?),
+                None => print(common, &placement::measure_large(arguments)?),
+            },
+            Figure::Roadef(roadef) => print(common, &roadef::measure(roadef)?),
         }
     })
 }

@@ -1,7 +1,6 @@
 use std::rc::Rc;
-use std::str::FromStr;
 
-use icefield_spec::{Bytes, Cpu, InvalidQuantity, Millis, Name, nearest};
+use icefield_spec::{Amount, Bytes, Cpu, InvalidQuantity, Millis, Name, nearest};
 use serde_json::{Map, Value as Json};
 use starlark::values::dict::DictRef;
 use starlark::values::float::StarlarkFloat;
@@ -85,7 +84,7 @@ impl<'c, 'v> Arg<'c, 'v> {
     }
 
     /// Reports that the value is not what it must be.
-    fn mismatch<T>(&self, wanted: &str, help: Option<String>) -> Option<T> {
+    pub(crate) fn mismatch<T>(&self, wanted: &str, help: Option<String>) -> Option<T> {
         if self.is_unknown() {
             return None;
         }
@@ -102,9 +101,13 @@ impl<'c, 'v> Arg<'c, 'v> {
         if let Some(text) = self.value.unpack_str() {
             return Some(text.to_owned());
         }
+        self.mismatch("text", self.with_quotes())
+    }
+
+    /// What to do about a plain value that stands for text.
+    pub(crate) fn with_quotes(&self) -> Option<String> {
         let plain = matches!(self.value.get_type(), "int" | "float" | "bool");
-        let help = plain.then(|| format!("put it in quotes: \"{}\"", self.value));
-        self.mismatch("text", help)
+        plain.then(|| format!("put it in quotes: \"{}\"", self.value))
     }
 
     /// A name, such as services have.
@@ -145,7 +148,10 @@ impl<'c, 'v> Arg<'c, 'v> {
     /// One of a few words.
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let known: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-        let known = known.join(" or ");
+        let known = match known.split_last() {
+            Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            _ => known.concat(),
+        };
         let Some(text) = self.value.unpack_str() else { return self.mismatch(&known, None) };
         if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(*choice);
@@ -155,30 +161,59 @@ impl<'c, 'v> Arg<'c, 'v> {
     }
 
     pub(crate) fn cpu(&self) -> Option<Cpu> {
-        self.quantity(Cpu::from_number, "an amount of CPU like \"500m\" or 0.5")
+        self.quantity(str::parse, Cpu::from_number, "an amount of CPU like \"500m\" or 0.5")
     }
 
     pub(crate) fn bytes(&self) -> Option<Bytes> {
-        self.quantity(Bytes::from_number, "an amount of memory like \"256MiB\"")
+        self.quantity(str::parse, Bytes::from_number, "an amount of memory like \"256MiB\"")
+    }
+
+    /// How large something is that holds bytes.
+    pub(crate) fn size(&self) -> Option<Bytes> {
+        let called = |error: InvalidQuantity| error.called("a size");
+        self.quantity(
+            |text| text.parse().map_err(called),
+            |number| Bytes::from_number(number).map_err(called),
+            "a size like \"10GiB\"",
+        )
+    }
+
+    /// So much of a resource: a whole number, or bytes as text.
+    pub(crate) fn amount(&self) -> Option<Amount> {
+        let wanted = "a whole number, or bytes like \"10GiB\"";
+        if self.value.get_type() == "int" {
+            return self.whole(0, Amount::MAX as i64).map(Amount::Count);
+        }
+        if self.value.unpack_str().is_none() || self.without_quotes().is_some() {
+            return self.mismatch(wanted, self.without_quotes());
+        }
+        let parse = |text: &str| text.parse().map_err(|error: InvalidQuantity| error.called("an amount of a resource"));
+        self.quantity(parse, Bytes::from_number, wanted).map(Amount::Bytes)
     }
 
     pub(crate) fn millis(&self) -> Option<Millis> {
-        self.quantity(Millis::from_number, "a length of time like \"2s\" or \"500ms\"")
+        self.quantity(str::parse, Millis::from_number, "a length of time like \"2s\" or \"500ms\"")
     }
 
-    fn quantity<T: FromStr<Err = InvalidQuantity>>(
+    fn quantity<T>(
         &self,
-        from_number: fn(f64) -> Result<T, InvalidQuantity>,
+        parse: impl Fn(&str) -> Result<T, InvalidQuantity>,
+        from_number: impl Fn(f64) -> Result<T, InvalidQuantity>,
         wanted: &str,
     ) -> Option<T> {
         let read = if let Some(text) = self.value.unpack_str() {
-            text.parse()
+            parse(text)
         } else if let Some(number) = number(self.value) {
             from_number(number)
         } else {
             return self.mismatch(wanted, None);
         };
         read.map_err(|error| self.refuse::<()>(error.to_string(), format!("{} is {wanted}", self.what()))).ok()
+    }
+
+    /// Whether it is a list (or tuple).
+    pub(crate) fn is_list(&self) -> bool {
+        UnpackListOrTuple::<Value<'v>>::unpack_value(self.value).ok().flatten().is_some()
     }
 
     /// A list (or tuple) whose items `read` reads; all are read, whatever is wrong with some.
@@ -252,7 +287,7 @@ impl<'c, 'v> Arg<'c, 'v> {
         if let Some(text) = value.unpack_str() {
             return Some(Json::String(text.to_owned()));
         }
-        if UnpackListOrTuple::<Value<'v>>::unpack_value(value).ok().flatten().is_some() {
+        if self.is_list() {
             return self.items(|item| item.json_within(depth + 1)).map(Json::Array);
         }
         if DictRef::from_value(value).is_some() {
@@ -288,6 +323,7 @@ fn describe(value: Value<'_>) -> String {
         "NoneType" => "None".into(),
         "string" => "text".into(),
         "int" => "a whole number".into(),
+        "float" if number(value).is_some_and(|number| !number.is_finite()) => format!("{value}, which is no number"),
         "float" => "a number with a fraction".into(),
         "bool" => value.to_str(),
         "dict" => "a dictionary".into(),

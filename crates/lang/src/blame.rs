@@ -12,17 +12,15 @@ use crate::site::{Spot, Step};
 
 /// The report for `problem`; `None` if it only follows from a mistake that is reported already.
 pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Result<Report, Problem>> {
-    let mut parts = problem.path.splitn(4, '.');
-    let kind = parts.next().and_then(Kind::from_field);
-    let found = kind.and_then(|kind| Some((kind, declarations.origin(kind, parts.next()?)?)));
-    let Some((kind, origin)) = found else { return Some(Err(problem.clone())) };
-    let field = parts.next().unwrap_or("name");
+    let Some(Culprit { kind, origin, field, key }) = culprit(declarations, &problem.path) else {
+        return Some(Err(problem.clone()));
+    };
     if follows(declarations, kind, origin, field) {
         return None;
     }
     let mut steps = Vec::new();
     steps.extend(parameter(kind, field));
-    if let Some(key) = parts.next() {
+    if let Some(key) = key {
         steps.push(key_or_value(field, key, problem));
     }
     let made = origin.made.iter().filter(|(of, _)| *of == field).map(|(_, site)| Rc::clone(site));
@@ -37,35 +35,74 @@ pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Re
     Some(Ok(report))
 }
 
-/// Whether the problem can be nothing but the consequence of something that is no good and reported.
-fn follows(declarations: &Declarations, kind: Kind, origin: &Origin, field: &str) -> bool {
-    let broken = |field: &str| origin.broken.contains(&field);
-    let variables = matches!(field, "run" | "env" | "health") && (broken("ports") || broken("env"));
-    let label = matches!(field, "require" | "prefer" | "spread");
-    let refers = label || matches!(field, "uses" | "base");
-    let labels =
-        label && (declarations.any_broken(Kind::Nodes, "labels") || declarations.any_broken(Kind::Pools, "labels"));
-    broken(field)
-        || refers && declarations.incomplete
-        || kind == Kind::Services && (variables || labels)
-        || field == "uses" && declarations.any_broken(Kind::Services, "name")
-        || field == "base" && declarations.any_broken(Kind::Bases, "name")
+/// The call that a path of the spec comes from, and the argument that it means.
+struct Culprit<'a> {
+    /// What the call declares; `None` for the policy, of which there is one.
+    kind: Option<Kind>,
+    origin: &'a Origin,
+    field: &'a str,
+    key: Option<&'a str>,
 }
 
-fn parameter(kind: Kind, field: &str) -> Option<Step> {
-    let function = match kind {
-        Kind::Bases => "base",
-        Kind::Nodes => "node",
-        Kind::Pools => "pool",
-        Kind::Services => "service",
+fn culprit<'a>(declarations: &'a Declarations, path: &'a str) -> Option<Culprit<'a>> {
+    let (head, rest) = path.split_once('.')?;
+    let (kind, origin, rest) = if head == "policy" {
+        (None, declarations.policy.as_ref()?, rest)
+    } else {
+        let kind = Kind::from_field(head)?;
+        let (name, rest) = rest.split_once('.').unwrap_or((rest, "name"));
+        (Some(kind), declarations.origin(kind, name)?, rest)
     };
+    match rest.split_once('.') {
+        Some((field, key)) => Some(Culprit { kind, origin, field, key: Some(key) }),
+        None => Some(Culprit { kind, origin, field: rest, key: None }),
+    }
+}
+
+/// Whether the problem can be nothing but the consequence of something that is no good and reported.
+fn follows(declarations: &Declarations, kind: Option<Kind>, origin: &Origin, field: &str) -> bool {
+    let broken = |fields: &[&str]| fields.iter().any(|field| origin.broken.contains(field));
+    let of_machines =
+        |field| declarations.any_broken(Kind::Nodes, field) || declarations.any_broken(Kind::Pools, field);
+    let is_service = kind == Some(Kind::Services);
+    let company = matches!(field, "keep_with" | "keep_from");
+    let label = company || matches!(field, "require" | "prefer" | "spread");
+    let resource = kind.is_none()
+        || matches!(kind, Some(Kind::Namespaces | Kind::Services)) && matches!(field, "resources" | "volumes");
+    let refers = label || resource || matches!(field, "uses" | "base" | "tolerate" | "namespace");
+    let consequence = match field {
+        "run" | "env" | "health" => is_service && broken(&["ports", "env"]),
+        "spread" => broken(&["replicas", "daemon"]),
+        "reserve" => broken(&["cpu", "memory", "resources"]),
+        "uses" | "keep_with" | "keep_from" => declarations.any_broken(Kind::Services, "name"),
+        "base" => declarations.any_broken(Kind::Bases, "name"),
+        "tolerate" => of_machines("taints"),
+        "namespace" => {
+            declarations.any_broken(Kind::Namespaces, "name") || broken(&["cpu", "memory", "resources", "volumes"])
+        }
+        _ => false,
+    };
+    broken(&[field])
+        || refers && declarations.incomplete
+        || consequence
+        || label && of_machines("labels")
+        || resource && of_machines("resources")
+}
+
+fn parameter(kind: Option<Kind>, field: &str) -> Option<Step> {
+    let function = kind.map_or("placement", Kind::word);
     let doc = &FUNCTIONS.iter().find(|other| other.doc.name == function)?.doc;
     let position = doc.parameters.iter().position(|parameter| parameter.name == field)?;
     Some(Step::Parameter { name: doc.parameters[position].name, position })
 }
 
-/// In `env`, a path names a variable: its name may be at fault, or the text that it is given.
+/// In a list, a path counts. In `env`, it names a variable: its name may be at fault, or the text that it is given.
 fn key_or_value(field: &str, key: &str, problem: &Problem) -> Step {
+    if matches!(field, "spread" | "balance")
+        && let Ok(at) = key.parse()
+    {
+        return Step::Item(at);
+    }
     let about_key = problem.message.contains("is not the name of") || problem.message.contains("is given by");
     if field == "env" && about_key { Step::Key(key.to_owned()) } else { Step::Value(key.to_owned()) }
 }

@@ -2,6 +2,7 @@ use std::rc::Rc;
 
 use icefield_spec::nearest;
 use starlark::eval::{Arguments, Evaluator};
+use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
 use starlark::values::{Heap, Value};
 
@@ -172,7 +173,8 @@ impl<'c, 'v> Call<'c, 'v> {
 
     fn note_made(&mut self, name: &'static str, value: Value<'v>) {
         let list = ListRef::from_value(value).map_or(&[][..], |list| list.content());
-        for value in std::iter::once(value).chain(list.iter().copied()) {
+        let dict: Vec<Value<'v>> = DictRef::from_value(value).map_or(Vec::new(), |dict| dict.values().collect());
+        for value in std::iter::once(value).chain(list.iter().copied()).chain(dict) {
             if let Some(made) = Made::from_value(value)
                 && let Some((_, site)) = self.session.thing(made.number)
             {

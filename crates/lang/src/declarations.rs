@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use icefield_spec::{Base, Name, Node, Pool, Service, Spec};
+use icefield_spec::{Base, Name, Node, Policy, Pool, Quota, Service, Spec};
 
 use crate::call::Call;
 use crate::report::Report;
@@ -15,6 +15,8 @@ pub(crate) struct Declarations {
     pub(crate) cluster: Option<Rc<Site>>,
     /// Whether something could not be run that may have declared anything, so that nobody knows what is missing.
     pub(crate) incomplete: bool,
+    /// Where the policy was declared.
+    pub(crate) policy: Option<Origin>,
     origins: HashMap<(Kind, Name), Origin>,
     /// What is no good of any of a kind. One without a good name is not in the spec at all.
     broken: HashSet<(Kind, &'static str)>,
@@ -27,6 +29,7 @@ pub(crate) enum Kind {
     Bases,
     Nodes,
     Pools,
+    Namespaces,
     Services,
 }
 
@@ -38,6 +41,16 @@ pub(crate) struct Origin {
     pub(crate) made: Vec<(&'static str, Rc<Site>)>,
 }
 
+impl Origin {
+    fn take(call: &mut Call<'_, '_>) -> Self {
+        Self {
+            site: Rc::clone(&call.site),
+            broken: std::mem::take(&mut call.broken),
+            made: std::mem::take(&mut call.made),
+        }
+    }
+}
+
 impl Default for Declarations {
     fn default() -> Self {
         let stand_in = Name::new("cluster").expect("a constant that is a name");
@@ -45,6 +58,7 @@ impl Default for Declarations {
             spec: Spec::empty(stand_in),
             cluster: None,
             incomplete: false,
+            policy: None,
             origins: HashMap::new(),
             broken: HashSet::new(),
             count: 0,
@@ -58,16 +72,19 @@ impl Kind {
             "bases" => Self::Bases,
             "nodes" => Self::Nodes,
             "pools" => Self::Pools,
+            "namespaces" => Self::Namespaces,
             "services" => Self::Services,
             _ => return None,
         })
     }
 
-    fn word(self) -> &'static str {
+    /// The word for one of them, which is also the name of the function that declares it.
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Bases => "base",
             Self::Nodes => "node",
             Self::Pools => "pool",
+            Self::Namespaces => "namespace",
             Self::Services => "service",
         }
     }
@@ -78,6 +95,7 @@ pub(crate) enum Declared {
     Base(Base),
     Node(Node),
     Pool(Pool),
+    Namespace(Quota),
     Service(Box<Service>),
 }
 
@@ -87,6 +105,7 @@ impl Declared {
             Self::Base(_) => Kind::Bases,
             Self::Node(_) => Kind::Nodes,
             Self::Pool(_) => Kind::Pools,
+            Self::Namespace(_) => Kind::Namespaces,
             Self::Service(_) => Kind::Services,
         }
     }
@@ -130,16 +149,12 @@ impl Declarations {
             call.session.report(report.help("give one of them another name".to_owned()));
             return;
         }
-        let origin = Origin {
-            site: Rc::clone(&call.site),
-            broken: std::mem::take(&mut call.broken),
-            made: std::mem::take(&mut call.made),
-        };
-        self.origins.insert((kind, name.clone()), origin);
+        self.origins.insert((kind, name.clone()), Origin::take(call));
         match declared {
             Declared::Base(base) => drop(self.spec.bases.insert(name, base)),
             Declared::Node(node) => drop(self.spec.nodes.insert(name, node)),
             Declared::Pool(pool) => drop(self.spec.pools.insert(name, pool)),
+            Declared::Namespace(quota) => drop(self.spec.namespaces.insert(name, quota)),
             Declared::Service(service) => drop(self.spec.services.insert(name, *service)),
         }
     }
@@ -156,5 +171,17 @@ impl Declarations {
         if let Some(name) = name {
             self.spec.cluster = name;
         }
+    }
+
+    /// Takes in what holds for all placement; reports a second such call.
+    pub(crate) fn set_policy(&mut self, call: &mut Call<'_, '_>, policy: Policy) {
+        if let Some(first) = &self.policy {
+            let mut report = Report::new(Spot::callee(&call.site), "placement() was called already");
+            report.related = Some(("the first call is here".into(), Spot::callee(&first.site)));
+            call.session.report(report.help("put all of it into one call".to_owned()));
+            return;
+        }
+        self.policy = Some(Origin::take(call));
+        self.spec.policy = policy;
     }
 }

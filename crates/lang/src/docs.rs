@@ -103,7 +103,7 @@ mod tests {
     fn signatures_read_like_calls() {
         let signature = |name| docs().into_iter().find(|doc| doc.name == name).unwrap().signature();
         insta::assert_snapshot!(signature("fixed"), @"fixed(port)");
-        insta::assert_snapshot!(signature("spread"), @"spread(label, *, max = None)");
+        insta::assert_snapshot!(signature("spread"), @"spread(label, *, max = None, max_skew = None, min_domains = None, weight = None)");
         insta::assert_snapshot!(signature("dynamic"), @"dynamic()");
     }
 }

@@ -2,15 +2,20 @@
 
 mod base;
 mod cluster;
+mod condition;
 mod health;
 mod machine;
 mod module;
+mod namespace;
+mod placement;
 mod port;
+mod resource;
 mod rule;
 mod run;
 mod service;
 mod update;
 mod var;
+mod volume;
 
 use starlark::values::Value;
 
@@ -65,12 +70,23 @@ pub(crate) static FUNCTIONS: &[&Function] = &[
     &run::MICROVM,
     &port::DYNAMIC,
     &port::FIXED,
+    &volume::VOLUME,
     &health::HTTP,
     &health::TCP,
     &health::COMMAND,
+    &condition::EXISTS,
+    &condition::ABSENT,
+    &condition::NOT_IN,
+    &condition::AT_LEAST,
+    &condition::AT_MOST,
+    &condition::BETWEEN,
     &rule::PREFER,
     &rule::SPREAD,
+    &rule::NEAR,
     &update::ROLLING,
+    &namespace::NAMESPACE,
+    &placement::PLACEMENT,
+    &placement::BALANCE,
     &base::BASE,
     &base::NTP,
     &module::NIX_FILE,

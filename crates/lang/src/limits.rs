@@ -16,7 +16,7 @@ pub struct Limits {
     pub depth: usize,
     /// Bytes of one file.
     pub source: u64,
-    /// Things declared: clusters, bases, nodes, pools and services together.
+    /// Things declared: clusters, bases, nodes, pools, namespaces and services together.
     pub declarations: usize,
     /// The longest that an isolated evaluation may take.
     pub time: Duration,

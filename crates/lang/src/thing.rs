@@ -1,14 +1,20 @@
-use icefield_spec::{Health, NixModule, Port, Prefer, Run, Spread, TimeSync, Update};
+use icefield_spec::{
+    Balance, Company, Condition, Health, NixModule, Port, Prefer, Run, Spread, TimeSync, Update, Volume,
+};
 
 /// A value that a function of the language makes for an argument of another.
 #[derive(Debug, Clone)]
 pub(crate) enum Thing {
     Run(Run),
     Port(Port),
+    Volume(Volume),
     Health(Health),
+    Condition(Condition),
     Prefer(Prefer),
     Spread(Spread),
+    Company(Company),
     Update(Update),
     Time(TimeSync),
     Module(NixModule),
+    Balance(Balance),
 }

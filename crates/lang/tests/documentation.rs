@@ -6,8 +6,10 @@ use common::{rendered, run};
 use icefield_lang::docs;
 
 const SURROUNDINGS: &str = "
-node(\"surroundings\", cpu = 1, memory = \"1GiB\", labels = {\"zone\": \"a\", \"disk\": \"ssd\"})
+node(\"surroundings\", cpu = 1, memory = \"1GiB\", labels = {\"zone\": \"a\", \"disk\": \"ssd\", \"generation\": \"3\"},
+    resources = {\"gpu\": 1, \"disk\": \"1TiB\"}, taints = [\"gpu\"])
 service(\"db\", run = exec([\"true\"]))
+service(\"batch\", run = exec([\"true\"]))
 # file: base.nix
 { }
 # file: web.nix
@@ -19,7 +21,8 @@ service(\"db\", run = exec([\"true\"]))
 fn works(name: &str, text: &str) {
     let cluster = if name == "cluster" { "" } else { "cluster(\"c\")\n" };
     let base = if name == "base" { "" } else { "base(\"std\")\n" };
-    let evaluation = run(&format!("{cluster}{base}{text}{SURROUNDINGS}"), &[]);
+    let namespace = if name == "namespace" { "" } else { "namespace(\"team-a\")\n" };
+    let evaluation = run(&format!("{cluster}{base}{namespace}{text}{SURROUNDINGS}"), &[]);
     assert!(evaluation.spec.is_some() && evaluation.diagnostics.is_empty(), "{}", rendered(&evaluation));
 }
 
@@ -47,10 +50,15 @@ fn every_example_works() {
 
 #[test]
 fn every_parameter_takes_what_it_says_it_takes() {
+    // A daemon has neither a number of replicas nor a spread.
+    let excluded: [&[&str]; 2] = [&["daemon"], &["replicas", "spread"]];
     for function in docs() {
-        let arguments: Vec<String> =
-            function.parameters.iter().map(|parameter| format!("{} = {}", parameter.name, parameter.kind)).collect();
-        works(function.name, &format!("x = {}({})", function.name, arguments.join(", ")));
+        for excluded in excluded {
+            let given = function.parameters.iter().filter(|parameter| !excluded.contains(&parameter.name));
+            let arguments: Vec<String> =
+                given.map(|parameter| format!("{} = {}", parameter.name, parameter.kind)).collect();
+            works(function.name, &format!("x = {}({})", function.name, arguments.join(", ")));
+        }
     }
 }
 
@@ -73,6 +81,9 @@ fn every_default_means_the_same_as_nothing() {
                     format!("service(\"web\", run = exec([\"true\"]), {} = [{call}])", function.name)
                 }
                 "rolling" => format!("service(\"web\", run = exec([\"true\"]), update = {call})"),
+                "near" => format!("service(\"web\", run = exec([\"true\"]), keep_with = [{call}])"),
+                "volume" => format!("service(\"web\", run = exec([\"true\"]), volumes = {{\"data\": {call}}})"),
+                "balance" => format!("placement(balance = [{call}])"),
                 "container" => format!("service(\"web\", run = {call})"),
                 _ => call,
             };

@@ -22,6 +22,20 @@ fn the_example_of_the_design() {
 }
 
 #[test]
+fn all_that_placement_needs() {
+    let spec = good(include_str!("placing.star"));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&spec).unwrap());
+    // What the JSON says is what was declared.
+    assert_eq!(Spec::from_json(&spec.canonical_json()), Ok(spec));
+}
+
+#[test]
+fn a_daemon_has_no_number_of_replicas() {
+    let spec = good("cluster('c')\nservice('log', run = exec(['true']), daemon = True, replicas = None)\n");
+    assert_eq!((spec.services["log"].daemon, spec.services["log"].replicas), (true, 0));
+}
+
+#[test]
 fn a_service_has_defaults() {
     let spec = good("cluster('c')\nservice('web', run = exec(['true']))\n");
     let service = &spec.services["web"];

@@ -6,8 +6,9 @@ use common::{Texts, rendered, run};
 use icefield_lang::{Evaluation, Limits, evaluate};
 use proptest::prelude::*;
 
-const EXAMPLES: [&str; 3] = [
+const EXAMPLES: [&str; 4] = [
     include_str!("design.star"),
+    include_str!("placing.star"),
     include_str!("mistakes/load-mistake-inside.star"),
     include_str!("mistakes/failing-statements.star"),
 ];

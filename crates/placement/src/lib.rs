@@ -41,10 +41,10 @@ extern crate self as icefield_placement;
 mod fleet;
 
 pub use demand::Demand;
-pub use engine::Engine;
+pub use engine::{Cost, Effort, Engine, Improvement, Progress};
 pub use explanation::{Alternative, Exclusion, Explanation, ScorePart};
 pub use host::{Acceptance, Host};
-pub use objective::{Balance, Moves, Objective, Weight};
+pub use objective::{Balance, Distances, Moves, Objective, Weight};
 pub use outcome::{Change, ChangeKind, Solution, Unplaced};
 pub use placement::{Assignment, Placement};
 pub use replica::{InvalidReplica, ReplicaId};

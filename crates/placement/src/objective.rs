@@ -4,7 +4,7 @@ use std::sync::Arc;
 use icefield_spec::Name;
 
 /// What makes a whole placement good, besides what each service prefers. Amounts are counted as [`Host`] and [`Demand`]
-/// count them: thousandths of a core, bytes, pieces. Costs are in millionths of a point.
+/// count them: thousandths of a core, bytes, pieces. Costs are in billionths of a point.
 ///
 /// [`Host`]: crate::Host
 /// [`Demand`]: crate::Demand
@@ -27,6 +27,20 @@ pub struct Weight {
     pub factor: u64,
     /// How often the product is halved; at most 62.
     pub shift: u32,
+}
+
+impl Weight {
+    /// What so many pieces cost.
+    pub(crate) fn of(self, pieces: i64) -> i64 {
+        self.of_wide(pieces.into())
+    }
+
+    /// [`Self::of`], for more than fits 64 bits.
+    pub(crate) fn of_wide(self, pieces: i128) -> i64 {
+        let cost = pieces.saturating_mul(self.factor.into()) >> self.shift.min(62);
+        // Half the range, so that the difference of two costs fits too.
+        i64::try_from(cost).unwrap_or(i64::MAX).min(i64::MAX / 2)
+    }
 }
 
 /// Costs `weight` for each piece by which `target` × (free of `resource`) exceeds `ratio` × (free of `with`) on a node.
@@ -53,13 +67,39 @@ pub struct Moves {
     pub service: u64,
     /// Times the distance of each move.
     pub node: u64,
-    /// How far it is from one node to another; what is not named is no way at all.
-    pub distance: Option<Arc<BTreeMap<Name, BTreeMap<Name, u64>>>>,
+    /// How far it is from one node to another.
+    pub distance: Option<Arc<Distances>>,
+}
+
+/// How far it is from node to node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distances {
+    nodes: BTreeMap<Name, usize>,
+    /// From each node to each, row by row.
+    ways: Vec<u32>,
+}
+
+impl Distances {
+    /// The `ways` from each of `nodes` to each, row by row; `None` if there are not as many as that.
+    pub fn new(nodes: impl IntoIterator<Item = Name>, ways: Vec<u32>) -> Option<Self> {
+        let nodes: BTreeMap<Name, usize> = nodes.into_iter().zip(0..).collect();
+        (nodes.len() * nodes.len() == ways.len()).then_some(Self { nodes, ways })
+    }
+
+    /// The ways from each of `nodes` to each, row by row; what is not known is no way at all.
+    pub(crate) fn between(&self, nodes: &[&Name]) -> Box<[i64]> {
+        let known: Vec<Option<usize>> = nodes.iter().map(|name| self.nodes.get(*name).copied()).collect();
+        let way = |from: Option<usize>, to: Option<usize>| match (from, to) {
+            (Some(from), Some(to)) => i64::from(self.ways[from * self.nodes.len() + to]),
+            _ => 0,
+        };
+        known.iter().flat_map(|from| known.iter().map(move |to| way(*from, *to))).collect()
+    }
 }
 
 impl Default for Moves {
     /// One point for each point of a replica's move cost.
     fn default() -> Self {
-        Self { replica: 1_000_000, service: 0, node: 0, distance: None }
+        Self { replica: 1_000_000_000, service: 0, node: 0, distance: None }
     }
 }

@@ -28,7 +28,12 @@ pub struct Placement {
 impl Placement {
     /// Where `replica` is.
     pub fn get(&self, replica: &ReplicaId) -> Option<&Assignment> {
-        self.services.get(&replica.service)?.get(&replica.index)
+        self.at(&replica.service, replica.index)
+    }
+
+    /// Where replica `index` of `service` is.
+    pub fn at(&self, service: &Name, index: u32) -> Option<&Assignment> {
+        self.services.get(service)?.get(&index)
     }
 
     /// Puts `replica` somewhere; gives back where it was.

@@ -14,6 +14,14 @@ pub struct InvalidQuantity {
     reason: String,
 }
 
+impl InvalidQuantity {
+    /// The same of something that has another name: `"a size"`.
+    #[must_use]
+    pub fn called(self, what: &'static str) -> Self {
+        Self { what, ..self }
+    }
+}
+
 /// Processor time in thousandths of a core: `"500m"`, `0.5` and `"0.5"` are all half a core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Cpu(u64);

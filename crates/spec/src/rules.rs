@@ -34,6 +34,11 @@ pub struct Rules {
     pub move_cost: Option<u32>,
 }
 
+impl Rules {
+    /// The most that moving a replica may cost.
+    pub const MAX_MOVE_COST: u32 = 10_000;
+}
+
 /// A soft rule: a node whose `label` is `value` gains `weight`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -96,7 +101,7 @@ impl Company {
 }
 
 /// How a service's replicas fill nodes where no rule says otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// Level the load over the nodes.

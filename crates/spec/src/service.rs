@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +18,7 @@ pub struct Service {
     /// The namespace whose quota it counts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Name>,
-    /// Where there is no room for all, services of lower priority give way.
+    /// Where there is no room for all, services of lower priority give way. From -1000 to 1000.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
     /// What each replica is.
@@ -32,6 +34,8 @@ pub struct Service {
 impl Service {
     /// The most replicas a service may declare.
     pub const MAX_REPLICAS: u32 = 1_000_000;
+    /// The priorities that a service may have.
+    pub const PRIORITIES: RangeInclusive<i32> = -1_000..=1_000;
 
     /// So many replicas of `unit`, and no rules.
     pub fn new(replicas: u32, unit: Unit) -> Self {

@@ -98,15 +98,18 @@ impl Spec {
         self.nodes.len() as u64 + self.pools.values().map(|pool| u64::from(pool.count)).sum::<u64>()
     }
 
-    /// How many replicas the spec declares.
+    /// How many replicas the spec declares. Of a daemon that is one for every node, though rules may keep it from some.
     pub fn replica_count(&self) -> u64 {
-        self.services.values().map(|service| u64::from(service.replicas)).sum()
+        let nodes = self.node_count();
+        let replicas = |service: &Service| if service.daemon { nodes } else { service.replicas.into() };
+        self.services.values().map(replicas).fold(0, u64::saturating_add)
     }
 
-    /// All machines that are declared, each pool's once, with the path of each.
-    pub(crate) fn machines(&self) -> impl Iterator<Item = (String, &Machine)> {
-        let named = self.nodes.iter().map(|(name, node)| (format!("nodes.{name}"), &node.machine));
-        named.chain(self.pools.iter().map(|(name, pool)| (format!("pools.{name}"), &pool.machine)))
+    /// All machines that are declared, each pool's once: the path of each, and how many there are of it.
+    pub(crate) fn machines(&self) -> impl Iterator<Item = (String, u64, &Machine)> {
+        let named = self.nodes.iter().map(|(name, node)| (format!("nodes.{name}"), 1, &node.machine));
+        let pooled = self.pools.iter().map(|(name, pool)| (format!("pools.{name}"), pool.count.into(), &pool.machine));
+        named.chain(pooled)
     }
 }
 

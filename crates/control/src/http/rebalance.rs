@@ -30,12 +30,14 @@ pub(crate) async fn look(State(app): State<Arc<App>>, body: Bytes) -> Result<Jso
         return Err(conflict("a better layout is being looked for already; try again when that is done"));
     };
     let (state, ends) = (app.state().await?, app.ends.clone());
-    let until = Instant::now() + Duration::from_secs(seconds);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (start, time) = (Instant::now(), Duration::from_secs(seconds));
     let proposal = blocking(move || {
         // Until the end, also if whoever asked has gone.
         let _looking = looking;
-        let stop = || *ends.borrow() || Instant::now() >= until;
-        propose(&state, &Search { moves, stop: &stop })
+        let spent = || start.elapsed().as_secs_f64() / time.as_secs_f64();
+        let stop = || *ends.borrow() || start.elapsed() >= time;
+        propose(&state, &Search { moves, threads, stop: &stop, spent: &spent })
     });
     proposal.await?.map(Json).map_err(conflict)
 }

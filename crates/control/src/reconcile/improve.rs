@@ -1,5 +1,5 @@
 use icefield_api::{RebalanceProposal, SCHEMA};
-use icefield_placement::{Change, Engine};
+use icefield_placement::{Change, Effort, Improvement};
 
 use super::fitting::fitting;
 use super::host::Joining;
@@ -10,15 +10,12 @@ use crate::State;
 pub(crate) struct Search<'a> {
     /// How many replicas may move; a tenth of those that are placed, and at least 10, if it is not said.
     pub(crate) moves: Option<u32>,
+    /// How many threads look.
+    pub(crate) threads: usize,
     /// Whether to stop looking.
     pub(crate) stop: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// A better layout, with the points that it costs and those of the present one.
-struct Better {
-    changes: Vec<Change>,
-    before: f64,
-    after: f64,
+    /// How much of the time is spent, from 0 to 1.
+    pub(crate) spent: &'a (dyn Fn() -> f64 + Sync),
 }
 
 /// A better layout for `state`; else why there can be none now.
@@ -41,7 +38,16 @@ pub(crate) fn propose(state: &State, search: &Search<'_>) -> Result<RebalancePro
         return Err("replicas are being placed at the moment; try again in a second".into());
     }
     let moves = search.moves.unwrap_or_else(|| default_moves(state));
-    let Better { changes, before, after } = improve(&mut engine, moves, search.stop);
+    let effort = Effort {
+        seed: state.version,
+        threads: search.threads,
+        steps: None,
+        moves: Some(usize::try_from(moves).unwrap_or(usize::MAX)),
+        stop: search.stop,
+        spent: Some(search.spent),
+    };
+    let Improvement { changes, before, after, .. } = engine.improve(&effort, &mut |_| {});
+    let (before, after) = (before.points(), after.points());
     Ok(RebalanceProposal { schema: SCHEMA, version: state.version, before, after, changes })
 }
 
@@ -53,8 +59,4 @@ fn default_moves(state: &State) -> u32 {
 /// The changes of a proposal with the ports that they come to, if they still lead to a right placement.
 pub(crate) fn check(state: &State, changes: &[Change]) -> Result<Vec<Change>, String> {
     fitting(&mut engine(state, Joining::Absent), state.placed.placement(), changes)
-}
-
-fn improve(_engine: &mut Engine, _moves: u32, _stop: &(dyn Fn() -> bool + Sync)) -> Better {
-    Better { changes: Vec::new(), before: 0.0, after: 0.0 }
 }

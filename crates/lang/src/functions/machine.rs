@@ -1,5 +1,8 @@
-use icefield_spec::{Bytes, Cpu, Machine, Node, Pool, PortRange};
+use std::collections::{BTreeMap, BTreeSet};
 
+use icefield_spec::{Bytes, Cpu, Machine, Node, Pool, PortRange, Reserve};
+
+use super::resource::{reserve, resources};
 use super::{Function, Outcome};
 use crate::arg::Arg;
 use crate::call::Call;
@@ -8,6 +11,20 @@ use crate::docs::{FunctionDoc, ParameterDoc, first, needed, optional};
 
 const CPU: ParameterDoc = needed("cpu", "4", "The CPU that replicas may use together: cores, or \"500m\".");
 const MEMORY: ParameterDoc = needed("memory", "\"8GiB\"", "The memory that replicas may use together.");
+const RESOURCES: ParameterDoc = optional(
+    "resources",
+    "{\"gpu\": 4, \"disk\": \"1TiB\"}",
+    "{}",
+    "What else it has that replicas may need, by any name: a number, or bytes.",
+);
+const RESERVE: ParameterDoc = optional(
+    "reserve",
+    "{\"cpu\": \"500m\", \"memory\": \"512MiB\"}",
+    "{}",
+    "What is kept free of all that, by name: cpu, memory, or one of its resources.",
+);
+const TAINTS: ParameterDoc =
+    optional("taints", "[\"gpu\"]", "[]", "Marks that keep away every service that does not tolerate them.");
 const BASE: ParameterDoc = optional("base", "\"std\"", "None", "The base it is built from.");
 const LABELS: ParameterDoc = optional(
     "labels",
@@ -28,6 +45,9 @@ pub(crate) static NODE: Function = Function {
             optional("address", "\"10.0.0.11\"", "None", "Its address or host name, where that is known beforehand."),
             CPU,
             MEMORY,
+            RESOURCES,
+            RESERVE,
+            TAINTS,
             LABELS,
             BASE,
             PORTS,
@@ -53,6 +73,9 @@ pub(crate) static POOL: Function = Function {
             needed("count", "20", "How many machines."),
             CPU,
             MEMORY,
+            RESOURCES,
+            RESERVE,
+            TAINTS,
             LABELS,
             BASE,
             PORTS,
@@ -72,7 +95,11 @@ pub(crate) static POOL: Function = Function {
 fn machine(call: &mut Call<'_, '_>) -> Machine {
     let cpu = call.field_or("cpu", Cpu::from_millis(1000), |arg| arg.cpu());
     let memory = call.field_or("memory", Bytes::new(1 << 30), |arg| arg.bytes());
+    let taints = call.field_or("taints", Vec::new(), |arg| arg.items(|item| item.text()));
     Machine {
+        resources: call.field_or("resources", BTreeMap::new(), resources),
+        reserve: call.field_or("reserve", Reserve::default(), reserve),
+        taints: BTreeSet::from_iter(taints),
         labels: call.field_or("labels", Vec::new(), |arg| arg.entries(|_, value| value.text())).into_iter().collect(),
         base: call.field("base", |arg| arg.name()),
         ports: call.field_or("ports", PortRange::default(), ports),

@@ -1,16 +1,19 @@
 use std::collections::BTreeMap;
 
-use icefield_spec::{
-    Bytes, Condition, Cpu, Health, Layout, Name, Port, Prefer, Rules, Run, Service, Spread, Unit, Update,
-};
+use icefield_spec::{Bytes, Cpu, Health, Name, Port, Run, Service, Unit, Update};
 
 use super::port::port;
+use super::resource::resources;
+use super::rule::rules;
 use super::run::{bracketed, words};
+use super::volume::volumes;
 use super::{Function, Outcome};
 use crate::arg::Arg;
 use crate::call::Call;
 use crate::declarations::Declared;
 use crate::docs::{FunctionDoc, first, needed, optional};
+use crate::report::Report;
+use crate::site::Step;
 use crate::thing::Thing;
 
 pub(crate) static SERVICE: Function = Function {
@@ -25,8 +28,26 @@ pub(crate) static SERVICE: Function = Function {
                 "What runs: exec(), nix(), nixos(), container() or microvm().",
             ),
             optional("replicas", "3", "1", "How many replicas; 0 switches it off."),
+            optional(
+                "daemon",
+                "True",
+                "False",
+                "Whether it runs once on every node that fits, instead of a number of times.",
+            ),
             optional("cpu", "\"500m\"", "\"100m\"", "CPU reserved for one replica: cores, or thousandths (\"500m\")."),
             optional("memory", "\"256MiB\"", "\"64MiB\"", "Memory reserved for one replica; also its limit."),
+            optional(
+                "resources",
+                "{\"gpu\": 1}",
+                "{}",
+                "What one replica needs of other resources that nodes declare.",
+            ),
+            optional(
+                "volumes",
+                "{\"data\": \"10GiB\"}",
+                "{}",
+                "Folders that outlive the replica, by name: volume(), or a size. They tie a replica to its node.",
+            ),
             optional("ports", "{\"http\": dynamic()}", "{}", "Ports by name: dynamic(), or a number."),
             optional(
                 "env",
@@ -39,16 +60,38 @@ pub(crate) static SERVICE: Function = Function {
                 "require",
                 "{\"disk\": \"ssd\"}",
                 "{}",
-                "Hard: labels that the node must have; a list means one of these.",
+                "Hard: labels that the node must have; a list means one of these. Or exists(), absent(), not_in(), \
+                 at_least(), at_most(), between().",
             ),
             optional("prefer", "[prefer(\"zone\", \"a\")]", "[]", "Soft: labels that make a node better."),
             optional("spread", "[spread(\"zone\")]", "[]", "Labels over whose values replicas are spread."),
             optional(
+                "keep_with",
+                "[\"db\"]",
+                "[]",
+                "Hard: a replica of each of these services is on the same node; near() says by another label.",
+            ),
+            optional(
+                "keep_from",
+                "[near(\"batch\", \"zone\")]",
+                "[]",
+                "Hard: no replica of these services is on the same node; near() says by another label.",
+            ),
+            optional("tolerate", "[\"gpu\"]", "[]", "Taints of nodes that do not keep it away."),
+            optional(
                 "layout",
                 "\"packed\"",
                 "\"balanced\"",
-                "\"balanced\" levels the load; \"packed\" fills nodes one by one.",
+                "\"balanced\" levels the load; \"packed\" fills nodes one by one; to \"any\" it does not matter.",
             ),
+            optional("move_cost", "5", "None", "Soft: what moving one running replica costs, from 0 to 10000."),
+            optional(
+                "priority",
+                "10",
+                "0",
+                "Where there is no room for all, services of lower priority give way; from -1000 to 1000.",
+            ),
+            optional("namespace", "\"team-a\"", "None", "The namespace that it belongs to, declared by namespace()."),
             optional(
                 "health",
                 "http(\"/\", port = \"http\")",
@@ -68,6 +111,8 @@ pub(crate) static SERVICE: Function = Function {
         let cpu = call.field_or("cpu", Cpu::from_millis(100), |arg| arg.cpu());
         let memory = call.field_or("memory", Bytes::new(64 << 20), |arg| arg.bytes());
         let unit = Unit {
+            resources: call.field_or("resources", BTreeMap::new(), resources),
+            volumes: call.field_or("volumes", BTreeMap::new(), volumes),
             ports: call.field_or("ports", BTreeMap::new(), ports),
             env: call.field_or("env", BTreeMap::new(), env),
             uses: call.field_or("uses", Vec::new(), |arg| arg.items(|item| item.name())),
@@ -75,27 +120,34 @@ pub(crate) static SERVICE: Function = Function {
             stop_grace: call.field_or("stop_grace", Unit::default_stop_grace(), |arg| arg.millis()),
             ..Unit::new(run, cpu, memory)
         };
-        let replicas = call.field_or("replicas", 1, |arg| arg.whole(0, i64::from(Service::MAX_REPLICAS)));
+        let daemon = call.field_or("daemon", false, |arg| arg.flag());
+        let (least, most) = Service::PRIORITIES.into_inner();
         let service = Service {
+            daemon,
+            namespace: call.field("namespace", |arg| arg.name()),
+            priority: call.field_or("priority", 0, |arg| arg.whole(least.into(), most.into())),
             rules: rules(call),
             update: call.field_or("update", Update::default(), update),
-            ..Service::new(replicas, unit)
+            ..Service::new(replicas(call, daemon), unit)
         };
         call.session.declarations.borrow_mut().insert(call, name, Declared::Service(Box::new(service)));
         Outcome::Nothing
     },
 };
 
-fn rules(call: &mut Call<'_, '_>) -> Rules {
-    Rules {
-        require: call.field_or("require", BTreeMap::new(), require),
-        prefer: call.field_or("prefer", Vec::new(), |arg| arg.items(prefer)),
-        spread: call.field_or("spread", Vec::new(), |arg| arg.items(spread)),
-        layout: call.field_or("layout", Layout::default(), |arg| {
-            arg.choice(&[("balanced", Layout::Balanced), ("packed", Layout::Packed)])
-        }),
-        ..Rules::default()
+/// How many; a daemon has no number, and may be given none.
+fn replicas(call: &mut Call<'_, '_>, daemon: bool) -> u32 {
+    let given = call.field("replicas", |arg| arg.whole(0, i64::from(Service::MAX_REPLICAS)));
+    if !daemon {
+        return given.unwrap_or(1);
     }
+    if given.is_some() {
+        let position = call.doc.parameters.iter().position(|parameter| parameter.name == "replicas");
+        let step = Step::Parameter { name: "replicas", position: position.unwrap_or_default() };
+        let message = "a daemon runs once on every node that fits, so it has no number of replicas";
+        call.session.report(Report::new(call.spot(step), message).help("leave out one of the two".to_owned()));
+    }
+    0
 }
 
 fn run(arg: &Arg<'_, '_>) -> Option<Run> {
@@ -119,28 +171,6 @@ fn ports(arg: &Arg<'_, '_>) -> Option<BTreeMap<Name, Port>> {
 
 fn env(arg: &Arg<'_, '_>) -> Option<BTreeMap<String, String>> {
     Some(arg.entries(|_, value| value.text())?.into_iter().collect())
-}
-
-fn require(arg: &Arg<'_, '_>) -> Option<BTreeMap<String, Condition>> {
-    let entries = arg.entries(|_, value| match value.value().unpack_str() {
-        Some(one) => Some(Condition::one_of([one])),
-        None => value.items(|item| item.text()).map(Condition::one_of),
-    })?;
-    Some(entries.into_iter().collect())
-}
-
-fn prefer(arg: &Arg<'_, '_>) -> Option<Prefer> {
-    arg.thing("made by prefer(\"label\", \"value\")", |thing| match thing {
-        Thing::Prefer(prefer) => Some(prefer),
-        _ => None,
-    })
-}
-
-fn spread(arg: &Arg<'_, '_>) -> Option<Spread> {
-    arg.thing("made by spread(\"label\")", |thing| match thing {
-        Thing::Spread(spread) => Some(spread),
-        _ => None,
-    })
 }
 
 fn health(arg: &Arg<'_, '_>) -> Option<Health> {

@@ -1,9 +1,10 @@
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-use super::id::{NodeId, ReplicaNo};
+use super::id::{NodeId, ReplicaKey};
 use super::obstacles::exclusions;
 use super::state::State;
-use crate::rules::POINT;
+use crate::rules::{Hard, POINT, Soft, Tie};
 use crate::{Alternative, Explanation, ScorePart};
 
 /// How many other nodes are shown.
@@ -11,37 +12,43 @@ const ALTERNATIVES: usize = 3;
 
 /// Why `replica` is where it is in `state`: what each node would give it if it alone were to be placed now. Leaves
 /// `state` as it was.
-pub(crate) fn explain(state: &mut State<'_>, replica: ReplicaNo) -> Explanation {
-    let world = state.world;
-    let group = world.group_of(replica);
-    let spot = state.take_away(replica);
+pub(crate) fn explain(state: &mut State, key: ReplicaKey) -> Option<Explanation> {
+    let group = Arc::clone(state.world.group_of(key)?);
+    for rule in &group.hard {
+        rule.prepare(state);
+    }
+    let mark = state.mark();
+    let spot = state.take_away(key);
     let here = spot.as_ref().map(|spot| spot.node);
-    let total = |node: NodeId| group.soft.iter().fold(0i64, |sum, rule| sum.saturating_add(rule.points(state, node)));
-    let others = world.node_ids().filter(|node| Some(*node) != here && group.admitted(state, *node));
-    let mut others: Vec<_> = others.map(|node| (Reverse(total(node)), node)).collect();
-    others.sort_unstable();
-    others.truncate(ALTERNATIVES);
+    let tie = group.demand.ties.get(&key.index).map(|node| Tie::new(node, &state.world));
+    let mut others = group.candidates(state, true);
+    others.retain(|node| Some(*node) != here && tie.as_ref().is_none_or(|tie| tie.admits(state, *node)));
+    let mut points = vec![0; others.len()];
+    for rule in &group.soft {
+        rule.add(state, &others, &mut points);
+    }
+    let mut ranked: Vec<_> = points.into_iter().map(Reverse).zip(others).collect();
+    // A stable sort: among equals the first by name stays first.
+    ranked.sort_by_key(|(points, _)| *points);
+    ranked.truncate(ALTERNATIVES);
     let parts = |node: NodeId| -> Vec<ScorePart> {
-        let part = |rule: &dyn crate::rules::Soft| ScorePart {
-            rule: rule.name(world),
+        let part = |rule: &dyn Soft| ScorePart {
+            rule: rule.name(&state.world),
             points: rule.points(state, node) as f64 / POINT as f64,
             fact: rule.fact(state, node),
         };
         group.soft.iter().map(|rule| part(&**rule)).collect()
     };
-    let alternative = |(_, node): (_, NodeId)| Alternative { node: world.name(node).clone(), score: parts(node) };
+    let alternative = |(_, node): (_, NodeId)| Alternative { node: state.world.name(node).clone(), score: parts(node) };
     let explanation = Explanation {
-        replica: world.replica_id(replica),
-        assignment: spot.as_ref().map(|spot| state.assignment(replica, spot)),
+        replica: state.world.replica_id(key),
+        assignment: spot.as_ref().and_then(|spot| state.assignment(key, spot)),
         score: here.map(parts).unwrap_or_default(),
-        alternatives: others.into_iter().map(alternative).collect(),
-        excluded: exclusions(state, group, here),
+        alternatives: ranked.into_iter().map(alternative).collect(),
+        excluded: exclusions(state, &group, tie.as_ref(), here),
     };
-    if let Some(spot) = spot {
-        let same: Vec<Option<u16>> = spot.ports.iter().copied().map(Some).collect();
-        state.put(replica, spot.node, &same);
-    }
-    explanation
+    state.take_back_to(mark);
+    Some(explanation)
 }
 
 #[cfg(test)]
@@ -66,12 +73,12 @@ mod tests {
           -128.00 spread over zone: 1 of 2 other replicas is in zone a
           -64.00 spread over node: 1 of 2 other replicas is on node n1
           +10.00 prefer disk=ssd: n1 has disk=ssd
-          +0.88 balanced: 12% of its cpu would be in use
+          -0.01 balanced: 12% of n1 would be in use
         else n3
           -128.00 spread over zone: 1 of 2 other replicas is in zone b
           -64.00 spread over node: 1 of 2 other replicas is on node n3
           +0.00 prefer disk=ssd: n3 has no disk
-          +0.88 balanced: 12% of its cpu would be in use
+          -0.01 balanced: 12% of n3 would be in use
           cpu excludes 1 (n2): lower cpu to 100m (n2 has that free)
         ");
         assert_snapshot!(explanation(&engine.explain(&"web/2".parse().unwrap()).unwrap()), @"
@@ -79,12 +86,12 @@ mod tests {
           -128.00 spread over zone: 1 of 2 other replicas is in zone a
           -64.00 spread over node: 1 of 2 other replicas is on node n1
           +10.00 prefer disk=ssd: n1 has disk=ssd
-          +0.88 balanced: 12% of its cpu would be in use
+          -0.01 balanced: 12% of n1 would be in use
         else n3
           -128.00 spread over zone: 1 of 2 other replicas is in zone b
           -64.00 spread over node: 1 of 2 other replicas is on node n3
           +0.00 prefer disk=ssd: n3 has no disk
-          +0.88 balanced: 12% of its cpu would be in use
+          -0.01 balanced: 12% of n3 would be in use
           cpu excludes 1 (n2): lower cpu to 100m (n2 has that free)
         ");
     }

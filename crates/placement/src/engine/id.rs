@@ -1,4 +1,4 @@
-/// Numbers that stand for names while an engine works: positions in the world's vectors.
+/// Numbers that stand for names while an engine works: positions in the state's vectors.
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
@@ -18,16 +18,28 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A node; in the order of names.
+    /// A node, present or known only by name.
     NodeId,
     /// A label that some rule speaks of.
     LabelId,
     /// A value of a label: all nodes with it.
     DomainId,
-    /// A wanted service; in the order of names.
+    /// A service, wanted or known only by name.
     ServiceId,
-    /// Alike replicas: one demand of one service.
-    GroupId,
-    /// A wanted replica; in the order of services, then of indexes.
-    ReplicaNo,
+    /// Something that nodes have an amount of.
+    ResourceId,
+    /// A namespace that has a quota.
+    QuotaId,
+}
+
+impl ResourceId {
+    pub(crate) const CPU: Self = Self(0);
+    pub(crate) const MEMORY: Self = Self(1);
+}
+
+/// A replica that is wanted, or was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ReplicaKey {
+    pub(crate) service: ServiceId,
+    pub(crate) index: u32,
 }

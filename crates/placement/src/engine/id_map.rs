@@ -15,14 +15,35 @@ impl CountMap {
         if self.0.is_empty() { 0 } else { self.0.get(&key).copied().unwrap_or(0) }
     }
 
-    pub(crate) fn add(&mut self, key: u32) {
-        *self.0.entry(key).or_insert(0) += 1;
+    /// Gives back the new count.
+    pub(crate) fn add(&mut self, key: u32) -> u32 {
+        let count = self.0.entry(key).or_insert(0);
+        *count += 1;
+        *count
     }
 
-    pub(crate) fn subtract(&mut self, key: u32) {
-        if let Some(count) = self.0.get_mut(&key) {
-            *count = count.saturating_sub(1);
+    /// Gives back the new count.
+    pub(crate) fn subtract(&mut self, key: u32) -> u32 {
+        match self.0.get_mut(&key) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                *count
+            }
+            _ => {
+                self.0.remove(&key);
+                0
+            }
         }
+    }
+
+    /// How many ids have a count above 0.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All counts above 0, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.0.iter().map(|(key, count)| (*key, *count))
     }
 }
 
@@ -61,5 +82,6 @@ mod tests {
             counts.subtract(key);
         }
         assert_eq!([counts.get(7), counts.get(9), counts.get(1)], [2, 0, 0]);
+        assert_eq!(counts.len(), 1);
     }
 }

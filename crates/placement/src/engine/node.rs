@@ -1,15 +1,13 @@
+use std::sync::Arc;
+
+use icefield_spec::Name;
+
 use crate::Host;
-use crate::rules::Resources;
 
-/// A node with what it can give.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Node<'a> {
-    pub(crate) host: &'a Host,
-    pub(crate) capacity: Resources,
-}
-
-impl<'a> Node<'a> {
-    pub(crate) fn new(host: &'a Host) -> Self {
-        Self { host, capacity: [host.cpu.millis(), host.memory.get()] }
-    }
+/// A node, present or known only by name.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) name: Name,
+    /// What it is; `None` if there is no such node.
+    pub(crate) host: Option<Arc<Host>>,
 }

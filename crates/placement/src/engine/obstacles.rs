@@ -4,7 +4,7 @@ use super::group::Group;
 use super::id::NodeId;
 use super::state::State;
 use crate::Exclusion;
-use crate::rules::{Case, Further, Remedy, Twin};
+use crate::rules::{Case, Further, Hard, Remedy, Tie, Twin};
 
 /// How many nodes are named as examples.
 const EXAMPLES: usize = 3;
@@ -14,15 +14,16 @@ const EXAMPLES: usize = 3;
 ///
 /// A node counts for the first rule that excludes it. The change is for the node that is nearest to taking the replica:
 /// one that the rule alone excludes if there is any, else it names what else must change there.
-pub(crate) fn exclusions(state: &State<'_>, group: &Group<'_>, except: Option<NodeId>) -> Vec<Exclusion> {
-    let world = state.world;
-    if world.nodes.is_empty() {
+pub(crate) fn exclusions(state: &State, group: &Group, tie: Option<&Tie>, except: Option<NodeId>) -> Vec<Exclusion> {
+    let world = &state.world;
+    if world.order().is_empty() {
         let fix = "declare a node or pool".into();
         return vec![Exclusion { rule: "fleet".into(), nodes: 0, examples: vec![], fix }];
     }
-    let mut tallies: Vec<Option<Tally>> = vec![None; group.hard.len()];
-    for node in world.node_ids().filter(|node| Some(*node) != except) {
-        let mut broken = group.hard.iter().enumerate().filter(|(_, rule)| !rule.admits(state, node));
+    let rules = Rules { state, group, all: all(group, tie) };
+    let mut tallies: Vec<Option<Tally>> = vec![None; rules.all.len()];
+    for node in world.order().iter().copied().filter(|node| Some(*node) != except) {
+        let mut broken = rules.all.iter().enumerate().filter(|(_, rule)| !rule.admits(state, node));
         let Some((first, rule)) = broken.next() else { continue };
         let nearness = (broken.count(), rule.distance(state, node));
         let tally = tallies[first].get_or_insert(Tally { nodes: 0, examples: Vec::new(), nearness, nearest: node });
@@ -34,12 +35,16 @@ pub(crate) fn exclusions(state: &State<'_>, group: &Group<'_>, except: Option<No
             (tally.nearness, tally.nearest) = (nearness, node);
         }
     }
-    let excluding = tallies.into_iter().zip(&group.hard).filter_map(|(tally, rule)| {
+    let excluding = tallies.into_iter().zip(&rules.all).filter_map(|(tally, rule)| {
         let Tally { nodes, examples, nearest, .. } = tally?;
-        let fix = remedy(state, group, nearest);
-        Some(Exclusion { rule: rule.name(world), nodes, examples, fix })
+        Some(Exclusion { rule: rule.name(world), nodes, examples, fix: rules.remedy(nearest) })
     });
     excluding.collect()
+}
+
+fn all<'a>(group: &'a Group, tie: Option<&'a Tie>) -> Vec<&'a dyn Hard> {
+    let tie = tie.into_iter().map(|tie| tie as &dyn Hard);
+    tie.chain(group.hard.iter().map(|rule| &**rule as &dyn Hard)).collect()
 }
 
 /// The nodes that one rule is the first to exclude.
@@ -52,40 +57,49 @@ struct Tally {
     nearest: NodeId,
 }
 
-/// The smallest change after which `node`, or a further one like it, takes a replica of `group`.
-fn remedy(state: &State<'_>, group: &Group<'_>, node: NodeId) -> String {
-    let broken: Vec<_> = group.hard.iter().filter(|rule| !rule.admits(state, node)).collect();
-    let case = Case { state, group, node, alone: broken.len() == 1 };
-    let needed = broken.iter().enumerate().filter(|(at, rule)| {
-        let label = rule.label();
-        label.is_none() || broken[..*at].iter().all(|before| before.label() != label)
-    });
-    let remedies: Vec<Remedy> = needed.map(|(_, rule)| rule.remedy(&case)).collect();
-    let further = remedies.iter().map(|remedy| remedy.further).max().unwrap_or(Further::Excessive);
-    let twin = if further == Further::Excessive { None } else { twin(state, group, node) };
-    let texts = || remedies.iter().map(|remedy| remedy.text.as_str()).collect::<Vec<_>>().join(", and also ");
-    match twin {
-        None => texts(),
-        Some(twin) if further == Further::Equal && case.alone => format!("{}, or {twin}", texts()),
-        Some(twin) => twin,
-    }
+struct Rules<'a> {
+    state: &'a State,
+    group: &'a Group,
+    all: Vec<&'a dyn Hard>,
 }
 
-/// That a further node like `node` be added, if it would take a replica of `group`.
-fn twin(state: &State<'_>, group: &Group<'_>, node: NodeId) -> Option<String> {
-    let mut more = Vec::new();
-    for rule in &group.hard {
-        match rule.twin(state, node) {
-            Twin::Admitted => {}
-            Twin::WithMore(amount) => more.push(amount),
-            Twin::Refused => return None,
+impl Rules<'_> {
+    /// The smallest change after which `node`, or a further one like it, takes a replica of the group.
+    fn remedy(&self, node: NodeId) -> String {
+        let (state, group) = (self.state, self.group);
+        let broken: Vec<_> = self.all.iter().filter(|rule| !rule.admits(state, node)).collect();
+        let case = Case { state, group, node, alone: broken.len() == 1 };
+        let needed = broken.iter().enumerate().filter(|(at, rule)| {
+            let label = rule.label();
+            label.is_none() || broken[..*at].iter().all(|before| before.label() != label)
+        });
+        let remedies: Vec<Remedy> = needed.map(|(_, rule)| rule.remedy(&case)).collect();
+        let further = remedies.iter().map(|remedy| remedy.further).max().unwrap_or(Further::Excessive);
+        let twin = if further == Further::Excessive { None } else { self.twin(node) };
+        let texts = || remedies.iter().map(|remedy| remedy.text.as_str()).collect::<Vec<_>>().join(", and also ");
+        match twin {
+            None => texts(),
+            Some(twin) if further == Further::Equal && case.alone => format!("{}, or {twin}", texts()),
+            Some(twin) => twin,
         }
     }
-    let name = state.world.name(node);
-    Some(match more[..] {
-        [] => format!("add a node like {name}"),
-        _ => format!("add a node like {name} with at least {}", more.join(" and ")),
-    })
+
+    /// That a further node like `node` be added, if it would take a replica of the group.
+    fn twin(&self, node: NodeId) -> Option<String> {
+        let mut more = Vec::new();
+        for rule in &self.all {
+            match rule.twin(self.state, node) {
+                Twin::Admitted => {}
+                Twin::WithMore(amount) => more.push(amount),
+                Twin::Refused => return None,
+            }
+        }
+        let name = self.state.world.name(node);
+        Some(match more[..] {
+            [] => format!("add a node like {name}"),
+            _ => format!("add a node like {name} with at least {}", more.join(" and ")),
+        })
+    }
 }
 
 #[cfg(test)]

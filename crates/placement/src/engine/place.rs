@@ -1,73 +1,180 @@
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use icefield_spec::Name;
 
 use super::group::Group;
-use super::id::{GroupId, ReplicaNo};
-use super::queue::Queue;
+use super::id::{NodeId, ReplicaKey, ServiceId};
+use super::preempt;
+use super::queue::{Queue, best_of};
+use super::settle::{Departures, abandoned};
 use super::state::State;
-use crate::Acceptance;
 
-/// Places what is nowhere, group by group: those that fit on few nodes first, then the largest.
-pub(crate) fn place(state: &mut State<'_>) {
-    let world = state.world;
-    let mut pending: Vec<Vec<ReplicaNo>> = vec![Vec::new(); world.groups.len()];
-    for (position, wanted) in world.replicas.iter().enumerate() {
-        let replica = ReplicaNo::new(position);
-        if state.spot(replica).is_none() {
-            pending[wanted.group.at()].push(replica);
+/// Up to so many alike replicas, looking at every node for each is cheaper than to bring the nodes into order.
+const FEW: usize = 2;
+
+/// How often what depends on other services is placed again because those have moved.
+const ROUNDS: usize = 4;
+
+/// Places what is nowhere, group by group; what is in the way of something of higher priority leaves, with a note why.
+pub(crate) fn place(state: &mut State, departures: &mut Departures) {
+    let nowhere = state.agenda.homeless.iter().chain(departures.keys()).copied();
+    let mut pending: BTreeSet<ReplicaKey> = nowhere.filter(|key| state.spot(*key).is_none()).collect();
+    let mut following: BTreeSet<ServiceId> = state.agenda.services.clone();
+    for _ in 0..ROUNDS {
+        for key in departures.keys() {
+            following.extend(&state.world.service(key.service).followers);
         }
+        place_all(state, pending, departures);
+        if !abandoned(state, &following, departures) {
+            break;
+        }
+        pending = departures.keys().copied().filter(|key| state.spot(*key).is_none()).collect();
     }
-    let mut order: Vec<_> = (0..world.groups.len())
-        .filter(|group| !pending[*group].is_empty())
-        .map(|group| (Urgency::new(state, world.group(GroupId::new(group))), group))
-        .collect();
-    order.sort();
-    for (_, at) in order {
-        let group = world.group(GroupId::new(at));
-        let mut queue = Queue::new(state, group);
-        for replica in &pending[at] {
-            // The group's replicas are alike: where one fits nowhere, none does.
-            let Some(node) = queue.best(state) else { break };
-            state.put(*replica, node, &[]);
-            queue.used_best(state);
+}
+
+fn place_all(state: &mut State, pending: BTreeSet<ReplicaKey>, departures: &mut Departures) {
+    let mut groups: BTreeMap<(ServiceId, u32), Vec<u32>> = BTreeMap::new();
+    let mut order: BTreeSet<(Urgency, ServiceId, u32)> = BTreeSet::new();
+    let add = |state: &State, order: &mut BTreeSet<_>, groups: &mut BTreeMap<_, Vec<u32>>, key: ReplicaKey| {
+        let service = state.world.service(key.service);
+        let Some(group) = service.replica(key.index).map(|replica| replica.group) else { return };
+        let indexes = groups.entry((key.service, group)).or_insert_with(|| {
+            order.insert((Urgency::new(state, &service.groups[group as usize]), key.service, group));
+            Vec::new()
+        });
+        indexes.push(key.index);
+    };
+    for key in pending {
+        add(state, &mut order, &mut groups, key);
+    }
+    while let Some((_, service, at)) = order.pop_first() {
+        let Some(mut indexes) = groups.remove(&(service, at)) else { continue };
+        indexes.sort_unstable();
+        let group = Arc::clone(&state.world.service(service).groups[at as usize]);
+        let left = place_group(state, &group, indexes);
+        if left.is_empty() || !state.has_lower_than(group.demand.priority) {
+            continue;
+        }
+        for victim in preempt::make_room(state, &group, left) {
+            let reason = format!("gives way to {}", state.world.service(service).name);
+            departures.insert(victim, reason);
+            add(state, &mut order, &mut groups, victim);
         }
     }
 }
 
-/// Which group goes first: small ones fill the gaps that large ones leave, but not the other way round.
+/// Gives back the indexes that found no place.
+fn place_group(state: &mut State, group: &Arc<Group>, indexes: Vec<u32>) -> Vec<u32> {
+    for rule in &group.hard {
+        rule.prepare(state);
+    }
+    let key = |index: u32| ReplicaKey { service: group.service, index };
+    let (tied, free): (Vec<u32>, Vec<u32>) =
+        indexes.into_iter().partition(|index| group.demand.ties.contains_key(index));
+    let mut left = Vec::new();
+    for index in tied {
+        match tie_of(state, group, index).filter(|node| group.admitted(state, *node)) {
+            Some(node) => state.put(key(index), node, &[]),
+            None => left.push(index),
+        }
+    }
+    let mut free = free.into_iter();
+    if free.len() <= FEW {
+        while let Some(node) = (free.len() > 0).then(|| best_of(state, group)).flatten() {
+            state.put(key(free.next().unwrap_or_default()), node, &[]);
+        }
+    } else {
+        let mut queue = Queue::new(state, group);
+        // The group's replicas are alike: where one fits nowhere, none does.
+        while let Some(node) = (free.len() > 0).then(|| queue.best(state)).flatten() {
+            state.put(key(free.next().unwrap_or_default()), node, &[]);
+            queue.used_best(state);
+        }
+    }
+    left.extend(free);
+    left
+}
+
+/// The node that a replica is tied to, if it is there.
+pub(super) fn tie_of(state: &State, group: &Group, index: u32) -> Option<NodeId> {
+    state.world.node_called(group.demand.ties.get(&index)?)
+}
+
+/// Which group goes first: those of higher priority; then what others are kept with; then small ones fill the gaps that
+/// large ones leave, but not the other way round.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Urgency {
+    priority: Reverse<i32>,
+    depth: usize,
     /// The number of nodes that its labels allow, to the next power of two: fewer first.
     choice: u32,
     /// Whether it has fixed ports, which a dynamic one could take before it.
     free_of_fixed_ports: bool,
     /// The share of the whole fleet that one replica takes, in billionths: more first.
-    size: Reverse<u64>,
+    size: Reverse<i64>,
+    name: Name,
 }
 
 impl Urgency {
-    fn new(state: &State<'_>, group: &Group<'_>) -> Self {
-        let world = state.world;
+    fn new(state: &State, group: &Group) -> Self {
+        let world = &state.world;
         let choice = if group.demand.rules.require.is_empty() {
-            world.nodes.len()
+            world.open().len()
         } else {
-            let require = || group.hard.iter().filter(|rule| rule.label().is_some());
-            let ready = world.node_ids().filter(|node| world.host(*node).acceptance == Acceptance::Ready);
-            ready.filter(|node| require().all(|rule| rule.admits(state, *node))).count()
+            let mut nodes = world.open().to_vec();
+            for rule in group.hard.iter().filter(|rule| rule.label().is_some() && !rule.may_return()) {
+                rule.strike(state, &mut nodes);
+            }
+            nodes.len()
         };
-        let whole = world.capacity.iter().zip(group.need);
-        let share = |(whole, need): (&u128, u64)| u128::from(need) * 1_000_000_000 / (*whole).max(1);
-        let size = whole.map(share).max().unwrap_or(0);
+        let (priority, depth) = standing(state, group.service, &mut Vec::new());
         Self {
+            priority: Reverse(priority.max(group.demand.priority)),
+            depth,
             choice: choice.checked_ilog2().map_or(0, |log| log + 1),
             free_of_fixed_ports: group.fixed.is_empty(),
-            size: Reverse(u64::try_from(size).unwrap_or(u64::MAX)),
+            size: Reverse(world.typical_share(&group.need)),
+            name: world.service(group.service).name.clone(),
         }
     }
 }
 
+/// The highest priority of what is kept with a service, and how many services it is itself kept with, one after the
+/// other. `path` is how one came to it.
+fn standing(state: &State, service: ServiceId, path: &mut Vec<ServiceId>) -> (i32, usize) {
+    let own = state.world.service(service);
+    let company = |of: ServiceId| state.world.service(of).demands.iter().flat_map(|demand| &demand.rules.keep_with);
+    path.push(service);
+    let mut priority = own.demands.iter().map(|demand| demand.priority).max().unwrap_or(0);
+    let mut depth = 0;
+    for other in &own.strangers {
+        let name = &state.world.service(*other).name;
+        if !path.contains(other) && company(service).any(|company| company.service == *name) {
+            depth = depth.max(depth_of(state, *other, path) + 1);
+        }
+    }
+    for follower in &own.followers {
+        if !path.contains(follower) && company(*follower).any(|company| company.service == own.name) {
+            priority = priority.max(priority_of(state, *follower, path));
+        }
+    }
+    path.pop();
+    (priority, depth)
+}
+
+fn depth_of(state: &State, service: ServiceId, path: &mut Vec<ServiceId>) -> usize {
+    standing(state, service, path).1
+}
+
+fn priority_of(state: &State, service: ServiceId, path: &mut Vec<ServiceId>) -> i32 {
+    standing(state, service, path).0
+}
+
 #[cfg(test)]
 mod tests {
-    use icefield_spec::Cpu;
+    use icefield_spec::{Condition, Cpu};
 
     use crate::examples::{three, with};
     use crate::fleet::demand;
@@ -78,10 +185,8 @@ mod tests {
         let mut anywhere = demand(2);
         anywhere.cpu = Cpu::from_millis(4000);
         fleet.add_service("anywhere", [anywhere]);
-        fleet.add_service(
-            "small",
-            [with(|small| drop(small.rules.require.insert("disk".into(), icefield_spec::Condition::one_of(["ssd"]))))],
-        );
+        let small = with(|small| drop(small.rules.require.insert("disk".into(), Condition::one_of(["ssd"]))));
+        fleet.add_service("small", [small]);
         let solution = fleet.solve();
         assert!(solution.unplaced.is_empty(), "{solution:?}");
     }

@@ -1,13 +1,13 @@
 use icefield_spec::PortRange;
 
-use super::id::ReplicaNo;
+use super::id::ReplicaKey;
 
 /// The ports in use on one node, and by whom.
 #[derive(Debug, Clone)]
 pub(crate) struct PortSet {
     range: PortRange,
     /// By port.
-    used: Vec<(u16, ReplicaNo)>,
+    used: Vec<(u16, ReplicaKey)>,
     /// How many ports of the range are free.
     free: u32,
     /// All ports of the range below this one are in use.
@@ -20,7 +20,7 @@ impl PortSet {
     }
 
     /// Who has `port`.
-    pub(crate) fn owner(&self, port: u16) -> Option<ReplicaNo> {
+    pub(crate) fn owner(&self, port: u16) -> Option<ReplicaKey> {
         self.find(port).ok().map(|at| self.used[at].1)
     }
 
@@ -34,7 +34,7 @@ impl PortSet {
         self.range
     }
 
-    pub(crate) fn take(&mut self, port: u16, owner: ReplicaNo) {
+    pub(crate) fn take(&mut self, port: u16, owner: ReplicaKey) {
         if let Err(at) = self.find(port) {
             self.used.insert(at, (port, owner));
             self.free -= u32::from(self.range.contains(port));
@@ -52,7 +52,7 @@ impl PortSet {
     }
 
     /// Takes the lowest free port of the range.
-    pub(crate) fn take_lowest(&mut self, owner: ReplicaNo) -> Option<u16> {
+    pub(crate) fn take_lowest(&mut self, owner: ReplicaKey) -> Option<u16> {
         let mut port = self.next;
         let mut at = self.used.partition_point(|(used, _)| u32::from(*used) < port);
         while self.used.get(at).is_some_and(|(used, _)| u32::from(*used) == port) {
@@ -74,10 +74,11 @@ impl PortSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ServiceId;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    const OWNER: ReplicaNo = ReplicaNo(0);
+    const OWNER: ReplicaKey = ReplicaKey { service: ServiceId(0), index: 0 };
 
     proptest! {
         #[test]

@@ -1,83 +1,102 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use icefield_spec::Name;
-
-use super::id::{GroupId, ReplicaNo};
-use super::keep::Departures;
+use super::id::{ReplicaKey, ServiceId};
 use super::obstacles::exclusions;
+use super::settle::Departures;
 use super::state::State;
-use crate::{Assignment, Change, ChangeKind, Exclusion, Placement, ReplicaId, Solution, Unplaced};
+use crate::rules::Tie;
+use crate::{Acceptance, Assignment, Change, ChangeKind, Exclusion, Placement, ReplicaId, Solution, Unplaced};
 
-/// The difference between `current` and what `state` came to, with reasons.
-pub(crate) fn report(state: &State<'_>, current: &Placement, departures: &Departures) -> Solution {
+/// The difference between `current` and what `state` came to, with reasons. `unwanted` are the replicas of `current`
+/// that nobody wants.
+pub(crate) fn report(
+    state: &State,
+    current: &Placement,
+    unwanted: &BTreeSet<ReplicaId>,
+    departures: &Departures,
+) -> Solution {
     let mut report = Report { state, departures, reasons: BTreeMap::new(), solution: Solution::default() };
-    let wanted: BTreeMap<&Name, _> = state.world.services.iter().map(|s| (s.name, s.replicas.clone())).collect();
-    let names: BTreeSet<&Name> = wanted.keys().copied().chain(current.services()).collect();
-    for name in names {
-        let replicas = wanted.get(name).cloned();
-        let count = replicas.as_ref().map(|range| range.len());
-        let mut replicas = replicas.unwrap_or_default().map(ReplicaNo::new).peekable();
-        let mut standing = current.service(name.as_str()).peekable();
-        let index_of = |replica: &ReplicaNo| state.world.replicas[replica.at()].index;
-        loop {
-            let next = match (replicas.peek().map(index_of), standing.peek().map(|(index, _)| *index)) {
-                (Some(wanted), Some(standing)) => wanted.min(standing),
-                (Some(index), None) | (None, Some(index)) => index,
-                (None, None) => break,
-            };
-            let replica = replicas.next_if(|replica| index_of(replica) == next);
-            let before = standing.next_if(|(index, _)| *index == next).map(|(_, assignment)| assignment);
-            let id = ReplicaId::new(name.clone(), next);
-            match replica {
-                Some(replica) => report.wanted(id, replica, before),
-                None => report.unwanted(id, before, count),
-            }
+    for id in unwanted {
+        report.unwanted(id, current);
+    }
+    let mut touched = state.touched();
+    touched.extend(&state.agenda.stale);
+    touched.extend(&state.agenda.homeless);
+    for key in touched {
+        let service = state.world.service(key.service);
+        if service.replica(key.index).is_some() {
+            report.wanted(key, current.at(&service.name, key.index));
         }
     }
+    let Solution { changes, unplaced } = &mut report.solution;
+    changes.sort_unstable_by(|a, b| a.replica.cmp(&b.replica));
+    unplaced.sort_unstable_by(|a, b| a.replica.cmp(&b.replica));
     report.solution
 }
 
-struct Report<'a, 'w> {
-    state: &'a State<'w>,
+struct Report<'a> {
+    state: &'a State,
     departures: &'a Departures,
     /// Why a group's replicas fit nowhere.
-    reasons: BTreeMap<GroupId, Arc<Vec<Exclusion>>>,
+    reasons: BTreeMap<(ServiceId, u32), Arc<Vec<Exclusion>>>,
     solution: Solution,
 }
 
-impl Report<'_, '_> {
+impl Report<'_> {
     fn change(&mut self, replica: ReplicaId, kind: ChangeKind, reason: String) {
         self.solution.changes.push(Change { replica, kind, reason });
     }
 
-    /// What becomes of a replica that is on `before` and not wanted; `wanted` is how many its service should have.
-    fn unwanted(&mut self, id: ReplicaId, before: Option<&Assignment>, wanted: Option<usize>) {
-        let Some(before) = before else { return };
-        let reason = match wanted {
+    /// What becomes of a replica that is not wanted.
+    fn unwanted(&mut self, id: &ReplicaId, current: &Placement) {
+        let Some(before) = current.get(id) else { return };
+        let service = self.state.world.service_called(&id.service).map(|service| self.state.world.service(service));
+        let reason = match service.filter(|service| service.is_wanted()) {
             None => "service is gone".into(),
-            Some(count) if id.index as usize >= count => format!("scaled down to {count}"),
+            Some(service) if service.is_tied() && self.has_left(before).is_some() => {
+                self.has_left(before).unwrap_or_default()
+            }
+            Some(service) if id.index as usize >= service.replicas.len() => {
+                format!("scaled down to {}", service.replicas.len())
+            }
             Some(_) => format!("replica {} is not wanted any more", id.index),
         };
-        self.change(id, ChangeKind::Remove { from: before.node.clone() }, reason);
+        self.change(id.clone(), ChangeKind::Remove { from: before.node.clone() }, reason);
+    }
+
+    /// Why nothing is left on the node of `before`, if so.
+    fn has_left(&self, before: &Assignment) -> Option<String> {
+        let world = &self.state.world;
+        let name = &before.node;
+        let node = world.node_called(name);
+        let Some(node) = node.filter(|node| world.node(*node).host.is_some()) else {
+            return Some(format!("node {name} is gone"));
+        };
+        match world.acceptance(node) {
+            Acceptance::Lost => Some(format!("node {name} is lost")),
+            Acceptance::Draining => Some(format!("{name} is draining")),
+            Acceptance::Ready | Acceptance::Cordoned => None,
+        }
     }
 
     /// What becomes of a replica that is wanted.
-    fn wanted(&mut self, id: ReplicaId, replica: ReplicaNo, before: Option<&Assignment>) {
-        let Some(spot) = self.state.spot(replica) else {
-            let reasons = self.reasons_of(replica);
+    fn wanted(&mut self, key: ReplicaKey, before: Option<&Assignment>) {
+        let id = self.state.world.replica_id(key);
+        let Some(spot) = self.state.spot(key) else {
+            let reasons = self.reasons_of(key);
             self.solution.unplaced.push(Unplaced { replica: id.clone(), reasons });
             if let Some(before) = before {
-                let reason = format!("{}, and no other node can take it", self.departure(replica));
+                let reason = format!("{}, and no other node can take it", self.departure(key, before));
                 self.change(id, ChangeKind::Remove { from: before.node.clone() }, reason);
             }
             return;
         };
-        let to = self.state.assignment(replica, spot);
+        let Some(to) = self.state.assignment(key, spot) else { return };
         match before {
             None => self.change(id, ChangeKind::Place { to }, "new replica".into()),
             Some(before) if before.node != to.node => {
-                let reason = self.departure(replica).to_owned();
+                let reason = self.departure(key, before);
                 self.change(id, ChangeKind::Move { from: before.node.clone(), to }, reason);
             }
             Some(before) if *before != to => {
@@ -88,14 +107,21 @@ impl Report<'_, '_> {
         }
     }
 
-    fn departure(&self, replica: ReplicaNo) -> &str {
-        self.departures.get(&replica).map_or("it cannot stay", String::as_str)
+    fn departure(&self, key: ReplicaKey, before: &Assignment) -> String {
+        let noted = self.departures.get(&key).cloned().or_else(|| self.has_left(before));
+        noted.unwrap_or_else(|| format!("{} cannot hold it", before.node))
     }
 
-    fn reasons_of(&mut self, replica: ReplicaNo) -> Arc<Vec<Exclusion>> {
-        let group = self.state.world.replicas[replica.at()].group;
-        let reasons = self.reasons.entry(group);
-        reasons.or_insert_with(|| Arc::new(exclusions(self.state, self.state.world.group(group), None))).clone()
+    fn reasons_of(&mut self, key: ReplicaKey) -> Arc<Vec<Exclusion>> {
+        let service = self.state.world.service(key.service);
+        let Some(replica) = service.replica(key.index) else { return Arc::default() };
+        let group = &service.groups[replica.group as usize];
+        if let Some(node) = group.demand.ties.get(&key.index) {
+            let tie = Tie::new(node, &self.state.world);
+            return Arc::new(exclusions(self.state, group, Some(&tie), None));
+        }
+        let reasons = self.reasons.entry((key.service, replica.group));
+        reasons.or_insert_with(|| Arc::new(exclusions(self.state, group, None, None))).clone()
     }
 }
 

@@ -1,23 +1,20 @@
-use super::{Case, Further, Hard, Remedy, Twin};
+use super::{Binds, Case, Further, Hard, Remedy, Twin};
 use crate::Acceptance;
-use crate::engine::{Node, NodeId, State, World};
+use crate::engine::{NodeId, State, World};
 
 /// Hard: a node that is lost, draining or cordoned takes no replica; one that is only cordoned keeps what it has.
 pub(super) struct Accepts {
     refusal: Acceptance,
 }
 
-/// A rule for each kind of refusal that some node has.
-pub(super) fn compile(nodes: &[Node<'_>]) -> impl Iterator<Item = Accepts> {
+/// A rule for each kind of refusal.
+pub(super) fn compile() -> impl Iterator<Item = Accepts> {
     let kinds = [Acceptance::Lost, Acceptance::Draining, Acceptance::Cordoned];
-    kinds
-        .into_iter()
-        .filter(|kind| nodes.iter().any(|node| node.host.acceptance == *kind))
-        .map(|refusal| Accepts { refusal })
+    kinds.into_iter().map(|refusal| Accepts { refusal })
 }
 
 impl Hard for Accepts {
-    fn name(&self, _world: &World<'_>) -> String {
+    fn name(&self, _world: &World) -> String {
         match self.refusal {
             Acceptance::Lost => "lost",
             Acceptance::Draining => "draining",
@@ -27,15 +24,18 @@ impl Hard for Accepts {
         .into()
     }
 
-    fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
-        state.world.host(node).acceptance != self.refusal
+    fn admits(&self, state: &State, node: NodeId) -> bool {
+        state.world.acceptance(node) != self.refusal
     }
 
-    fn binds_standing(&self) -> bool {
-        self.refusal != Acceptance::Cordoned
+    /// Only nodes that take replicas come into question at all.
+    fn strike(&self, _state: &State, _nodes: &mut Vec<NodeId>) {}
+
+    fn binds(&self) -> Binds {
+        if self.refusal == Acceptance::Cordoned { Binds::Arriving } else { Binds::Standing }
     }
 
-    fn departure(&self, state: &State<'_>, node: NodeId) -> String {
+    fn departure(&self, state: &State, node: NodeId) -> String {
         let name = state.world.name(node);
         match self.refusal {
             Acceptance::Lost => format!("node {name} is lost"),
@@ -43,7 +43,7 @@ impl Hard for Accepts {
         }
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
+    fn remedy(&self, case: &Case<'_>) -> Remedy {
         let text = match self.refusal {
             Acceptance::Lost => format!("bring {} back", case.node_name()),
             _ => format!("uncordon {}", case.node_name()),
@@ -51,7 +51,7 @@ impl Hard for Accepts {
         Remedy::new(text, Further::Excessive)
     }
 
-    fn twin(&self, _state: &State<'_>, _node: NodeId) -> Twin {
+    fn twin(&self, _state: &State, _node: NodeId) -> Twin {
         Twin::Admitted
     }
 }

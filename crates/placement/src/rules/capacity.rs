@@ -1,50 +1,61 @@
-use super::{Case, Further, Hard, Remedy, Resource, Resources, Twin};
-use crate::engine::{NodeId, State, World};
+use super::{Case, Further, Hard, Remedy, Twin};
+use crate::engine::{Group, NodeId, ResourceId, State, World};
 
-/// Hard: what the replicas of a node need together of a resource is no more than the node has.
+/// Hard: what the replicas of a node need together of a resource is no more than the node has, beyond what it keeps in
+/// reserve.
 pub(super) struct Capacity {
-    resource: Resource,
-    need: u64,
+    resource: ResourceId,
+    need: i64,
 }
 
 /// A rule for each resource that is needed at all.
-pub(super) fn compile(need: Resources) -> impl Iterator<Item = Capacity> {
-    let all = Resource::ALL.into_iter().zip(need).map(|(resource, need)| Capacity { resource, need });
+pub(super) fn compile(group: &Group, world: &World) -> impl Iterator<Item = Capacity> {
+    let all = world.resources.ids().map(|resource| Capacity { resource, need: group.need[resource.at()] });
     all.filter(|rule| rule.need > 0)
 }
 
 impl Capacity {
-    fn free(&self, state: &State<'_>, node: NodeId) -> u64 {
+    fn free(&self, state: &State, node: NodeId) -> i64 {
         state.free(node)[self.resource.at()]
     }
 }
 
 impl Hard for Capacity {
-    fn name(&self, _world: &World<'_>) -> String {
-        self.resource.name().into()
+    fn name(&self, world: &World) -> String {
+        world.resources.name(self.resource).to_owned()
     }
 
-    fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
+    fn admits(&self, state: &State, node: NodeId) -> bool {
         self.need <= self.free(state, node)
     }
 
-    fn departure(&self, state: &State<'_>, node: NodeId) -> String {
-        format!("{} of {} is exceeded", self.resource.name(), state.world.name(node))
+    fn strike(&self, state: &State, nodes: &mut Vec<NodeId>) {
+        let (free, size) = (&state.all_free()[self.resource.at()..], state.world.resources.len());
+        nodes.retain(|node| self.need <= free[node.at() * size]);
     }
 
-    fn distance(&self, state: &State<'_>, node: NodeId) -> u64 {
-        self.need.saturating_sub(self.free(state, node))
+    fn yields(&self) -> bool {
+        true
+    }
+
+    fn departure(&self, state: &State, node: NodeId) -> String {
+        format!("{} of {} is exceeded", self.name(&state.world), state.world.name(node))
+    }
+
+    fn distance(&self, state: &State, node: NodeId) -> u64 {
+        self.need.saturating_sub(self.free(state, node)).max(0).unsigned_abs()
     }
 
     /// Asking for less helps at once, but for less than a quarter it would hardly be the same service.
-    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
-        let (node, what) = (case.node_name(), self.resource.name());
+    fn remedy(&self, case: &Case<'_>) -> Remedy {
+        let resources = &case.state.world.resources;
+        let (node, what) = (case.node_name(), resources.name(self.resource));
         let free = self.free(case.state, case.node);
-        if free > 0 && free >= self.need.div_ceil(4) {
-            let text = format!("lower {what} to {} ({node} has that free)", self.resource.at_most(free));
+        if free > 0 && free >= self.need.unsigned_abs().div_ceil(4).cast_signed() {
+            let text = format!("lower {what} to {} ({node} has that free)", resources.at_most(self.resource, free));
             return Remedy::new(text, Further::Excessive);
         }
-        let missing = self.resource.at_least(self.need.saturating_sub(free));
+        let missing = resources.at_least(self.resource, self.need.saturating_sub(free));
         let text = match self.twin(case.state, case.node) {
             Twin::Admitted => format!("free {missing} {what} on {node}"),
             _ => format!("give {node} {missing} more {what}"),
@@ -52,18 +63,21 @@ impl Hard for Capacity {
         Remedy::new(text, Further::Equal)
     }
 
-    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
-        if self.need <= state.world.node(node).capacity[self.resource.at()] {
-            Twin::Admitted
-        } else {
-            Twin::WithMore(format!("{} {}", self.resource.at_least(self.need), self.resource.name()))
+    fn twin(&self, state: &State, node: NodeId) -> Twin {
+        if self.need <= state.world.limits(node)[self.resource.at()] {
+            return Twin::Admitted;
         }
+        // What it keeps in reserve, it would keep in reserve of more.
+        let reserve = state.world.whole(node)[self.resource.at()] - state.world.limits(node)[self.resource.at()];
+        let resources = &state.world.resources;
+        let least = resources.at_least(self.resource, self.need.saturating_add(reserve));
+        Twin::WithMore(format!("{least} {}", resources.name(self.resource)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use icefield_spec::{Bytes, Cpu};
+    use icefield_spec::{Amount, Bytes, Cpu};
     use insta::assert_snapshot;
 
     use crate::examples::{solved, three, with};
@@ -87,6 +101,27 @@ mod tests {
           cpu excludes 3 (n1 n2 n3): add a node like n1 with at least 5 cpu and 8.4GiB memory
         d/3 nowhere:
           cpu excludes 3 (n1 n2 n3): free 3800m cpu on n1, or add a node like n1
+        ");
+    }
+
+    #[test]
+    fn other_resources_and_what_is_kept_in_reserve() {
+        let mut fleet = three();
+        fleet.host("n1").resources.insert("gpu".into(), Amount::Count(2));
+        fleet.host("n1").reserve.resources.insert("gpu".into(), Amount::Count(1));
+        fleet.host("n3").reserve.memory = Bytes::new(8000 << 20);
+        fleet.add_service(
+            "ml",
+            [with(|ml| {
+                ml.indexes = vec![0, 1];
+                ml.resources.insert("gpu".into(), Amount::Count(1));
+            })],
+        );
+        assert_snapshot!(solved(&fleet), @"
+        ml/0 → n1: new replica
+        ml/1 nowhere:
+          memory excludes 1 (n3): add a node like n3 with at least 8.1GiB memory and 1 gpu
+          gpu excludes 2 (n1 n2): free 1 gpu on n1, or add a node like n1
         ");
     }
 }

@@ -15,35 +15,39 @@ impl DynamicPorts {
         Self { count, fixed }
     }
 
-    fn missing(&self, state: &State<'_>, node: NodeId) -> u32 {
+    fn missing(&self, state: &State, node: NodeId) -> u32 {
         self.count.saturating_sub(state.ports(node).free_besides(&self.fixed))
     }
 }
 
 impl Hard for DynamicPorts {
-    fn name(&self, _world: &World<'_>) -> String {
+    fn name(&self, _world: &World) -> String {
         "dynamic ports".into()
     }
 
-    fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
+    fn admits(&self, state: &State, node: NodeId) -> bool {
         self.missing(state, node) == 0
     }
 
-    fn departure(&self, state: &State<'_>, node: NodeId) -> String {
+    fn yields(&self) -> bool {
+        true
+    }
+
+    fn departure(&self, state: &State, node: NodeId) -> String {
         format!("{} has too few dynamic ports", state.world.name(node))
     }
 
-    fn distance(&self, state: &State<'_>, node: NodeId) -> u64 {
+    fn distance(&self, state: &State, node: NodeId) -> u64 {
         self.missing(state, node).into()
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
+    fn remedy(&self, case: &Case<'_>) -> Remedy {
         let missing = self.missing(case.state, case.node);
         let ports = if missing == 1 { "port" } else { "ports" };
         Remedy::new(format!("give {} {missing} more dynamic {ports}", case.node_name()), Further::Excessive)
     }
 
-    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
+    fn twin(&self, state: &State, node: NodeId) -> Twin {
         let range = state.ports(node).range();
         let fixed = self.fixed.iter().filter(|port| range.contains(**port)).count();
         if u64::from(range.count()) >= u64::from(self.count) + fixed as u64 { Twin::Admitted } else { Twin::Refused }

@@ -1,3 +1,5 @@
+use icefield_spec::Spread;
+
 use super::{POINT, Soft};
 use crate::engine::{LabelId, NodeId, ServiceId, State, World};
 
@@ -7,39 +9,66 @@ use crate::engine::{LabelId, NodeId, ServiceId, State, World};
 /// decide within that.
 const STEP: i64 = 128;
 
+/// What each replica in the same domain costs a node under the spread at `position` of a service's list.
+pub(crate) fn step_of(spread: &Spread, position: usize) -> i64 {
+    let points = spread.weight.map_or(STEP >> position.min(7), |weight| i64::from(weight.min(Spread::MAX_WEIGHT)));
+    points * POINT
+}
+
 /// Soft: nodes are the better, the fewer replicas of the service their domain has.
 ///
-/// A node without the label could be in any domain, so it is taken to share one with every replica.
+/// A node without the label could be in any domain, so it is taken to share one with every replica that there should be.
 pub(super) struct Evenness {
     service: ServiceId,
     label: LabelId,
     slot: usize,
     step: i64,
-    shared: bool,
 }
 
 impl Evenness {
-    /// The spread at `position` of the service's list.
-    pub(super) fn new(service: ServiceId, label: LabelId, slot: usize, position: usize, shared: bool) -> Self {
-        Self { service, label, slot, step: (STEP >> position.min(7)) * POINT, shared }
+    pub(super) fn new(service: ServiceId, label: LabelId, slot: usize, step: i64) -> Self {
+        Self { service, label, slot, step }
+    }
+
+    /// What it costs to share a domain with `neighbours`.
+    fn cost(&self, neighbours: usize) -> i64 {
+        self.step.saturating_mul(-i64::try_from(neighbours).unwrap_or(i64::MAX))
     }
 }
 
 impl Soft for Evenness {
-    fn name(&self, world: &World<'_>) -> String {
+    fn name(&self, world: &World) -> String {
         format!("spread over {}", world.column(self.label).label)
     }
 
-    fn points(&self, state: &State<'_>, node: NodeId) -> i64 {
-        let tally = state.tally(self.service);
-        let neighbours = match state.world.column(self.label).domain(node) {
-            Some(domain) => i64::from(tally.within(self.slot, domain)),
-            None => i64::from(tally.total) + 1,
-        };
-        self.step.saturating_mul(-neighbours)
+    fn points(&self, state: &State, node: NodeId) -> i64 {
+        self.cost(match state.world.column(self.label).domain(node) {
+            Some(domain) => state.tally(self.service).within(self.slot, domain) as usize,
+            None => state.world.service(self.service).replicas.len(),
+        })
     }
 
-    fn fact(&self, state: &State<'_>, node: NodeId) -> String {
+    fn add(&self, state: &State, nodes: &[NodeId], points: &mut [i64]) {
+        let column = state.world.column(self.label);
+        let mut costs = vec![0; column.len()];
+        for (domain, count) in state.tally(self.service).counts(self.slot) {
+            costs[domain.at()] = self.cost(count as usize);
+        }
+        let outside = self.cost(state.world.service(self.service).replicas.len());
+        for (node, points) in nodes.iter().zip(points) {
+            let cost = column.domain(*node).map_or(outside, |domain| costs[domain.at()]);
+            *points = points.saturating_add(cost);
+        }
+    }
+
+    fn most(&self, state: &State) -> Option<i64> {
+        let tally = state.tally(self.service);
+        let empty = tally.domains(self.slot) < state.world.column(self.label).len();
+        let fewest = if empty { None } else { tally.counts(self.slot).map(|(_, count)| count).min() };
+        Some(self.cost(fewest.unwrap_or(0) as usize))
+    }
+
+    fn fact(&self, state: &State, node: NodeId) -> String {
         let (column, tally) = (state.world.column(self.label), state.tally(self.service));
         let Some(domain) = column.domain(node) else {
             return format!("{} has no {}", state.world.name(node), column.label);
@@ -54,8 +83,8 @@ impl Soft for Evenness {
         }
     }
 
-    fn shared(&self) -> Option<LabelId> {
-        self.shared.then_some(self.label)
+    fn shared(&self, world: &World) -> Option<LabelId> {
+        (!world.column(self.label).is_unique()).then_some(self.label)
     }
 }
 

@@ -26,21 +26,25 @@ pub(super) fn compile(fixed: &[u16]) -> impl Iterator<Item = FixedPort> {
 
 impl FixedPort {
     /// The replica that has the port, by name.
-    fn owner(&self, state: &State<'_>, node: NodeId) -> Option<String> {
+    fn owner(&self, state: &State, node: NodeId) -> Option<String> {
         state.ports(node).owner(self.port).map(|owner| state.world.replica_id(owner).to_string())
     }
 }
 
 impl Hard for FixedPort {
-    fn name(&self, _world: &World<'_>) -> String {
+    fn name(&self, _world: &World) -> String {
         format!("port {}", self.port)
     }
 
-    fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
+    fn admits(&self, state: &State, node: NodeId) -> bool {
         !self.twice && state.ports(node).owner(self.port).is_none()
     }
 
-    fn departure(&self, state: &State<'_>, node: NodeId) -> String {
+    fn yields(&self) -> bool {
+        true
+    }
+
+    fn departure(&self, state: &State, node: NodeId) -> String {
         let (port, name) = (self.port, state.world.name(node));
         match self.owner(state, node) {
             Some(owner) => format!("port {port} of {name} is taken by {owner}"),
@@ -48,7 +52,7 @@ impl Hard for FixedPort {
         }
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
+    fn remedy(&self, case: &Case<'_>) -> Remedy {
         let (port, node) = (self.port, case.node_name());
         let ports = case.state.ports(case.node);
         let owner = self.owner(case.state, case.node);
@@ -61,8 +65,7 @@ impl Hard for FixedPort {
         // With other rules broken, its other fixed ports may have to become dynamic as well.
         let more = if case.alone { 0 } else { self.others.len() };
         let can_be_dynamic = ports.free_besides(&self.others) as usize > case.group.dynamic as usize + more;
-        let service_of = |owner| case.state.world.group_of(owner).service;
-        let own = ports.owner(port).is_some_and(|owner| service_of(owner) == case.group.service);
+        let own = ports.owner(port).is_some_and(|owner| owner.service == case.group.service);
         let free = format!("free port {port} on {node} (used by {owner})");
         match (own, can_be_dynamic) {
             (true, true) => Remedy::new(format!("make port {port} dynamic ({owner} has it on {node})"), Further::Equal),
@@ -72,7 +75,7 @@ impl Hard for FixedPort {
         }
     }
 
-    fn twin(&self, _state: &State<'_>, _node: NodeId) -> Twin {
+    fn twin(&self, _state: &State, _node: NodeId) -> Twin {
         if self.twice { Twin::Refused } else { Twin::Admitted }
     }
 }

@@ -1,57 +1,77 @@
 use icefield_spec::Layout;
 
-use super::{POINT, Resource, Resources, Soft};
-use crate::engine::{NodeId, State, World};
+use super::Soft;
+use crate::engine::{Group, NodeId, State, World};
 
-/// Soft: the emptier the node would be, the better, or the fuller if the service is to be packed.
+/// Soft: the emptier the node, the better, or the fuller if the service is to be packed.
 ///
-/// It gives less than one point, so it only decides between nodes that are alike to all other rules.
-pub(super) struct Fill {
+/// A node's fullness is the share in use of what it has least of. Every replica costs its own share of the node times
+/// the node's fullness (gains it, if packed), and of that what the node's size is of the largest, so that large and small
+/// nodes fill alike. For a whole node it comes to less than one point: it only decides between nodes that are alike to
+/// all other rules.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Fill {
     layout: Layout,
-    need: Resources,
+    need: Box<[i64]>,
 }
 
 impl Fill {
-    pub(super) fn new(layout: Layout, need: Resources) -> Self {
-        Self { layout, need }
+    /// `None` if it does not matter to `group`.
+    pub(crate) fn new(group: &Group) -> Option<Self> {
+        let layout = group.demand.rules.layout;
+        (layout != Layout::Any).then(|| Self { layout, need: group.need.clone() })
     }
 
-    /// The share of the node in use, were the replica there: of the resource that is used most.
-    fn share(&self, state: &State<'_>, node: NodeId) -> (f64, Resource) {
-        let (capacity, free) = (&state.world.node(node).capacity, state.free(node));
-        let share = |resource: Resource| {
-            let at = resource.at();
-            let used = (capacity[at] - free[at]).saturating_add(self.need[at]);
-            // A node that has none of it has none to spare.
-            if capacity[at] == 0 { 1.0 } else { (used as f64 / capacity[at] as f64).min(1.0) }
-        };
-        let (cpu, memory) = (share(Resource::Cpu), share(Resource::Memory));
-        if memory > cpu { (memory, Resource::Memory) } else { (cpu, Resource::Cpu) }
+    /// The node's fullness without and with the replica, and the replica's own share, in millionths.
+    fn shares(&self, state: &State, node: NodeId) -> (i64, i64, i64) {
+        let scales = state.world.scales(node);
+        let amounts = state.free(node).iter().zip(state.world.limits(node)).zip(&self.need);
+        let (mut after, mut own) = (0.0_f64, 0.0_f64);
+        for (scale, ((free, limit), need)) in scales.iter().zip(amounts) {
+            let used = limit.saturating_sub(*free).saturating_add(*need);
+            after = after.max(used as f64 * scale);
+            own = own.max(*need as f64 * scale);
+        }
+        (state.full(node), after as i64, own as i64)
     }
 }
 
 impl Soft for Fill {
-    fn name(&self, _world: &World<'_>) -> String {
+    fn name(&self, _world: &World) -> String {
         match self.layout {
-            Layout::Balanced => "balanced".into(),
             Layout::Packed => "packed".into(),
-            Layout::Any => "any layout".into(),
+            _ => "balanced".into(),
         }
     }
 
-    fn points(&self, state: &State<'_>, node: NodeId) -> i64 {
-        let used = (self.share(state, node).0 * (POINT - 1) as f64) as i64;
-        match self.layout {
-            Layout::Balanced => POINT - 1 - used,
-            Layout::Packed => used,
-            Layout::Any => 0,
-        }
+    fn points(&self, state: &State, node: NodeId) -> i64 {
+        let (before, after, own) = self.shares(state, node);
+        let weight = if self.layout == Layout::Packed { -own } else { own };
+        let fill = state.fill(node);
+        let size = state.world.size(node);
+        cost(before, fill, size) - cost(after, fill + weight, size)
     }
 
-    fn fact(&self, state: &State<'_>, node: NodeId) -> String {
-        let (share, resource) = self.share(state, node);
-        format!("{:.0}% of its {} would be in use", share * 100.0, resource.name())
+    fn most(&self, _state: &State) -> Option<i64> {
+        None
     }
+
+    fn is_by_size(&self) -> bool {
+        true
+    }
+
+    fn fact(&self, state: &State, node: NodeId) -> String {
+        let (_, after, _) = self.shares(state, node);
+        format!("{:.0}% of {} would be in use", after as f64 / 10_000.0, state.world.name(node))
+    }
+}
+
+/// Of what is over-committed no more is counted than fits 64 bits.
+const MOST: i64 = 1 << 26;
+
+/// What a node costs that is so full, with replicas that make so much of it, and so large; all in millionths.
+fn cost(full: i64, fill: i64, size: i64) -> i64 {
+    full.min(MOST) * fill.clamp(-MOST, MOST) / 1000 * size / 1_000_000
 }
 
 #[cfg(test)]

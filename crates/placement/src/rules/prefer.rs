@@ -1,31 +1,46 @@
 use super::{POINT, Soft};
-use crate::engine::{Column, DomainId, LabelId, NodeId, State, World};
+use crate::engine::{LabelId, NodeId, State, World};
 
 /// Soft: a node whose label has a value gains a weight, or loses it if that is negative.
-pub(super) struct Prefer<'a> {
-    rule: &'a icefield_spec::Prefer,
+pub(super) struct Prefer {
+    rule: icefield_spec::Prefer,
     label: LabelId,
-    /// `None` if no node has the value.
-    domain: Option<DomainId>,
 }
 
-impl<'a> Prefer<'a> {
-    pub(super) fn new(rule: &'a icefield_spec::Prefer, label: LabelId, column: &Column<'_>) -> Self {
-        Self { rule, label, domain: column.find(&rule.value) }
+impl Prefer {
+    pub(super) fn new(rule: &icefield_spec::Prefer, label: LabelId) -> Self {
+        Self { rule: rule.clone(), label }
     }
 }
 
-impl Soft for Prefer<'_> {
-    fn name(&self, _world: &World<'_>) -> String {
+impl Soft for Prefer {
+    fn name(&self, _world: &World) -> String {
         format!("prefer {}={}", self.rule.label, self.rule.value)
     }
 
-    fn points(&self, state: &State<'_>, node: NodeId) -> i64 {
-        let matches = self.domain.is_some() && state.world.column(self.label).domain(node) == self.domain;
+    fn points(&self, state: &State, node: NodeId) -> i64 {
+        let column = state.world.column(self.label);
+        let wanted = column.find(&self.rule.value);
+        let matches = wanted.is_some() && column.domain(node) == wanted;
         if matches { i64::from(self.rule.weight) * POINT } else { 0 }
     }
 
-    fn fact(&self, state: &State<'_>, node: NodeId) -> String {
+    fn add(&self, state: &State, nodes: &[NodeId], points: &mut [i64]) {
+        let column = state.world.column(self.label);
+        let Some(wanted) = column.find(&self.rule.value) else { return };
+        let weight = i64::from(self.rule.weight) * POINT;
+        for (node, points) in nodes.iter().zip(points) {
+            if column.domain(*node) == Some(wanted) {
+                *points = points.saturating_add(weight);
+            }
+        }
+    }
+
+    fn most(&self, _state: &State) -> Option<i64> {
+        Some(i64::from(self.rule.weight.max(0)) * POINT)
+    }
+
+    fn fact(&self, state: &State, node: NodeId) -> String {
         let (name, label) = (state.world.name(node), &self.rule.label);
         match state.world.column(self.label).value(node) {
             Some(value) => format!("{name} has {label}={value}"),

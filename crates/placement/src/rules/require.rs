@@ -4,11 +4,10 @@ use super::spread_max::SpreadMax;
 use super::{Case, Further, Hard, Remedy, Twin};
 use crate::engine::{Column, LabelId, NodeId, State, World};
 
-/// Hard: the node's label has one of some values.
-pub(super) struct Require<'a> {
-    label: &'a str,
-    condition: &'a Condition,
-    values: &'a [String],
+/// Hard: the node's label is as it should be.
+pub(super) struct Require {
+    label: String,
+    condition: Condition,
     id: LabelId,
     /// By domain.
     allowed: Vec<bool>,
@@ -16,58 +15,126 @@ pub(super) struct Require<'a> {
     limit: Option<SpreadMax>,
 }
 
-impl<'a> Require<'a> {
+impl Require {
     pub(super) fn new(
-        label: &'a str,
-        condition: &'a Condition,
+        label: &str,
+        condition: &Condition,
         id: LabelId,
-        column: &Column<'_>,
+        column: &Column,
         limit: Option<SpreadMax>,
     ) -> Self {
         let allowed = column.values().map(|value| condition.admits(Some(value))).collect();
-        let values = condition.any_of.as_deref().unwrap_or_default();
-        Self { label, condition, values, id, allowed, limit }
+        Self { label: label.to_owned(), condition: condition.clone(), id, allowed, limit }
+    }
+
+    /// The values that it asks for, if it names any.
+    fn values(&self) -> &[String] {
+        self.condition.any_of.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it asks for one of some values, and for nothing else.
+    fn is_plain(&self) -> bool {
+        self.condition == Condition { any_of: self.condition.any_of.clone(), ..Condition::default() }
     }
 
     fn is_implied(&self) -> bool {
-        IMPLIED_LABELS.contains(&self.label)
+        IMPLIED_LABELS.contains(&self.label.as_str())
+    }
+
+    fn dropped(&self) -> String {
+        let label = &self.label;
+        match self.limit {
+            Some(_) => format!("drop require {label} and the max of spread {label}"),
+            None => format!("drop require {label}"),
+        }
+    }
+
+    /// The remedy where the rule is more than a choice of values.
+    fn other_remedy(&self, case: &Case<'_>) -> String {
+        let (label, node) = (&self.label, case.node_name());
+        let own = case.state.world.column(self.id).value(case.node);
+        let number: Option<i64> = own.and_then(|own| own.parse().ok());
+        let limited = own.is_some_and(|own| self.raise_for(case, own).is_some());
+        let condition = &self.condition;
+        let only_bounds = condition.any_of.is_none() && condition.none_of.is_empty() && condition.exists != Some(false);
+        match (number, condition.at_least, condition.at_most) {
+            (Some(number), Some(least), _) if only_bounds && !limited && number < least => {
+                format!("lower the least {label} to {number}")
+            }
+            (Some(number), _, Some(most)) if only_bounds && !limited && number > most => {
+                format!("raise the most {label} to {number}")
+            }
+            _ if condition.exists == Some(false) && own.is_some() && !self.is_implied() && self.limit.is_none() => {
+                format!("take the label {label} off {node}")
+            }
+            _ => self.dropped(),
+        }
     }
 
     /// To what a limit on the label's domains must be raised for `node` to take one more, were `value` its value.
-    fn raise_for(&self, case: &Case<'_, '_>, value: &str) -> Option<u32> {
+    fn raise_for(&self, case: &Case<'_>, value: &str) -> Option<u32> {
         let domain = case.state.world.column(self.id).find(value);
         self.limit.as_ref()?.needed(case.state, case.node, domain)
     }
 
-    /// "`disk=ssd`", "`disk=ssd or nvme`".
+    /// `"disk=ssd"`, `"disk=ssd or nvme"`, `"generation of at least 3"`.
     fn wanted(&self) -> String {
-        match self.values {
-            [] => format!("{}=nothing", self.label),
-            values => format!("{}={}", self.label, values.join(" or ")),
+        let (label, condition) = (&self.label, &self.condition);
+        let mut parts = Vec::new();
+        match condition.any_of.as_deref() {
+            Some([]) => parts.push(format!("{label}=nothing")),
+            Some(values) => parts.push(format!("{label}={}", values.join(" or "))),
+            None => {}
         }
+        if !condition.none_of.is_empty() {
+            parts.push(format!("{label} not {}", condition.none_of.join(" or ")));
+        }
+        match condition.exists {
+            Some(true) => parts.push(format!("a {label}")),
+            Some(false) => parts.push(format!("no {label}")),
+            None => {}
+        }
+        match (condition.at_least, condition.at_most) {
+            (Some(least), Some(most)) => parts.push(format!("{label} of {least} to {most}")),
+            (Some(least), None) => parts.push(format!("{label} of at least {least}")),
+            (None, Some(most)) => parts.push(format!("{label} of at most {most}")),
+            (None, None) => {}
+        }
+        if parts.is_empty() { format!("any {label}") } else { parts.join(" and ") }
     }
 }
 
-impl Hard for Require<'_> {
-    fn name(&self, _world: &World<'_>) -> String {
+impl Hard for Require {
+    fn name(&self, _world: &World) -> String {
         format!("require {}", self.wanted())
     }
 
-    fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
-        let domain = state.world.column(self.id).domain(node);
-        domain.map_or_else(|| self.condition.admits(None), |domain| self.allowed[domain.at()])
+    fn admits(&self, state: &State, node: NodeId) -> bool {
+        let column = state.world.column(self.id);
+        match column.domain(node) {
+            None => self.condition.admits(None),
+            Some(domain) => match self.allowed.get(domain.at()) {
+                Some(allowed) => *allowed,
+                // A value that has come up since.
+                None => self.condition.admits(Some(column.text(domain))),
+            },
+        }
     }
 
     fn label(&self) -> Option<LabelId> {
         Some(self.id)
     }
 
-    fn departure(&self, state: &State<'_>, node: NodeId) -> String {
+    fn is_static(&self) -> bool {
+        true
+    }
+
+    fn departure(&self, state: &State, node: NodeId) -> String {
         format!("{} no longer has {}", state.world.name(node), self.wanted())
     }
 
     /// A node without the label is nearest; one that has another value may have it for a reason.
-    fn distance(&self, state: &State<'_>, node: NodeId) -> u64 {
+    fn distance(&self, state: &State, node: NodeId) -> u64 {
         match (state.world.column(self.id).domain(node), self.is_implied()) {
             (None, false) => 0,
             (Some(_), _) => 1,
@@ -75,14 +142,18 @@ impl Hard for Require<'_> {
         }
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
-        let (label, node) = (self.label, case.node_name());
+    fn remedy(&self, case: &Case<'_>) -> Remedy {
+        let (label, node) = (&self.label, case.node_name());
+        if !self.is_plain() {
+            return Remedy::new(self.other_remedy(case), Further::Excessive);
+        }
         let raise = |to: Option<u32>| match to {
             Some(max) => format!(" and raise max of spread {label} to {max}"),
             None => String::new(),
         };
         // Those without need of a raise come first: `None` is less than any number.
-        let best = self.values.iter().map(|value| (self.raise_for(case, value), value)).min_by_key(|(to, _)| *to);
+        let values = self.values().iter();
+        let best = values.map(|value| (self.raise_for(case, value), value)).min_by_key(|(to, _)| *to);
         let own = case.state.world.column(self.id).value(case.node);
         let text = match (best, own) {
             (Some((None, value)), _) if !self.is_implied() => format!("give {node} the label {label}={value}"),
@@ -90,13 +161,12 @@ impl Hard for Require<'_> {
             (Some((to, value)), None) if !self.is_implied() => {
                 format!("give {node} the label {label}={value}{}", raise(to))
             }
-            _ if self.limit.is_some() => format!("drop require {label} and the max of spread {label}"),
-            _ => format!("drop require {label}"),
+            _ => self.dropped(),
         };
         Remedy::new(text, Further::Excessive)
     }
 
-    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
+    fn twin(&self, state: &State, node: NodeId) -> Twin {
         // A further node has another name.
         if self.admits(state, node) && self.label != "node" { Twin::Admitted } else { Twin::Refused }
     }

@@ -30,24 +30,24 @@ impl SpreadMax {
     /// What the limit must be for one more replica on `node`, were that in `domain`; `None` if it is not less than that.
     ///
     /// A node that is given another label takes the replicas that it has along.
-    pub(super) fn needed(&self, state: &State<'_>, node: NodeId, domain: Option<DomainId>) -> Option<u32> {
+    pub(super) fn needed(&self, state: &State, node: NodeId, domain: Option<DomainId>) -> Option<u32> {
         let tally = state.tally(self.service);
         let brought = if self.domain(state, node) == domain { 0 } else { tally.on(node) };
         let count = domain.map_or(0, |domain| tally.within(self.slot, domain)).saturating_add(brought);
         (count >= self.max).then(|| count.saturating_add(1))
     }
 
-    fn domain(&self, state: &State<'_>, node: NodeId) -> Option<DomainId> {
+    fn domain(&self, state: &State, node: NodeId) -> Option<DomainId> {
         state.world.column(self.label).domain(node)
     }
 }
 
 impl Hard for SpreadMax {
-    fn name(&self, world: &World<'_>) -> String {
+    fn name(&self, world: &World) -> String {
         format!("spread {} max {}", world.column(self.label).label, self.max)
     }
 
-    fn admits(&self, state: &State<'_>, node: NodeId) -> bool {
+    fn admits(&self, state: &State, node: NodeId) -> bool {
         let domain = self.domain(state, node);
         domain.is_some_and(|domain| state.tally(self.service).within(self.slot, domain) < self.max)
     }
@@ -56,7 +56,11 @@ impl Hard for SpreadMax {
         Some(self.label)
     }
 
-    fn departure(&self, state: &State<'_>, node: NodeId) -> String {
+    fn spans_nodes(&self) -> bool {
+        true
+    }
+
+    fn departure(&self, state: &State, node: NodeId) -> String {
         let column = state.world.column(self.label);
         match column.value(node) {
             Some(_) => format!("at most {} may be in {}", self.max, column.describe(node)),
@@ -64,16 +68,16 @@ impl Hard for SpreadMax {
         }
     }
 
-    fn distance(&self, state: &State<'_>, node: NodeId) -> u64 {
+    fn distance(&self, state: &State, node: NodeId) -> u64 {
         match self.domain(state, node) {
             Some(domain) => state.tally(self.service).within(self.slot, domain).into(),
             None => u64::MAX,
         }
     }
 
-    fn remedy(&self, case: &Case<'_, '_>) -> Remedy {
+    fn remedy(&self, case: &Case<'_>) -> Remedy {
         let column = case.state.world.column(self.label);
-        let (label, node) = (column.label, case.node_name());
+        let (label, node) = (column.label.as_str(), case.node_name());
         let raise = |to: u32| format!("raise max of spread {label} to {to}");
         let needed = self.needed(case.state, case.node, self.domain(case.state, case.node));
         if column.value(case.node).is_some() {
@@ -96,7 +100,7 @@ impl Hard for SpreadMax {
         Remedy::new(text, Further::Excessive)
     }
 
-    fn twin(&self, state: &State<'_>, node: NodeId) -> Twin {
+    fn twin(&self, state: &State, node: NodeId) -> Twin {
         let own_domain = state.world.column(self.label).label == "node" && self.max > 0;
         if own_domain || self.admits(state, node) { Twin::Admitted } else { Twin::Refused }
     }

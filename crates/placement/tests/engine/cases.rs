@@ -34,6 +34,7 @@ pub(crate) fn fleet() -> impl Strategy<Value = Fleet> {
                 hosts: hosts.collect(),
                 services: services.collect(),
                 placement: standing.into_iter().collect::<Placement>(),
+                ..Fleet::default()
             }
         },
     )

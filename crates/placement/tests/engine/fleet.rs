@@ -2,20 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use icefield_placement::{Assignment, ChangeKind, Demand, Engine, Host, Placement, Solution};
-use icefield_spec::{Bytes, Cpu, Name, Port, PortRange, Revision, Rules};
+use icefield_placement::{Assignment, ChangeKind, Demand, Engine, Host, Objective, Placement, Solution};
+use icefield_spec::{Bytes, Cpu, Name, Port, PortRange, Quota, Revision, Rules};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fleet {
     pub(crate) hosts: BTreeMap<Name, Host>,
     pub(crate) services: BTreeMap<Name, Vec<Demand>>,
     pub(crate) placement: Placement,
+    pub(crate) quotas: BTreeMap<Name, Quota>,
+    pub(crate) objective: Objective,
 }
 
 impl Fleet {
     pub(crate) fn engine(&self) -> Engine {
         let mut engine = Engine::new();
         engine.set_placement(&self.placement);
+        engine.set_objective(self.objective.clone());
+        for (name, quota) in &self.quotas {
+            engine.set_quota(name.clone(), Some(quota.clone()));
+        }
         for (name, demands) in &self.services {
             engine.set_service(name.clone(), demands.clone());
         }

@@ -1,0 +1,144 @@
+use icefield_spec::{IMPLIED_LABELS, Rules};
+
+use super::{Binds, Case, Further, Hard, Remedy, Twin};
+use crate::engine::{LabelId, NodeId, ServiceId, State, World};
+
+/// Hard for what comes: no domain gets more than so many replicas of the service above the one with the fewest, of those
+/// that have a node the service may be on at all. A node without the label takes none.
+#[derive(Debug, Clone)]
+pub(super) struct MaxSkew {
+    service: ServiceId,
+    label: LabelId,
+    slot: usize,
+    most: u32,
+    rules: Rules,
+}
+
+impl MaxSkew {
+    pub(super) fn new(service: ServiceId, label: LabelId, slot: usize, most: u32, rules: &Rules) -> Self {
+        Self { service, label, slot, most, rules: rules.clone() }
+    }
+
+    /// Of two limits for the same label, the lower one implies the other.
+    pub(super) fn lower(&mut self, most: u32) {
+        self.most = self.most.min(most);
+    }
+
+    pub(super) fn is_about(&self, label: LabelId) -> bool {
+        self.label == label
+    }
+
+    fn fewest(&self, state: &State) -> u32 {
+        state.fewest(self.service, self.slot, self.label, &self.rules)
+    }
+
+    /// What the skew would be with one more on `node`.
+    fn skew(&self, state: &State, node: NodeId) -> Option<u32> {
+        let domain = state.world.column(self.label).domain(node)?;
+        let count = state.tally(self.service).within(self.slot, domain).saturating_add(1);
+        Some(count.saturating_sub(self.fewest(state)))
+    }
+}
+
+impl Hard for MaxSkew {
+    fn name(&self, world: &World) -> String {
+        format!("spread {} max_skew {}", world.column(self.label).label, self.most)
+    }
+
+    fn admits(&self, state: &State, node: NodeId) -> bool {
+        self.skew(state, node).is_some_and(|skew| skew <= self.most)
+    }
+
+    fn strike(&self, state: &State, nodes: &mut Vec<NodeId>) {
+        let (column, tally, fewest) = (state.world.column(self.label), state.tally(self.service), self.fewest(state));
+        nodes.retain(|node| {
+            let domain = column.domain(*node);
+            domain.is_some_and(|domain| tally.within(self.slot, domain) < self.most.saturating_add(fewest))
+        });
+    }
+
+    fn binds(&self) -> Binds {
+        Binds::Arriving
+    }
+
+    fn may_return(&self) -> bool {
+        true
+    }
+
+    fn prepare(&self, state: &mut State) {
+        state.lay_floor(self.service, self.slot, self.label, &self.rules);
+    }
+
+    fn phase(&self, state: &State) -> u64 {
+        self.fewest(state).into()
+    }
+
+    fn label(&self) -> Option<LabelId> {
+        Some(self.label)
+    }
+
+    fn departure(&self, state: &State, node: NodeId) -> String {
+        format!("{} has too many", state.world.column(self.label).describe(node))
+    }
+
+    fn distance(&self, state: &State, node: NodeId) -> u64 {
+        self.skew(state, node).map_or(u64::MAX, u64::from)
+    }
+
+    fn remedy(&self, case: &Case<'_>) -> Remedy {
+        let (label, node) = (&case.state.world.column(self.label).label, case.node_name());
+        let text = match self.skew(case.state, case.node) {
+            Some(skew) => format!("raise max_skew of spread {label} to {skew}"),
+            None if IMPLIED_LABELS.contains(&label.as_str()) => format!("drop the max_skew of spread {label}"),
+            None => format!("give {node} a {label} of its own"),
+        };
+        Remedy::new(text, Further::Excessive)
+    }
+
+    fn twin(&self, _state: &State, _node: NodeId) -> Twin {
+        Twin::Refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::{Condition, Cpu, Spread};
+    use insta::assert_snapshot;
+
+    use crate::examples::{counts, prefer, solved, three, with};
+
+    #[test]
+    fn no_domain_runs_ahead() {
+        let mut fleet = three();
+        let mut web = with(|web| {
+            web.indexes = (0..6).collect();
+            web.rules.spread = vec![Spread { max_skew: Some(2), weight: Some(0), ..Spread::over("zone") }];
+            web.rules.prefer = vec![prefer("zone", "a", 50)];
+        });
+        fleet.add_service("web", [web.clone()]);
+        assert_eq!(counts(&fleet), [2, 2, 2]);
+        // The domains that count are those that the service may be in.
+        web.rules.require.insert("zone".into(), Condition::one_of(["a"]));
+        fleet.add_service("web", [web.clone()]);
+        assert_eq!(counts(&fleet), [3, 3, 0]);
+        web.rules.require.clear();
+        fleet.host("n3").cpu = Cpu::from_millis(100);
+        fleet.add_service("web", [web]);
+        assert_snapshot!(solved(&fleet), @"
+        web/0 → n1: new replica
+        web/1 → n2: new replica
+        web/2 nowhere:
+          cpu excludes 1 (n3): lower cpu to 100m (n3 has that free)
+          spread zone max_skew 2 excludes 2 (n1 n2): raise max_skew of spread zone to 3
+        web/3 nowhere:
+          cpu excludes 1 (n3): lower cpu to 100m (n3 has that free)
+          spread zone max_skew 2 excludes 2 (n1 n2): raise max_skew of spread zone to 3
+        web/4 nowhere:
+          cpu excludes 1 (n3): lower cpu to 100m (n3 has that free)
+          spread zone max_skew 2 excludes 2 (n1 n2): raise max_skew of spread zone to 3
+        web/5 nowhere:
+          cpu excludes 1 (n3): lower cpu to 100m (n3 has that free)
+          spread zone max_skew 2 excludes 2 (n1 n2): raise max_skew of spread zone to 3
+        ");
+    }
+}

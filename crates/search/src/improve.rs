@@ -1,0 +1,89 @@
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::elite::Elite;
+use crate::model::NOWHERE;
+use crate::walk::Walk;
+use crate::{Cost, Problem, Refusal, State};
+
+/// How long and how hard to look.
+#[derive(Clone, Copy)]
+pub struct Effort<'a> {
+    /// What the chances depend on.
+    pub seed: u64,
+    /// How many threads look; they tell each other of the best. At least one.
+    pub threads: usize,
+    /// How many changes to consider in all; `None`: until told to stop.
+    pub steps: Option<u64>,
+    /// Whether to stop; asked every few hundred steps, by each thread.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// How much of the time is spent, from 0 to 1, where that is known: then the search comes to rest at its end. It is
+    /// not asked where there are `steps`.
+    pub spent: Option<&'a (dyn Fn() -> f64 + Sync)>,
+}
+
+impl fmt::Debug for Effort<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, threads, steps, .. } = self;
+        f.debug_struct("Effort")
+            .field("seed", seed)
+            .field("threads", threads)
+            .field("steps", steps)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the search has come to so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The cost of the best layout that the reporting thread knows.
+    pub cost: Cost,
+    /// How many changes it has considered.
+    pub steps: u64,
+}
+
+/// The best layout that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Improved {
+    /// The node of each replica.
+    pub assignment: Vec<Option<u32>>,
+    /// What it costs.
+    pub cost: Cost,
+    /// How many changes were considered.
+    pub steps: u64,
+}
+
+/// Looks for a better layout than `start` until the effort is spent; `progress` is told of each best one that the first
+/// thread finds, though not of those that soon make way for another.
+///
+/// The result is never worse than `start`: it breaks no hard rule that `start` does not break, and costs no more. With
+/// `steps` and one thread, it depends on nothing but the arguments.
+///
+/// # Errors
+/// The problem does not pass [`Problem::check`], or `start` does not fit it.
+pub fn improve(
+    problem: &Problem,
+    start: &[Option<u32>],
+    effort: &Effort<'_>,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Improved, Refusal> {
+    let state = State::new(problem, start)?;
+    let elite = Elite::new(&state);
+    let steps = AtomicU64::new(0);
+    let threads = effort.threads.max(1) as u64;
+    let share = effort.steps.map(|steps| steps.div_ceil(threads));
+    std::thread::scope(|scope| {
+        for thread in 1..threads {
+            let (state, elite, steps) = (state.clone(), &elite, &steps);
+            scope.spawn(move || {
+                let walked = Walk::new(state, effort, share, thread).run(elite, &mut |_| ());
+                steps.fetch_add(walked, Ordering::Relaxed);
+            });
+        }
+        let walked = Walk::new(state.clone(), effort, share, 0).run(&elite, progress);
+        steps.fetch_add(walked, Ordering::Relaxed);
+    });
+    let (standing, places) = elite.into_best();
+    let assignment = places.into_iter().map(|node| (node != NOWHERE).then_some(node)).collect();
+    Ok(Improved { assignment, cost: standing.cost, steps: steps.into_inner() })
+}

@@ -1,0 +1,130 @@
+use super::Walk;
+use crate::model::NOWHERE;
+
+/// At most so many replicas make room.
+const MOST: usize = 7;
+
+/// So many nodes are looked at for each of them.
+const LOOKS: usize = 64;
+
+impl Walk<'_, '_> {
+    /// Gives a replica a place on a node by taking others off it, which then go to the best places that are found.
+    pub(super) fn rearrange(&mut self, replica: u32) {
+        let replica = match self.unplaced.len() {
+            0 => replica,
+            count => {
+                let at = self.random.below(count);
+                let unplaced = self.unplaced[at];
+                if self.state.node_of(unplaced).is_some() {
+                    self.unplaced.swap_remove(at);
+                    return;
+                }
+                unplaced
+            }
+        };
+        let node = self.random.below(self.state.model().nodes) as u32;
+        if self.state.node_of(replica) == Some(node) || !self.state.could_hold(replica, node) {
+            return;
+        }
+        let before = self.standing();
+        let mut is_better = self.make_room(replica, node) && {
+            self.state.put(replica, node);
+            self.find_places(replica)
+        };
+        if is_better {
+            let after = self.standing();
+            is_better = after.excess <= before.excess
+                && after.broken <= before.broken
+                && match after.cost.unplaced - before.cost.unplaced {
+                    0 => self.accepts(after.cost.amount - before.cost.amount),
+                    more => more < 0,
+                };
+        }
+        if is_better {
+            for (replica, from) in self.taken.drain(..) {
+                self.best.note(replica, from);
+                if self.state.node_of(replica).is_none() {
+                    self.unplaced.push(replica);
+                }
+            }
+            self.best.compare(&self.state);
+        } else {
+            self.undo();
+        }
+    }
+
+    /// Takes the replica, and others off the node until it is admitted there.
+    fn make_room(&mut self, replica: u32, node: u32) -> bool {
+        self.take(replica);
+        let mut more = self.random.below(3);
+        loop {
+            let fits = self.state.has_room(replica, node);
+            if fits && more == 0 {
+                return self.state.admits(replica, node);
+            }
+            more -= usize::from(fits);
+            let members = self.state.members(node);
+            if members.is_empty() || self.taken.len() > MOST {
+                return false;
+            }
+            let mut other = members[self.random.below(members.len())];
+            // A large one would hardly find a place itself, and one that uses nothing that is short is of no help.
+            for _ in 0..3 {
+                if self.state.is_help(other, replica, node) {
+                    break;
+                }
+                other = members[self.random.below(members.len())];
+            }
+            if !self.is_movable[other as usize] {
+                return false;
+            }
+            self.take(other);
+        }
+    }
+
+    /// Places what was taken besides the replica, each where it costs least, give or take the heat.
+    fn find_places(&mut self, replica: u32) -> bool {
+        let nodes = self.state.model().nodes;
+        let heat = self.heat.now();
+        let left = self.taken[0].1;
+        for index in 1..self.taken.len() {
+            let (other, _) = self.taken[index];
+            let home = self.state.model().start[other as usize];
+            let offset = self.random.below(nodes);
+            let looks = (0..nodes.min(LOOKS)).map(|look| ((offset + look) % nodes) as u32);
+            let mut best = None;
+            let mut least = f64::INFINITY;
+            for to in looks.chain([home, left]).filter(|to| *to != NOWHERE) {
+                let Some(cost) = self.state.placing(other, to) else { continue };
+                let cost = cost as f64 + heat * self.noise.next(&mut self.random);
+                if cost < least {
+                    (best, least) = (Some(to), cost);
+                }
+            }
+            match best {
+                Some(to) => self.state.put(other, to),
+                // Only for a replica that matters more may another be left without a place.
+                None if left == NOWHERE && self.state.importance(other) < self.state.importance(replica) => {}
+                None => return false,
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, replica: u32) {
+        let from = self.state.take(replica).unwrap_or(NOWHERE);
+        self.taken.push((replica, from));
+    }
+
+    /// Puts everything back.
+    fn undo(&mut self) {
+        for (replica, _) in &self.taken {
+            self.state.take(*replica);
+        }
+        for (replica, from) in self.taken.drain(..) {
+            if from != NOWHERE {
+                self.state.put(replica, from);
+            }
+        }
+    }
+}

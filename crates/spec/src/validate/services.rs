@@ -1,0 +1,47 @@
+use super::Check;
+use crate::{Name, Service, Update};
+
+impl Check<'_> {
+    pub(super) fn service(&mut self, name: &Name, service: &Service) {
+        let path = format!("services.{name}");
+        if service.replicas > Service::MAX_REPLICAS {
+            let message = format!("{} replicas; at most {} may be", service.replicas, Service::MAX_REPLICAS);
+            self.report(format!("{path}.replicas"), message);
+        }
+        if service.daemon {
+            self.daemon(&path, service);
+        }
+        if !Service::PRIORITIES.contains(&service.priority) {
+            let (least, most) = Service::PRIORITIES.into_inner();
+            let message = format!("priority {} is not within {least} to {most}", service.priority);
+            self.report(format!("{path}.priority"), message);
+        }
+        if let Some(namespace) = &service.namespace {
+            self.service_namespace(&path, namespace, service);
+        }
+        self.unit(&path, &service.unit);
+        self.rules(&path, service);
+        self.company(&path, name, &service.rules);
+        let Update::Rolling { max_unavailable, healthy_for, deadline, .. } = &service.update;
+        if *max_unavailable == 0 {
+            self.report(format!("{path}.update"), "max_unavailable is 0, so nothing could ever be updated");
+        }
+        if healthy_for >= deadline {
+            let message = format!("healthy_for ({healthy_for}) must be shorter than deadline ({deadline})");
+            self.report(format!("{path}.update"), message);
+        }
+    }
+
+    /// The nodes alone say how many replicas a daemon has, and where.
+    fn daemon(&mut self, path: &str, service: &Service) {
+        if service.replicas != 0 {
+            let message = "a daemon runs once on every node that fits, so it has no number of replicas";
+            self.report(format!("{path}.replicas"), message).help = Some("leave out one of the two".into());
+        }
+        if !service.rules.spread.is_empty() {
+            let message = "a daemon runs on every node that fits, so there is nothing to spread";
+            let help = "leave out the spread; require says which nodes fit";
+            self.report(format!("{path}.spread"), message).help = Some(help.into());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Check;
+use super::syntax::is_variable;
+use super::totals::volumes;
+use super::wording::suggestion;
+use crate::{Amount, Bytes, Millis, Name, Port, Unit};
+
+impl Check<'_> {
+    pub(super) fn unit(&mut self, path: &str, unit: &Unit) {
+        self.run(path, unit);
+        if unit.memory == Bytes::default() {
+            self.report(format!("{path}.memory"), "memory is 0: nothing can run in that");
+        }
+        self.needs(&format!("{path}.resources"), &unit.resources);
+        self.volumes(path, unit);
+        let mut fixed = BTreeMap::new();
+        for (port_name, port) in &unit.ports {
+            if let Port::Fixed(number) = port {
+                if *number == 0 {
+                    self.report(format!("{path}.ports.{port_name}"), "0 is not a port");
+                } else if let Some(other) = fixed.insert(*number, port_name) {
+                    let message = format!("port {number} is also taken by {:?}", other.as_str());
+                    self.report(format!("{path}.ports.{port_name}"), message);
+                }
+            }
+        }
+        let given: BTreeSet<String> = unit.given_variables().into_iter().collect();
+        for (variable, value) in &unit.env {
+            let at = format!("{path}.env.{variable}");
+            if !is_variable(variable) {
+                self.report(&at, format!("{variable:?} is not the name of a variable"));
+            } else if variable.starts_with("ICEFIELD_") || given.contains(variable) {
+                self.report(&at, format!("{variable} is given by Icefield itself"));
+            }
+            self.text(&at, value, &given);
+        }
+        for used in &unit.uses {
+            if !self.spec.services.contains_key(used) {
+                let help = suggestion(used.as_str(), self.spec.services.keys().map(Name::as_str));
+                self.report(format!("{path}.uses"), format!("there is no service {:?}", used.as_str())).help = help;
+            }
+        }
+        if let Some(health) = &unit.health {
+            self.health(path, unit, health);
+        }
+        if unit.stop_grace > Millis::new(3_600_000) {
+            self.report(format!("{path}.stop_grace"), "more than an hour to stop is surely a mistake");
+        }
+    }
+
+    /// Volumes are taken from the nodes' `disk`, where they declare that.
+    fn volumes(&mut self, path: &str, unit: &Unit) {
+        for (name, volume) in &unit.volumes {
+            let Some(size) = volume.size else { continue };
+            let at = format!("{path}.volumes.{name}");
+            if size == Bytes::default() {
+                self.report(at, "a volume of size 0 holds nothing");
+            } else if let Some(disk) = self.declared.resources.get("disk").copied() {
+                self.is_alike(&at, Amount::Bytes(size), disk);
+            }
+        }
+        let disk = unit.resources.get("disk").map_or(0, |amount| u128::from(amount.get()));
+        if !unit.volumes.is_empty() && volumes(unit) + disk > u128::from(Amount::MAX) {
+            self.report(
+                format!("{path}.volumes"),
+                format!("all volumes together are too large; at most {} of disk", Bytes::MAX),
+            );
+        }
+    }
+}
