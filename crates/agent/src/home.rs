@@ -11,6 +11,7 @@ use icefield_spec::Name;
 /// generation.json        the newest generation
 /// endpoints/api.json     where the replicas of a used service are reached
 /// replicas/web-3/        one replica
+/// volumes/web-3/data/    a volume of it, which stays when the replica goes
 /// ```
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
@@ -57,6 +58,14 @@ impl Home {
 
     pub(crate) fn endpoints_of(&self, service: &Name) -> PathBuf {
         self.endpoints().join(format!("{service}.json"))
+    }
+
+    pub(crate) fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
+    pub(crate) fn volumes_of(&self, id: &ReplicaId) -> PathBuf {
+        self.volumes().join(format!("{}-{}", id.service, id.index))
     }
 
     pub(crate) fn replicas(&self) -> PathBuf {

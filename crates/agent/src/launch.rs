@@ -21,6 +21,7 @@ use crate::ports;
 use crate::process::{Process, kill_session};
 use crate::record::{self, Keep};
 use crate::shim::{ExitRecord, Outcome, ProcessRecord, RunOrder, STARTED};
+use crate::volumes;
 
 /// Why there is no process.
 pub(crate) type NotLaunched = NotStarted;
@@ -52,6 +53,7 @@ impl Launcher {
         let planned = plan.unit(id).ok_or_else(|| NotStarted::for_good("the plan has no unit for it"))?;
         let home = self.home.replica(id);
         let endpoints = self.home.endpoints();
+        let volumes = self.home.volumes_of(id);
         let context = ReplicaContext {
             cluster: &plan.cluster,
             service: &id.service,
@@ -61,9 +63,11 @@ impl Launcher {
             revision: &incarnation.revision,
             ports: &incarnation.ports,
             endpoints: endpoints.to_str().unwrap_or_default(),
+            volumes: volumes.to_str().unwrap_or_default(),
         };
         let unit = &planned.unit;
         let variables = replica_variables(unit, &context).map_err(|error| NotStarted::for_good(error.to_string()))?;
+        volumes::make(&self.home, id, unit).map_err(NotStarted::for_now)?;
         let program = self.drivers.order(&Launch { unit, variables, work: &home.work() })?;
         if let Some(port) = ports::taken(&incarnation.address, &incarnation.ports) {
             return Err(NotStarted::for_now(format!("port {port} is in use by another process")));
@@ -88,7 +92,7 @@ impl Launcher {
         Ok(order)
     }
 
-    /// Deletes all that a replica leaves.
+    /// Deletes all that a replica leaves, but for its volumes.
     pub(crate) fn remove(&self, id: &ReplicaId, order: Option<&RunOrder>) {
         if let Some(order) = order {
             Groups::remove(&order.groups);

@@ -28,6 +28,7 @@ mod run;
 mod servers;
 mod shim;
 mod shutdown;
+mod volumes;
 mod work;
 
 pub use agent::Agent;

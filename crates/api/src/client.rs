@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
-    NodeAction, NodeStatus, PlanReport, ServiceExplanation, Status,
+    NodeAction, NodeStatus, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart,
+    RebalanceStop, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -101,6 +102,22 @@ impl Client {
     /// Puts a spec in force.
     pub async fn apply(&self, request: &ApplyRequest) -> Result<ApplyResponse, ClientError> {
         self.post("/v1/apply", request).await
+    }
+
+    /// A better layout, if there is one.
+    pub async fn rebalance(&self, request: &RebalanceRequest) -> Result<RebalanceProposal, ClientError> {
+        let timeout = Self::ANSWER + Duration::from_secs(RebalanceRequest::LONGEST);
+        self.answer(Method::POST, "/v1/rebalance", Some(request), timeout).await
+    }
+
+    /// Starts to carry a proposal out.
+    pub async fn rebalance_start(&self, start: &RebalanceStart) -> Result<RebalanceAnswer, ClientError> {
+        self.post("/v1/rebalance/start", start).await
+    }
+
+    /// Ends the rebalancing that is under way.
+    pub async fn rebalance_stop(&self) -> Result<RebalanceAnswer, ClientError> {
+        self.post("/v1/rebalance/stop", &RebalanceStop {}).await
     }
 
     /// The specs that were put in force, newest first.

@@ -12,6 +12,7 @@ mod heartbeat;
 mod node;
 mod openapi;
 mod operation;
+mod rebalance;
 mod report;
 mod status;
 
@@ -24,6 +25,9 @@ pub use heartbeat::{Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaRepor
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
 pub use operation::{OPERATIONS, Operation};
+pub use rebalance::{
+    RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStatus, RebalanceStop,
+};
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
 pub use status::{
     NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus, Status,

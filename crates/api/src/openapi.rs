@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
-    NodeStatus, OPERATIONS, Operation, PlanReport, ServiceExplanation, Status,
+    NodeStatus, OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
+    RebalanceStart, RebalanceStop, ServiceExplanation, Status,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -50,6 +51,11 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<NodeAction>,
         add::<NodeStatus>,
         add::<PlanReport>,
+        add::<RebalanceAnswer>,
+        add::<RebalanceProposal>,
+        add::<RebalanceRequest>,
+        add::<RebalanceStart>,
+        add::<RebalanceStop>,
         add::<ServiceExplanation>,
         add::<Spec>,
         add::<Status>,

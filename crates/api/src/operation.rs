@@ -46,6 +46,21 @@ pub const OPERATIONS: &[Operation] = &[
     read("/v1/spec", "spec", "The spec in force.", "Spec"),
     post("/v1/plan", "plan", "What an apply of this spec would change; changes nothing.", "ApplyRequest", "PlanReport"),
     post("/v1/apply", "apply", "Puts a spec in force.", "ApplyRequest", "ApplyResponse"),
+    post(
+        "/v1/rebalance",
+        "rebalance",
+        "Looks for a better layout and proposes it; changes nothing.",
+        "RebalanceRequest",
+        "RebalanceProposal",
+    ),
+    post(
+        "/v1/rebalance/start",
+        "rebalance-start",
+        "Starts to carry a proposal out, a few moves at a time.",
+        "RebalanceStart",
+        "RebalanceAnswer",
+    ),
+    post("/v1/rebalance/stop", "rebalance-stop", "Ends it where it is.", "RebalanceStop", "RebalanceAnswer"),
     read("/v1/history", "history", "The specs that were put in force, newest first.", "History"),
     Operation {
         method: "GET",

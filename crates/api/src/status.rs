@@ -5,7 +5,7 @@ use icefield_spec::{Bytes, Cpu, Name, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::NodeState;
+use crate::{NodeState, RebalanceStatus};
 
 /// What is true now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,9 @@ pub struct Status {
     pub revision: Option<Revision>,
     /// The servers.
     pub servers: Vec<ServerStatus>,
+    /// The rebalancing that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalance: Option<RebalanceStatus>,
     /// The services, by name.
     pub services: Vec<ServiceStatus>,
     /// The nodes, by name.
@@ -48,7 +51,16 @@ pub struct ServiceStatus {
     pub name: Name,
     /// The revision that its replicas are to have.
     pub revision: Revision,
-    /// How many replicas are declared.
+    /// Whether it is a daemon: one replica on every node that it may be on.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub daemon: bool,
+    /// The namespace whose quota it counts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Name>,
+    /// Where there is no room for all, services of lower priority give way.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub priority: i32,
+    /// How many replicas there are to be: of a daemon, as many as there are nodes for it.
     pub desired: u32,
     /// How many have a running process: states `running`, `healthy` and `unhealthy`.
     pub running: u32,
@@ -183,4 +195,8 @@ pub struct NodeStatus {
     /// What its agent has to say of itself: `"no cgroup: limits are not enforced"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -120,7 +120,8 @@ impl Server {
         let leading = Arc::new(Leading::new(Arc::clone(&group), config, clock));
         let (ending, ends) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let app = App { group: Arc::clone(&group), leading: Arc::clone(&leading), clock, timings, config, http, ends };
+        let (looking, leads) = (Arc::default(), Arc::clone(&leading));
+        let app = App { group: Arc::clone(&group), leading: leads, clock, timings, config, http, looking, ends };
         tasks.spawn(http::serve(listener, http::router(Arc::new(app)), ending.subscribe()));
         tasks.spawn(async move { leading.run().await });
         Ok(Self { address, group, ending, tasks })

@@ -18,6 +18,7 @@ mod nix;
 mod package;
 mod systemd;
 mod target;
+mod volumes;
 
 pub use emitter::{Emitter, emit};
 pub use error::EmitError;

@@ -58,7 +58,12 @@ fn every_replica_is_a_unit_with_its_command_and_variables_with_nix() {
                         .collect();
                     argv.extend(variables.iter().map(|(name, value)| format!("--env={name}={value}")));
                     let file = "/etc/icefield/endpoints/web.json";
-                    argv.extend([format!("--volume={file}:{file}:ro"), image.clone()]);
+                    let data = "/var/lib/icefield/volumes/store-0/data";
+                    argv.extend([
+                        format!("--volume={file}:{file}:ro"),
+                        format!("--volume={data}:{data}"),
+                        image.clone(),
+                    ]);
                     assert_eq!(found["serviceConfig"]["Delegate"], true);
                     assert_eq!(found["environment"], json!({}));
                     [argv, command].concat()
@@ -72,6 +77,10 @@ fn every_replica_is_a_unit_with_its_command_and_variables_with_nix() {
             }
             assert_eq!(found["serviceConfig"]["MemoryMax"], unit.memory.get());
             assert_eq!(found["serviceConfig"]["Restart"], "always");
+            let folder = format!("icefield/volumes/{}-{}", id.service, id.index);
+            let folders: Vec<String> = unit.volumes.keys().map(|volume| format!("{folder}/{volume}")).collect();
+            let made = found["serviceConfig"]["StateDirectory"].as_str().unwrap_or_default();
+            assert_eq!(made, folders.join(" "), "{unit_name}");
             assert_eq!(found["wantedBy"], json!(["multi-user.target"]));
             units.insert(unit_name);
         }
@@ -137,6 +146,13 @@ fn modules_and_guests_know_their_replica_with_nix() {
     assert_eq!(guest["microvm"]["forwardPorts"], json!([{"guest": {"port": 20_001}, "host": {"port": 20_001}}]));
     assert_eq!(guest["systemd"]["globalEnvironment"]["LEVEL"], "100%%");
     assert_eq!(guest["systemd"]["globalEnvironment"]["PORT_API"], "20001");
+    let keys_folder = "/var/lib/icefield/volumes/vault-0/keys";
+    assert_eq!(guest["systemd"]["globalEnvironment"]["VOLUME_KEYS"], keys_folder);
+    assert_eq!(
+        guest["microvm"]["shares"],
+        json!([{"proto": "virtiofs", "tag": "volume-0", "source": keys_folder, "mountPoint": keys_folder}])
+    );
+    assert_eq!(config["systemd"]["tmpfiles"]["rules"], json!([format!("d {keys_folder} 0700 - - -")]));
     let mac = guest["microvm"]["interfaces"][0]["mac"].as_str().expect("a text");
     assert!(mac.starts_with("02:") && mac.split(':').count() == 6 && mac.len() == 17, "{mac}");
     assert_eq!(keys(&guest["environment"]["etc"]), ["icefield/endpoints/store.json"].into());

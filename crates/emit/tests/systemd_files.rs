@@ -47,6 +47,10 @@ fn every_replica_is_a_unit_with_its_command_and_variables() {
             assert!(argv.ends_with(&command), "{argv:?}");
             let assigned: Vec<String> = values(text, "Environment").flat_map(|line| split(line, false)).collect();
             let wanted = variables.iter().map(|(name, value)| format!("{name}={value}"));
+            let folder = format!("icefield/volumes/{}-{}", id.service, id.index);
+            let volumes = plan.unit(id).expect("it is planned").unit.volumes.keys();
+            let folders: Vec<String> = volumes.map(|volume| format!("{folder}/{volume}")).collect();
+            assert_eq!(values(text, "StateDirectory").next().unwrap_or_default(), folders.join(" "));
             match plan.unit(id).expect("it is planned").unit.run {
                 Run::Container { .. } => {
                     assert!(assigned.is_empty());

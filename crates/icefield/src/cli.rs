@@ -55,6 +55,7 @@ pub(crate) enum Command {
     Check(commands::check::CheckArgs),
     Plan(commands::plan::PlanArgs),
     Apply(commands::apply::ApplyArgs),
+    Rebalance(commands::rebalance::RebalanceArgs),
     Status(commands::status::StatusArgs),
     Watch(commands::watch::WatchArgs),
     Events(commands::events::EventsArgs),

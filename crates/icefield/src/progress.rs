@@ -104,6 +104,9 @@ mod tests {
         let service = ServiceStatus {
             name: "web".parse().unwrap(),
             revision,
+            daemon: false,
+            namespace: None,
+            priority: 0,
             desired: 2,
             running: healthy,
             healthy,
@@ -119,6 +122,7 @@ mod tests {
             leader: None,
             revision: Some(revision),
             servers: Vec::new(),
+            rebalance: None,
             services: vec![service],
             nodes: Vec::new(),
         }

@@ -21,6 +21,8 @@ pub struct ReplicaContext<'a> {
     pub ports: &'a BTreeMap<Name, u16>,
     /// The folder with a file `SERVICE.json` for each service in `uses`.
     pub endpoints: &'a str,
+    /// The folder in which each of its volumes is a folder of its own name.
+    pub volumes: &'a str,
 }
 
 /// Why a text with references cannot be expanded.
@@ -39,7 +41,16 @@ pub enum InvalidReference {
 
 /// The name of the variable for the port called `port`: `http` is `PORT_HTTP`, `raft-rpc` is `PORT_RAFT_RPC`.
 fn port_variable(port: &Name) -> String {
-    format!("PORT_{}", port.as_str().to_ascii_uppercase().replace('-', "_"))
+    format!("PORT_{}", in_capitals(port))
+}
+
+/// The name of the variable for the volume called `volume`: `data` is `VOLUME_DATA`.
+fn volume_variable(volume: &Name) -> String {
+    format!("VOLUME_{}", in_capitals(volume))
+}
+
+fn in_capitals(name: &Name) -> String {
+    name.as_str().to_ascii_uppercase().replace('-', "_")
 }
 
 const FIXED: [&str; 7] = [
@@ -53,9 +64,10 @@ const FIXED: [&str; 7] = [
 ];
 
 impl Unit {
-    /// The names of the variables that Icefield gives each replica: `ICEFIELD_…` and `PORT_…`.
+    /// The names of the variables that Icefield gives each replica: `ICEFIELD_…`, `PORT_…` and `VOLUME_…`.
     pub fn given_variables(&self) -> Vec<String> {
-        FIXED.iter().map(|name| (*name).to_owned()).chain(self.ports.keys().map(port_variable)).collect()
+        let fixed = FIXED.iter().map(|name| (*name).to_owned());
+        fixed.chain(self.ports.keys().map(port_variable)).chain(self.volumes.keys().map(volume_variable)).collect()
     }
 }
 
@@ -78,6 +90,7 @@ pub fn replica_variables(
     ];
     let mut given: BTreeMap<String, String> = FIXED.iter().map(|name| (*name).to_owned()).zip(values).collect();
     given.extend(context.ports.iter().map(|(name, port)| (port_variable(name), port.to_string())));
+    given.extend(unit.volumes.keys().map(|name| (volume_variable(name), format!("{}/{name}", context.volumes))));
     let mut all = given.clone();
     for (name, value) in &unit.env {
         all.insert(name.clone(), expand(value, &|name| given.get(name).cloned())?);
@@ -171,6 +184,36 @@ mod tests {
         assert_eq!(expanded("${PORT_HTTP}0").unwrap(), "80800");
         assert_eq!(expanded("cost: 5$$ $${PORT_HTTP}").unwrap(), "cost: 5$ ${PORT_HTTP}");
         assert_eq!(expanded("π$PORT_HTTP").unwrap(), "π8080");
+    }
+
+    #[test]
+    fn a_replica_is_told_of_its_ports_and_volumes() {
+        let name = |text: &str| Name::new(text).unwrap();
+        let run = crate::Run::Exec { command: vec!["serve".into()] };
+        let mut unit = Unit::new(run, crate::Cpu::from_millis(1), crate::Bytes::new(1));
+        unit.ports.insert(name("raft-rpc"), crate::Port::Dynamic);
+        unit.volumes.insert(name("write-log"), crate::Volume::default());
+        unit.env.insert("LOG".into(), "$VOLUME_WRITE_LOG/log".into());
+        let (service, revision) = (name("db"), unit.revision());
+        let context = ReplicaContext {
+            cluster: &service,
+            service: &service,
+            index: 3,
+            node: &service,
+            address: "10.0.0.1",
+            revision: &revision,
+            ports: &BTreeMap::from([(name("raft-rpc"), 7000)]),
+            endpoints: "/endpoints",
+            volumes: "/volumes/db-3",
+        };
+        let variables = replica_variables(&unit, &context).unwrap();
+        assert_eq!(variables["PORT_RAFT_RPC"], "7000");
+        assert_eq!(variables["VOLUME_WRITE_LOG"], "/volumes/db-3/write-log");
+        assert_eq!(variables["LOG"], "/volumes/db-3/write-log/log");
+        let mut given = unit.given_variables();
+        given.push("LOG".into());
+        assert!(variables.keys().all(|variable| given.contains(variable)));
+        assert_eq!(variables.len(), given.len());
     }
 
     #[test]

@@ -23,6 +23,7 @@ tests![
     a_port_that_is_in_use_is_named,
     a_replica_is_told_who_it_is,
     an_agent_that_stops_stops_its_replicas,
+    a_volume_outlives_its_replica,
 ];
 
 async fn a_replica_starts_and_is_healthy() {
@@ -192,4 +193,19 @@ async fn an_agent_that_stops_stops_its_replicas() {
     fixture.start().await;
     let again = fixture.report("web/0", |report| report.state == ReplicaState::Healthy).await;
     assert_ne!(again.pid, Some(pids[0]));
+}
+
+async fn a_volume_outlives_its_replica() {
+    let fixture = Fixture::running().await;
+    let mut unit = sh("echo run >> $VOLUME_DATA/runs; pwd; sleep 1000");
+    unit.volumes.insert(name("data"), icefield_spec::Volume::default());
+    fixture.want(1, &[("db/2", &unit)]);
+    fixture.healthy("db/2").await;
+    let runs = fixture.data().join("volumes/db-2/data/runs");
+    until("it wrote", || runs.exists()).await;
+    fixture.want(2, &[]);
+    until("it is gone", || !fixture.replica_path("db/2", "work").exists()).await;
+    assert_eq!(std::fs::read_to_string(&runs).unwrap(), "run\n", "what it wrote is kept");
+    fixture.want(3, &[("db/2", &unit)]);
+    until("it wrote again", || std::fs::read_to_string(&runs).unwrap() == "run\nrun\n").await;
 }

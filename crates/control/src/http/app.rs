@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use icefield_api::ServerStatus;
 use icefield_spec::Name;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::failure::Failure;
 use crate::State;
@@ -22,6 +22,8 @@ pub(crate) struct App {
     pub(crate) config: Config,
     /// What agents are reached with.
     pub(crate) http: reqwest::Client,
+    /// Held as long as a better layout is looked for.
+    pub(crate) looking: Arc<Mutex<()>>,
     /// True when the server ends: nothing waits any longer then.
     pub(crate) ends: watch::Receiver<bool>,
 }

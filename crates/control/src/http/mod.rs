@@ -1,7 +1,7 @@
 //! The HTTP API that every server serves, and what the servers say to each other, on one port.
 //!
 //! Every request under `/v1` is answered by the leader (`dispatch`, `forward`), so that an answer is true of the whole
-//! group. Handlers are in `cluster`, `specs`, `services` and `nodes`; `watch` is how they wait; `serve` is what keeps
+//! group. Handlers are in `cluster`, `specs`, `rebalance`, `services` and `nodes`; `watch` is how they wait; `serve` is what keeps
 //! one connection from harming another.
 
 mod app;
@@ -13,6 +13,7 @@ mod failure;
 mod forward;
 mod nodes;
 mod peers;
+mod rebalance;
 mod router;
 mod serve;
 mod services;

@@ -13,7 +13,7 @@ use icefield_api::{ErrorCode, openapi};
 use super::app::App;
 use super::dispatch::dispatch;
 use super::failure::Failure;
-use super::{cluster, nodes, peers, services, specs};
+use super::{cluster, nodes, peers, rebalance, services, specs};
 use crate::raft::Rpc;
 
 /// All that a server serves.
@@ -24,6 +24,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/spec", get(specs::spec))
         .route("/v1/plan", post(specs::plan))
         .route("/v1/apply", post(specs::apply))
+        .route("/v1/rebalance", post(rebalance::look))
+        .route("/v1/rebalance/start", post(rebalance::start))
+        .route("/v1/rebalance/stop", post(rebalance::stop))
         .route("/v1/history", get(specs::history))
         .route("/v1/services/{service}/explain", get(services::explain))
         .route("/v1/services/{service}/endpoints", get(services::endpoints))

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use axum::extract::Query;
 use axum::http::Uri;
+use icefield_api::RebalanceRequest;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -66,6 +67,9 @@ impl Watch {
 /// How long the head of the answer to a request may be waited for by another server that passes it on.
 pub(crate) fn patience(uri: &Uri) -> Duration {
     const ANSWER: Duration = Duration::from_secs(10);
+    if uri.path() == "/v1/rebalance" {
+        return ANSWER + Duration::from_secs(RebalanceRequest::LONGEST);
+    }
     let wait = Query::<Wait>::try_from_uri(uri).ok().and_then(|query| query.0.wait).unwrap_or(0);
     ANSWER + Duration::from_millis(wait).min(LONGEST)
 }

@@ -1,14 +1,27 @@
 //! What must happen next: a pure function of what is agreed on, what was seen, and the time.
 
 mod config;
+mod demands;
+mod fitting;
+mod host;
+mod improve;
+mod kept;
 mod leases;
+mod objective;
+mod offline;
 mod placing;
+mod rebalance;
 mod reconciler;
 mod rollouts;
 mod standing;
+mod wanted;
 
 pub use config::Config;
+pub use offline::place_offline;
 pub use reconciler::{Reconciler, reconcile};
 
-pub(crate) use placing::{Joining, engine, solve};
+pub(crate) use host::Joining;
+pub(crate) use improve::{Search, check, propose};
+pub(crate) use placing::{engine, solve};
 pub(crate) use rollouts::waits_for;
+pub(crate) use wanted::Wanted;

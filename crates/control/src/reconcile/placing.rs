@@ -1,19 +1,10 @@
-use std::collections::BTreeMap;
+use icefield_placement::{Engine, Solution};
 
-use icefield_placement::{Acceptance, Assignment, Demand, Engine, Host, Solution};
-use icefield_spec::{FleetNode, Name, Revision, Service};
-
+use super::demands::Demands;
+use super::host::{Joining, host};
+use super::objective::objective;
+use super::wanted::{Wanted, nodes_of};
 use crate::State;
-use crate::state::ServiceRecord;
-
-/// What becomes of nodes that are declared and have not joined yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Joining {
-    /// They are not there.
-    Absent,
-    /// They count as if they had joined, empty: to see where replicas will be once they have.
-    Expected,
-}
 
 /// How the placement must change.
 pub(crate) fn solve(state: &State, joining: Joining) -> Solution {
@@ -28,48 +19,20 @@ pub(crate) fn engine(state: &State, joining: Joining) -> Engine {
     for host in spec.fleet().filter_map(|node| host(state, &node, joining)) {
         engine.set_host(host);
     }
+    engine.set_objective(objective(spec));
+    for (namespace, quota) in &spec.namespaces {
+        engine.set_quota(namespace.clone(), Some(quota.clone()));
+    }
+    let (demands, mut wanted) = (Demands::of(spec), Wanted::default());
     for (name, service) in &spec.services {
+        if service.daemon {
+            wanted.set(name, nodes_of(&engine, state, name, service));
+        }
         if let Some(record) = state.services.get(name) {
-            engine.set_service(name.clone(), demands(state, name, service, record));
+            engine.set_service(name.clone(), demands.make(state, &wanted, name, service, record));
         }
     }
     engine
-}
-
-fn host(state: &State, node: &FleetNode<'_>, joining: Joining) -> Option<Host> {
-    let mut host = Host::ready(node);
-    let Some(record) = state.nodes.get(&node.name) else {
-        return (joining == Joining::Expected).then_some(host);
-    };
-    if let Some(ports) = record.capacity.ports {
-        host.ports = ports;
-    }
-    host.acceptance = if record.lost {
-        Acceptance::Lost
-    } else if record.draining {
-        Acceptance::Draining
-    } else if record.cordoned {
-        Acceptance::Cordoned
-    } else {
-        Acceptance::Ready
-    };
-    Some(host)
-}
-
-/// One demand for each revision that replicas of the service are to have now; at least one, so that a service of no
-/// replicas is not taken for one that is gone.
-fn demands(state: &State, name: &Name, service: &Service, record: &ServiceRecord) -> Vec<Demand> {
-    let current: BTreeMap<u32, &Assignment> = state.placed.placement().service(name.as_str()).collect();
-    let mut wanted: BTreeMap<Revision, Vec<u32>> = BTreeMap::from([(record.target, Vec::new())]);
-    for index in 0..service.replicas {
-        let has = current.get(&index).map(|assignment| assignment.revision);
-        wanted.entry(record.wanted(index, has)).or_default().push(index);
-    }
-    let demand = |(revision, indexes): (Revision, Vec<u32>)| {
-        let unit = &record.units.get(&revision)?.unit;
-        Some(Demand::new(revision, unit, service, indexes))
-    };
-    wanted.into_iter().filter_map(demand).collect()
 }
 
 #[cfg(test)]

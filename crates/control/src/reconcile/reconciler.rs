@@ -1,6 +1,8 @@
 use icefield_placement::{Solution, Unplaced};
 
-use super::{Config, Joining, leases, rollouts, solve};
+use super::kept::Kept;
+use super::rebalance::Possible;
+use super::{Config, leases, rebalance, rollouts};
 use crate::observe::Observations;
 use crate::{Command, State};
 
@@ -10,40 +12,13 @@ use crate::{Command, State};
 /// placement, that changes what rollouts do, and they in turn the placement. If one is refused, wait for the next
 /// change or tick before asking again.
 pub fn reconcile(state: &State, seen: &Observations, config: &Config, now: u64) -> Vec<Command> {
-    decide(state, seen, config, now, None).0
+    Reconciler::new().decide(state, seen, config, now).0
 }
 
 /// What placement came to.
 struct Placing {
     settled: bool,
     unplaced: Vec<Unplaced>,
-}
-
-/// The commands, and what placement came to if it was asked; it is not if it is known to be `settled` at the state's
-/// basis.
-fn decide(
-    state: &State,
-    seen: &Observations,
-    config: &Config,
-    now: u64,
-    settled: Option<u64>,
-) -> (Vec<Command>, Option<Placing>) {
-    let leases = leases::due(state, seen, config, now);
-    if !leases.is_empty() || state.spec.is_none() {
-        return (leases, None);
-    }
-    let placing = (settled != Some(state.basis)).then(|| {
-        let Solution { changes, unplaced } = solve(state, Joining::Absent);
-        let settled = changes.is_empty();
-        (changes, Placing { settled, unplaced })
-    });
-    match placing {
-        Some((changes, placing)) if !placing.settled => {
-            (vec![Command::Place { at: now, seen: state.version, changes }], Some(placing))
-        }
-        // Only now, so that a replica that is nowhere is known to fit nowhere.
-        placing => (rollouts::due(state, seen, now), placing.map(|(_, placing)| placing)),
-    }
 }
 
 /// [`reconcile`] for a loop that asks often: it remembers what need not be decided anew.
@@ -53,6 +28,12 @@ pub struct Reconciler {
     settled: Option<u64>,
     /// When it was last asked.
     asked: Option<u64>,
+    /// What placement is decided with.
+    kept: Kept,
+    /// What of a rebalancing was tried last.
+    tried: Possible,
+    /// How often placement was decided.
+    decisions: u64,
 }
 
 impl Reconciler {
@@ -71,12 +52,51 @@ impl Reconciler {
         if now.saturating_sub(asked) > config.lease.get() / 2 {
             seen.excuse(now);
         }
-        let (mut commands, placing) = decide(state, seen, config, now, self.settled);
+        let (mut commands, placing) = self.decide(state, seen, config, now);
         if let Some(placing) = placing {
             self.settled = placing.settled.then_some(state.basis);
             seen.set_unplaced(placing.unplaced, now);
         }
         commands.extend(seen.take_notes(state, now));
         commands
+    }
+
+    /// How often placement was decided so far. What is merely seen, as heartbeats are, is no reason to.
+    pub fn decisions(&self) -> u64 {
+        self.decisions
+    }
+
+    /// The commands, and what placement came to if it was asked; it is not if it is known to be settled at the state's
+    /// basis.
+    fn decide(
+        &mut self,
+        state: &State,
+        seen: &Observations,
+        config: &Config,
+        now: u64,
+    ) -> (Vec<Command>, Option<Placing>) {
+        let leases = leases::due(state, seen, config, now);
+        if !leases.is_empty() || state.spec.is_none() {
+            return (leases, None);
+        }
+        let placing = (self.settled != Some(state.basis)).then(|| {
+            self.decisions += 1;
+            let Solution { changes, unplaced } = self.kept.solve(state);
+            let settled = changes.is_empty();
+            (changes, Placing { settled, unplaced })
+        });
+        match placing {
+            Some((changes, placing)) if !placing.settled => {
+                (vec![Command::Place { at: now, seen: state.version, changes }], Some(placing))
+            }
+            // Only now, so that a replica that is nowhere is known to fit nowhere.
+            placing => {
+                let mut commands = rollouts::due(state, seen, self.kept.wanted(), now);
+                if commands.is_empty() {
+                    commands.extend(rebalance::due(state, seen, &mut self.kept, &mut self.tried, now));
+                }
+                (commands, placing.map(|(_, placing)| placing))
+            }
+        }
     }
 }

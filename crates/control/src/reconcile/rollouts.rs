@@ -3,6 +3,7 @@ use icefield_placement::ReplicaId;
 use icefield_spec::{Name, Service, Update};
 
 use super::standing::{Known, Standing};
+use super::wanted::Wanted;
 use crate::observe::Observations;
 use crate::state::{RolloutStep, ServiceRecord};
 use crate::{Command, State};
@@ -11,11 +12,11 @@ use crate::{Command, State};
 const CRASHES: u32 = 3;
 
 /// The next step of each rollout that can go on.
-pub(super) fn due(state: &State, seen: &Observations, now: u64) -> Vec<Command> {
+pub(super) fn due(state: &State, seen: &Observations, wanted: &Wanted, now: u64) -> Vec<Command> {
     let Some(spec) = state.spec.as_deref() else { return Vec::new() };
     let due = spec.services.iter().filter_map(|(name, service)| {
         let record = state.services.get(name)?;
-        let step = View::new(state, seen, name, service, record, now)?.step()?;
+        let step = View::new(state, seen, wanted, name, service, record, now)?.step()?;
         Some(Command::Rollout { at: now, service: name.clone(), to: record.target, step })
     });
     due.collect()
@@ -25,10 +26,11 @@ pub(super) fn due(state: &State, seen: &Observations, now: u64) -> Vec<Command> 
 pub(crate) fn waits_for(
     state: &State,
     seen: &Observations,
+    wanted: &Wanted,
     name: &Name,
     service: &Service,
 ) -> Option<(ReplicaId, ReplicaState)> {
-    let view = View::new(state, seen, name, service, state.services.get(name)?, seen.since())?;
+    let view = View::new(state, seen, wanted, name, service, state.services.get(name)?, seen.since())?;
     let waiting = view.replicas.into_iter().find(|known| !known.serves())?;
     let last = waiting.report.map_or(ReplicaState::Pending, |report| report.state);
     Some((waiting.replica, last))
@@ -55,17 +57,18 @@ impl<'a> View<'a> {
     fn new(
         state: &'a State,
         seen: &'a Observations,
+        wanted: &Wanted,
         name: &Name,
         service: &'a Service,
         record: &'a ServiceRecord,
         now: u64,
     ) -> Option<Self> {
-        if matches!(record.rollout.state, RolloutState::Done | RolloutState::RolledBack) {
+        if record.rollout.is_over() {
             return None;
         }
         let Update::Rolling { healthy_for, .. } = service.update;
         let known = |index| Known::new(state, seen, ReplicaId::new(name.clone(), index), healthy_for, now);
-        let replicas = (0..service.replicas).map(known).collect();
+        let replicas = wanted.indexes(name, service).into_iter().map(known).collect();
         Some(Self { state, seen, service, record, replicas, now })
     }
 
@@ -110,7 +113,7 @@ impl<'a> View<'a> {
                 free.push(index);
             }
         }
-        let unavailable = self.service.replicas.saturating_sub(serving);
+        let unavailable = u32::try_from(self.replicas.len()).unwrap_or(u32::MAX).saturating_sub(serving);
         let allowed = max_unavailable.max(1).saturating_sub(unavailable);
         costly.truncate(usize::try_from(allowed).unwrap_or(usize::MAX));
         free.append(&mut costly);

@@ -66,8 +66,12 @@ impl State {
                 telling.tell(EventKind::Rollout, || (format!("service {name}"), started(record)));
             }
         }
+        self.end_rebalance("another spec was put in force", &mut telling);
         let known: BTreeSet<Name> = self.services.keys().cloned().collect();
         self.forget_units(&known);
+        self.tie_placed();
+        let tied = self.ties.services().cloned().collect();
+        self.release_ties(&tied, &mut telling);
         telling
     }
 }

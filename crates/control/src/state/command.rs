@@ -70,6 +70,13 @@ pub enum Command {
         /// What happens.
         step: RolloutStep,
     },
+    /// A better layout is to be carried out, or no longer.
+    Rebalance {
+        /// When.
+        at: u64,
+        /// Which of both.
+        step: RebalanceStep,
+    },
     /// Something was seen that is worth remembering and changes nothing.
     Note {
         /// When.
@@ -92,6 +99,25 @@ pub enum RolloutStep {
     Finish,
     /// It has failed: it goes back if the service says so, and stops where it is otherwise.
     Fail {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How the change to a better layout begins and ends. Between both are ordinary changes of the placement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum RebalanceStep {
+    /// It starts.
+    Start {
+        /// The state's version that the changes were made from; refused if the spec, the nodes or the placement have
+        /// changed since.
+        seen: u64,
+        /// Replicas that go to another node, or from nowhere to one.
+        changes: Vec<Change>,
+    },
+    /// It ends early.
+    End {
         /// Why.
         reason: String,
     },

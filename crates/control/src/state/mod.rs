@@ -4,27 +4,33 @@ mod apply_spec;
 mod command;
 mod events;
 mod generation;
+mod journal;
 mod lease;
 mod node;
 mod node_record;
 mod note;
 mod place;
 mod placed;
+mod rebalance;
 mod register;
 mod rollout;
 #[cfg(test)]
 pub(crate) mod sample;
 mod service_record;
+mod ties;
 
-pub use command::{Applied, Command, RolloutStep};
+pub use command::{Applied, Command, RebalanceStep, RolloutStep};
 pub use node_record::NodeRecord;
 pub use placed::{Decision, Placed};
+pub use rebalance::Rebalance;
 pub use service_record::{Rollout, ServiceRecord};
+pub use ties::Ties;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use icefield_api::{Event, HistoryEntry};
+use icefield_placement::ReplicaId;
 use icefield_spec::{Name, Spec};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +51,12 @@ pub struct State {
     pub nodes: BTreeMap<Name, NodeRecord>,
     /// Where every replica is.
     pub placed: Placed,
+    /// The nodes that replicas are tied to by their volumes.
+    #[serde(default, skip_serializing_if = "Ties::is_empty")]
+    pub ties: Ties,
+    /// The better layout that is being carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalance: Option<Rebalance>,
     /// The specs that were put in force, newest last.
     pub history: VecDeque<HistoryEntry>,
     /// What happened, newest last.
@@ -71,13 +83,14 @@ impl State {
         let is_spec = matches!(command, Command::Apply { .. });
         let effect = match command {
             Command::Apply { at, spec } => Ok(self.apply_spec(index, at, spec)),
-            Command::Place { at, seen, changes } => self.place(at, seen, changes),
+            Command::Place { at, seen, changes } => self.place(index, at, seen, changes),
             Command::Register { at, node, address, api, capacity, drivers } => {
                 Ok(self.register(at, node, register::Facts { address, api, capacity, drivers }))
             }
             Command::Lease { at, node, lost, reason } => self.lease(at, &node, lost, &reason),
             Command::Node { at, node, action } => self.node(at, &node, action),
             Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
+            Command::Rebalance { at, step } => self.rebalance(at, step),
             Command::Note { at, notes } => Ok(self.note(at, notes)),
         };
         match effect {
@@ -94,10 +107,10 @@ impl State {
         Applied::Done(index)
     }
 
-    /// How many replicas the spec declares of `service`; 0 if it declares none of that name.
-    pub fn desired(&self, service: &str) -> u32 {
-        let declared = self.spec.as_ref().and_then(|spec| spec.services.get(service));
-        declared.map_or(0, |service| service.replicas)
+    /// Whether the spec declares `replica`. Which replicas a daemon has is not declared but follows from the nodes.
+    pub fn declares_replica(&self, replica: &ReplicaId) -> bool {
+        let declared = self.spec.as_ref().and_then(|spec| spec.services.get(&replica.service));
+        declared.is_some_and(|service| service.daemon || replica.index < service.replicas)
     }
 
     /// Whether the spec declares `node`.

@@ -8,14 +8,8 @@ use super::events::Telling;
 use super::{Decision, Effect, State};
 
 impl State {
-    pub(super) fn place(&mut self, at: u64, seen: u64, changes: Vec<Change>) -> Result<Effect, String> {
-        if seen < self.basis {
-            return Err(format!(
-                "the changes were made from version {seen}, and at version {} something changed that they depend on; \
-                 make them again",
-                self.basis
-            ));
-        }
+    pub(super) fn place(&mut self, index: u64, at: u64, seen: u64, changes: Vec<Change>) -> Result<Effect, String> {
+        self.check_basis(seen)?;
         self.check(&changes)?;
         if changes.is_empty() {
             return Ok(Effect::Nothing);
@@ -30,33 +24,52 @@ impl State {
             match kind {
                 ChangeKind::Place { to } => {
                     nodes.insert(to.node.clone());
-                    self.placed.put(replica, to, Decision { reason, at });
+                    self.put(index, replica, to, Decision { reason, at });
                 }
                 ChangeKind::Move { from, to } => {
                     nodes.insert(from);
                     nodes.insert(to.node.clone());
-                    self.placed.put(replica, to, Decision { reason, at });
+                    self.put(index, replica, to, Decision { reason, at });
                 }
                 ChangeKind::Replace { to } => {
                     nodes.insert(to.node.clone());
                     // It stays on its node for the reason that it was put there.
                     let reason = self.placed.decision(&replica).map_or(reason, |before| before.reason.clone());
-                    self.placed.put(replica, to, Decision { reason, at });
+                    self.put(index, replica, to, Decision { reason, at });
                 }
                 ChangeKind::Remove { from } => {
                     nodes.insert(from);
-                    self.placed.remove(&replica);
+                    self.placed.remove(index, &replica);
                 }
             }
         }
         self.forget_units(&services);
+        self.release_ties(&services, &mut telling);
+        self.follow_rebalance(&mut telling);
         self.refresh(&nodes);
         self.tell_all(telling);
         Ok(Effect::Basis)
     }
 
+    fn put(&mut self, index: u64, replica: ReplicaId, to: Assignment, decision: Decision) {
+        self.tie(&replica, &to);
+        self.placed.put(index, replica, to, decision);
+    }
+
+    /// Refuses what was decided from a state that is not the present one.
+    pub(super) fn check_basis(&self, seen: u64) -> Result<(), String> {
+        if seen >= self.basis {
+            return Ok(());
+        }
+        Err(format!(
+            "the changes were made from version {seen}, and at version {} something changed that they depend on; make \
+             them again",
+            self.basis
+        ))
+    }
+
     /// Refuses changes that do not fit the state, so that those that follow can be made without asking again.
-    fn check(&self, changes: &[Change]) -> Result<(), String> {
+    pub(super) fn check(&self, changes: &[Change]) -> Result<(), String> {
         let mut seen: BTreeSet<&ReplicaId> = BTreeSet::new();
         for change in changes {
             let replica = &change.replica;
@@ -95,8 +108,11 @@ impl State {
         if !self.nodes.contains_key(&to.node) || !self.declares(to.node.as_str()) {
             return Err(format!("{replica} cannot be on {}: there is no such node", to.node));
         }
-        if replica.index >= self.desired(replica.service.as_str()) {
+        if !self.declares_replica(replica) {
             return Err(format!("{replica} is not declared"));
+        }
+        if let Some(node) = self.ties.get(replica).filter(|node| **node != to.node) {
+            return Err(format!("{replica} cannot be on {}: its volumes tie it to {node}", to.node));
         }
         let service = self.services.get(&replica.service);
         if !service.is_some_and(|service| service.units.contains_key(&to.revision)) {

@@ -1,6 +1,7 @@
 use icefield_api::{EventKind, RolloutState};
 use icefield_spec::{Name, Revision, Update};
 
+use super::events::Telling;
 use super::{Effect, RolloutStep, State};
 use crate::count::count;
 
@@ -12,12 +13,16 @@ impl State {
         to: Revision,
         step: RolloutStep,
     ) -> Result<Effect, String> {
-        let desired = self.desired(service.as_str());
         let declared = self.spec.as_ref().and_then(|spec| spec.services.get(service));
         let rolls_back = declared.is_some_and(|declared| {
             let Update::Rolling { rollback, .. } = declared.update;
             rollback
         });
+        let replicas = match declared {
+            Some(declared) if !declared.daemon => declared.replicas as usize,
+            _ => self.placed.placement().service(service.as_str()).count(),
+        };
+        let is_declared = |index: &u32| declared.is_some_and(|declared| declared.daemon || *index < declared.replicas);
         let Some(record) = self.services.get_mut(service) else {
             return Err(format!("there is no service {service}"));
         };
@@ -31,7 +36,7 @@ impl State {
                 if !record.rollout.is_under_way() {
                     return over();
                 }
-                if let Some(index) = indexes.iter().find(|index| **index >= desired) {
+                if let Some(index) = indexes.iter().find(|index| !is_declared(index)) {
                     return Err(format!("{service}/{index} is not declared"));
                 }
                 let before = record.rollout.advanced.len();
@@ -48,7 +53,7 @@ impl State {
                 }
                 record.rollout.advanced.clear();
                 let target = record.target.short();
-                let replicas = count(u64::from(desired), "replica");
+                let replicas = count(replicas as u64, "replica");
                 if record.rollout.to == record.target {
                     record.good = Some(record.target);
                     record.rollout.state = RolloutState::Done;
@@ -84,8 +89,12 @@ impl State {
                 }
             }
         };
-        self.forget_units(&[service.clone()].into());
-        self.tell(at, EventKind::Rollout, format!("service {service}"), message);
+        let services = [service.clone()].into();
+        self.forget_units(&services);
+        let mut telling = Telling::new(at);
+        telling.tell(EventKind::Rollout, || (format!("service {service}"), message));
+        self.release_ties(&services, &mut telling);
+        self.tell_all(telling);
         Ok(Effect::Basis)
     }
 }

@@ -47,6 +47,11 @@ impl Rollout {
         matches!(self.state, RolloutState::Progressing | RolloutState::RollingBack)
     }
 
+    /// Whether every replica is as its service's target has it, but for what comes and goes.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, RolloutState::Done | RolloutState::RolledBack)
+    }
+
     /// A rollout that starts now.
     const fn start(from: Option<Revision>, to: Revision, at: u64) -> Self {
         Self {
@@ -99,9 +104,7 @@ impl ServiceRecord {
                 RolloutState::Failed | RolloutState::RollingBack | RolloutState::RolledBack
             );
         let starts = if failed {
-            !before.is_some_and(|before| {
-                before.unit == service.unit && before.rules == service.rules && before.update == service.update
-            })
+            !before.is_some_and(|before| Service { replicas: service.replicas, ..before.clone() } == *service)
         } else {
             revision != self.target
         };
@@ -117,7 +120,11 @@ impl ServiceRecord {
         } else if self.target == revision && self.rollout.to != revision {
             self.adopt_rollback(revision, at);
         }
-        self.scale(before.map_or(service.replicas, |before| before.replicas), service.replicas, at);
+        // The replicas of a daemon come and go with the nodes, not with its declaration.
+        if !service.daemon {
+            let before = before.filter(|before| !before.daemon);
+            self.scale(before.map_or(service.replicas, |before| before.replicas), service.replicas, at);
+        }
         starts
     }
 

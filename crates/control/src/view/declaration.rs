@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
 use icefield_api::PlannedChange;
-use icefield_spec::{Base, Name, Spec};
+use icefield_spec::{Base, Name, Policy, Spec};
 
-use super::{machine_change, service_change};
-use crate::count::count;
+use super::update::part_update;
+use super::{machine_change, quota_change, service_change};
 
 /// What of the declarations changes from one spec to the next, in the order of a file: the cluster, bases, nodes,
-/// pools, services.
+/// pools, namespaces, the policy, services.
 pub(super) fn changes(before: Option<&Spec>, after: &Spec) -> Vec<PlannedChange> {
     let empty = Spec::empty(after.cluster.clone());
     let mut changes = Vec::new();
@@ -23,8 +23,19 @@ pub(super) fn changes(before: Option<&Spec>, after: &Spec) -> Vec<PlannedChange>
     compare(&mut changes, "base", &before.bases, &after.bases, |_| "new base".into(), base_update);
     compare(&mut changes, "node", &before.nodes, &after.nodes, machine_change::new_node, machine_change::node_update);
     compare(&mut changes, "pool", &before.pools, &after.pools, machine_change::new_pool, machine_change::pool_update);
-    let new_service = |service: &icefield_spec::Service| count(service.replicas.into(), "replica");
-    compare(&mut changes, "service", &before.services, &after.services, new_service, service_change::update);
+    compare(&mut changes, "namespace", &before.namespaces, &after.namespaces, quota_change::new, quota_change::update);
+    if before.policy != after.policy {
+        let parts = policy_update(&before.policy, &after.policy);
+        changes.push(change("policy", &after.cluster, "update", parts.join(", ")));
+    }
+    compare(
+        &mut changes,
+        "service",
+        &before.services,
+        &after.services,
+        service_change::new_service,
+        service_change::update,
+    );
     changes
 }
 
@@ -59,4 +70,13 @@ fn base_update(old: &Base, new: &Base) -> Vec<String> {
         ("modules", old.modules != new.modules),
     ];
     parts.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| format!("{what} changed")).collect()
+}
+
+fn policy_update(old: &Policy, new: &Policy) -> Vec<String> {
+    let parts = [
+        part_update("transient", &old.transient, &new.transient),
+        part_update("balance", &old.balance, &new.balance),
+        part_update("soft_reserve", &old.soft_reserve, &new.soft_reserve),
+    ];
+    parts.into_iter().flatten().collect()
 }

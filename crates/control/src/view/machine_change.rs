@@ -1,6 +1,6 @@
 use icefield_spec::{Machine, Node, Pool};
 
-use super::update::{map_update, value_update};
+use super::update::{map_update, part_update, value_update};
 use crate::count::count;
 
 pub(super) fn new_node(node: &Node) -> String {
@@ -25,7 +25,9 @@ pub(super) fn pool_update(old: &Pool, new: &Pool) -> Vec<String> {
 }
 
 fn size(machine: &Machine) -> String {
-    format!("cpu {}, memory {}", machine.cpu, machine.memory)
+    let mut parts = vec![format!("cpu {}", machine.cpu), format!("memory {}", machine.memory)];
+    parts.extend(machine.resources.iter().map(|(resource, amount)| format!("{resource} {amount}")));
+    parts.join(", ")
 }
 
 fn machine_update(old: &Machine, new: &Machine) -> Vec<String> {
@@ -40,6 +42,9 @@ fn machine_update(old: &Machine, new: &Machine) -> Vec<String> {
     .into_iter()
     .flatten()
     .collect();
+    parts.extend(map_update("resource", &old.resources, &new.resources));
+    parts.extend(part_update("reserve", &old.reserve, &new.reserve));
+    parts.extend(part_update("taints", &old.taints, &new.taints));
     parts.extend(map_update("label", &old.labels, &new.labels));
     parts
 }

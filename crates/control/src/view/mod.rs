@@ -7,6 +7,7 @@ mod leftovers;
 mod machine_change;
 mod node_status;
 mod plan_report;
+mod quota_change;
 mod service_change;
 mod service_status;
 mod status;

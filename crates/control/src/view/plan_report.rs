@@ -2,14 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use icefield_api::{PlanReport, PlannedChange, RolloutState, SCHEMA, UnplacedReason, UnplacedReplica};
-use icefield_placement::{
-    Assignment, Change, ChangeKind, Demand, Engine, Exclusion, Host, Placement, Solution, Unplaced,
-};
+use icefield_placement::{Assignment, Change, ChangeKind, Exclusion, Placement, Solution, Unplaced};
 use icefield_spec::Spec;
 
 use super::declaration::{change, changes};
 use crate::State;
-use crate::reconcile::{Joining, solve};
+use crate::reconcile::{Joining, place_offline, solve};
 
 /// What applying `spec` would change, once all its rollouts are through.
 ///
@@ -38,16 +36,7 @@ pub fn plan_report(state: &State, spec: &Spec) -> PlanReport {
 /// What `spec` would come to on a fleet whose nodes are all there and empty, with the placement itself: a plan without
 /// a cluster.
 pub fn offline_report(spec: &Spec) -> (PlanReport, Placement) {
-    let mut engine = Engine::new();
-    for node in spec.fleet() {
-        engine.set_host(Host::ready(&node));
-    }
-    for (name, service) in &spec.services {
-        engine.set_service(name.clone(), vec![Demand::whole(service)]);
-    }
-    let Solution { changes: moved, unplaced } = engine.solve();
-    let mut placement = Placement::default();
-    follow(&mut placement, &moved);
+    let (Solution { changes: moved, unplaced }, placement) = place_offline(spec);
     (report(changes(None, spec), &moved, &placement, &unplaced), placement)
 }
 

@@ -5,6 +5,19 @@ use icefield_spec::{Amount, Rules, Service, Unit};
 use super::update::{map_update, part_update, value_update};
 use crate::count::count;
 
+/// What there is to say of a service that is new.
+pub(super) fn new_service(service: &Service) -> String {
+    let mut parts = vec![match service.daemon {
+        true => "one replica on every node that fits".to_owned(),
+        false => count(service.replicas.into(), "replica"),
+    }];
+    parts.extend(service.namespace.as_ref().map(|namespace| format!("namespace {namespace}")));
+    if service.priority != 0 {
+        parts.push(format!("priority {}", service.priority));
+    }
+    parts.join(", ")
+}
+
 /// What of a service changes.
 pub(super) fn update(old: &Service, new: &Service) -> Vec<String> {
     let mut parts: Vec<String> = replicas_update(old, new).into_iter().collect();

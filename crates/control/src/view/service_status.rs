@@ -7,22 +7,24 @@ use icefield_spec::Name;
 use crate::State;
 use crate::count::count;
 use crate::observe::Observations;
-use crate::reconcile::waits_for;
+use crate::reconcile::{Wanted, waits_for};
 use crate::state::ServiceRecord;
 
 /// One service; `None` if there is nothing of that name.
 pub(super) fn service_status(
     state: &State,
     seen: &Observations,
+    wanted: &Wanted,
     name: &Name,
     leftovers: &[(&Name, &ReplicaReport)],
 ) -> Option<ServiceStatus> {
     let record = state.services.get(name);
     let revision =
         record.map(|record| record.target).or_else(|| leftovers.first().map(|(_, report)| report.revision))?;
-    let desired = state.desired(name.as_str());
+    let declared = state.spec.as_ref().and_then(|spec| spec.services.get(name));
+    let indexes = declared.map_or_else(Vec::new, |service| wanted.indexes(name, service));
     let placed: BTreeMap<u32, &Assignment> = state.placed.placement().service(name.as_str()).collect();
-    let beyond = placed.range(desired..).map(|(index, _)| *index);
+    let beyond = placed.keys().copied().filter(|index| indexes.binary_search(index).is_err());
     let row = |index: u32| {
         let replica = ReplicaId::new(name.clone(), index);
         match placed.get(&index) {
@@ -30,17 +32,20 @@ pub(super) fn service_status(
             None => unplaced_row(seen, &replica, record),
         }
     };
-    let mut replicas: Vec<ReplicaStatus> = (0..desired).chain(beyond).map(row).collect();
+    let mut replicas: Vec<ReplicaStatus> = indexes.iter().copied().chain(beyond).map(row).collect();
     let counted = |test: &dyn Fn(&ReplicaStatus) -> bool| replicas.iter().filter(|row| test(row)).count() as u32;
     let healthy = |row: &ReplicaStatus| row.state == ReplicaState::Healthy;
     let mut status = ServiceStatus {
         name: name.clone(),
         revision,
-        desired,
+        daemon: declared.is_some_and(|service| service.daemon),
+        namespace: declared.and_then(|service| service.namespace.clone()),
+        priority: declared.map_or(0, |service| service.priority),
+        desired: u32::try_from(indexes.len()).unwrap_or(u32::MAX),
         running: counted(&|row| row.state.is_running()),
         healthy: counted(&healthy),
         updated: counted(&|row| healthy(row) && row.revision == Some(revision)),
-        rollout: record.map(|record| rollout_status(state, seen, name, record)),
+        rollout: record.map(|record| rollout_status(state, seen, wanted, name, record)),
         replicas: Vec::new(),
     };
     replicas.extend(leftovers.iter().map(|(node, report)| leftover_row(node, report)));
@@ -98,7 +103,9 @@ fn unplaced_row(seen: &Observations, replica: &ReplicaId, record: Option<&Servic
     let message = seen.unplaced(replica).map(|reasons| {
         let rules = reasons.iter().map(|reason| format!("{} ({})", reason.rule, count(reason.nodes, "node")));
         let rules = rules.collect::<Vec<_>>().join(", ");
-        match reasons.iter().find(|reason| !reason.fix.is_empty()) {
+        // What keeps most nodes from it is most likely what is worth changing.
+        let helping = reasons.iter().rev().filter(|reason| !reason.fix.is_empty());
+        match helping.max_by_key(|reason| reason.nodes) {
             Some(reason) => format!("fits on no node: {rules}; {}", reason.fix),
             None => format!("fits on no node: {rules}"),
         }
@@ -115,11 +122,17 @@ fn unplaced_row(seen: &Observations, replica: &ReplicaId, record: Option<&Servic
     }
 }
 
-fn rollout_status(state: &State, seen: &Observations, name: &Name, record: &ServiceRecord) -> RolloutStatus {
+fn rollout_status(
+    state: &State,
+    seen: &Observations,
+    wanted: &Wanted,
+    name: &Name,
+    record: &ServiceRecord,
+) -> RolloutStatus {
     let rollout = &record.rollout;
     let service = state.spec.as_ref().and_then(|spec| spec.services.get(name));
     let waits = || {
-        let (replica, last) = waits_for(state, seen, name, service?)?;
+        let (replica, last) = waits_for(state, seen, wanted, name, service?)?;
         Some(format!("waits for {replica} ({last})"))
     };
     let message = match rollout.state {

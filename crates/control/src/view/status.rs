@@ -8,6 +8,8 @@ use super::node_status::nodes;
 use super::service_status::service_status;
 use crate::State;
 use crate::observe::Observations;
+use crate::reconcile::Wanted;
+use crate::state::Rebalance;
 
 /// The servers, as the one that answers knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,11 @@ pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
     let spec = state.spec.as_deref();
     let leftovers = leftovers(state, seen);
     let names: BTreeSet<&Name> = state.services.keys().chain(leftovers.keys().copied()).collect();
-    let service = |name: &Name| service_status(state, seen, name, leftovers.get(name).map_or(&[], Vec::as_slice));
+    let wanted = Wanted::new(state);
+    let service = |name: &Name| {
+        let leftovers = leftovers.get(name).map_or(&[][..], Vec::as_slice);
+        service_status(state, seen, &wanted, name, leftovers)
+    };
     Status {
         schema: SCHEMA,
         index: status_index(state, seen),
@@ -42,6 +48,7 @@ pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
         leader: group.leader,
         revision: state.history.back().map(|entry| entry.revision),
         servers: group.servers,
+        rebalance: state.rebalance.as_ref().map(Rebalance::status),
         services: names.into_iter().filter_map(service).collect(),
         nodes: nodes(state, seen),
     }

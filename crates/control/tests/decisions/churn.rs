@@ -1,34 +1,59 @@
 //! Anything that can happen, in any order: once it stops, the cluster comes to rest where it should.
 
+use icefield_api::NodeAction;
+use icefield_control::Command;
+use icefield_control::state::RebalanceStep;
+use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
 use proptest::prelude::*;
 
-use crate::declare::{name, service, spec};
+use crate::declare::{daemon, name, service, spec, store};
 use crate::world::World;
 
 const NODES: u32 = 4;
 
 #[derive(Debug, Clone)]
 enum Happening {
-    Apply { version: u8, replicas: u32, other: bool },
+    Apply {
+        version: u8,
+        replicas: u32,
+        other: bool,
+        nodes: u32,
+    },
+    Wish {
+        node: u32,
+        action: NodeAction,
+    },
     LosePower(u32),
     GainPower(u32),
     CutOff(u32),
     Reconnect(u32),
-    Crash { at: usize },
+    Crash {
+        at: usize,
+    },
+    /// Each of these replicas is to go to the next node.
+    Rebalance {
+        of: Vec<u32>,
+    },
     ChangeLeader,
     Stall(u64),
     Time(u64),
 }
 
+fn wish() -> impl Strategy<Value = NodeAction> {
+    prop::sample::select(vec![NodeAction::Cordon, NodeAction::Drain, NodeAction::Uncordon])
+}
+
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
-        3 => (0..5_u8, 0..7_u32, any::<bool>())
-            .prop_map(|(version, replicas, other)| Happening::Apply { version, replicas, other }),
+        3 => (0..5_u8, 0..7_u32, any::<bool>(), 1..=NODES)
+            .prop_map(|(version, replicas, other, nodes)| Happening::Apply { version, replicas, other, nodes }),
+        1 => (1..=NODES, wish()).prop_map(|(node, action)| Happening::Wish { node, action }),
         2 => (1..=NODES).prop_map(Happening::LosePower),
         2 => (1..=NODES).prop_map(Happening::GainPower),
         1 => (1..=NODES).prop_map(Happening::CutOff),
         1 => (1..=NODES).prop_map(Happening::Reconnect),
         2 => (0..8_usize).prop_map(|at| Happening::Crash { at }),
+        2 => prop::collection::vec(0..6_u32, 1..4).prop_map(|of| Happening::Rebalance { of }),
         1 => Just(Happening::ChangeLeader),
         1 => (0..4_000_u64).prop_map(Happening::Stall),
         6 => (0..6_000_u64).prop_map(Happening::Time),
@@ -37,13 +62,21 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 fn happen(world: &mut World, happening: &Happening) {
     match *happening {
-        Happening::Apply { version, replicas, other } => {
+        Happening::Apply { version, replicas, other, nodes } => {
             let version = ["v1", "v2", "v3", "v4-crash", "v5-never"][usize::from(version)];
             let mut services = vec![("web", service(version, replicas))];
             if other {
-                services.push(("api", service("v1", 2)));
+                services.extend([
+                    ("api", service("v1", 2)),
+                    ("log", daemon(version)),
+                    ("db", store("v1", replicas / 2)),
+                ]);
             }
-            world.apply(&spec(NODES, &services));
+            world.apply(&spec(nodes, &services));
+        }
+        Happening::Wish { node, action } => {
+            let node = name(&format!("n{node}"));
+            world.propose(Command::Node { at: world.now, node, action });
         }
         Happening::LosePower(node) => world.agents.get_mut(&name(&format!("n{node}"))).unwrap().lose_power(),
         Happening::GainPower(node) => world.agents.get_mut(&name(&format!("n{node}"))).unwrap().powered = true,
@@ -56,10 +89,23 @@ fn happen(world: &mut World, happening: &Happening) {
                 process.crash(now);
             }
         }
+        Happening::Rebalance { ref of } => rebalance(world, of),
         Happening::ChangeLeader => world.change_leader(),
         Happening::Stall(millis) => world.stall(millis),
         Happening::Time(millis) => world.run(millis),
     }
+}
+
+fn rebalance(world: &mut World, of: &[u32]) {
+    let change = |(index, current): (u32, &Assignment)| {
+        let number: u32 = current.node.as_str()[1..].parse().unwrap();
+        let to = Assignment { node: name(&format!("n{}", number % NODES + 1)), ..current.clone() };
+        let kind = ChangeKind::Move { from: current.node.clone(), to };
+        Change { replica: ReplicaId::new(name("web"), index), kind, reason: "why not".into() }
+    };
+    let placed = world.state.placed.placement().service("web").filter(|(index, _)| of.contains(index));
+    let step = RebalanceStep::Start { seen: world.state.version, changes: placed.map(change).collect() };
+    world.propose(Command::Rebalance { at: world.now, step });
 }
 
 proptest! {
@@ -75,7 +121,10 @@ proptest! {
             agent.powered = true;
             agent.connected = true;
         }
-        world.apply(&spec(NODES, &[("web", service("v9", 5))]));
+        for node in 1..=NODES {
+            happen(&mut world, &Happening::Wish { node, action: NodeAction::Uncordon });
+        }
+        world.apply(&spec(NODES, &[("web", service("v9", 5)), ("log", daemon("v9")), ("db", store("v9", 3))]));
         world.until(120_000, World::is_settled);
         prop_assert_eq!(world.state.services["web"].target, crate::declare::unit("v9").revision());
     }

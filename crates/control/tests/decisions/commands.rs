@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use icefield_api::{Capacity, EventKind, NodeAction};
-use icefield_control::state::RolloutStep;
+use icefield_control::state::{RebalanceStep, RolloutStep};
 use icefield_control::{Applied, Command, State};
 use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
 use icefield_spec::{Bytes, Cpu, Name, Revision};
@@ -78,7 +78,13 @@ fn command() -> impl Strategy<Value = Command> {
         step,
     });
     let note = Just(Command::Note { at: 7, notes: vec![(EventKind::Leader, "s1".into(), "leads".into())] });
-    prop_oneof![3 => apply, 6 => place, 2 => register, 1 => lease, 1 => wish, 4 => rollout, 1 => note]
+    let rebalance = prop_oneof![
+        4 => (0..2_u64, prop::collection::vec(change(), 0..4))
+            .prop_map(|(ago, changes)| RebalanceStep::Start { seen: ago, changes }),
+        1 => Just(RebalanceStep::End { reason: "enough".into() }),
+    ];
+    let rebalance = rebalance.prop_map(|step| Command::Rebalance { at: 8, step });
+    prop_oneof![2 => rebalance, 3 => apply, 6 => place, 2 => register, 1 => lease, 1 => wish, 4 => rollout, 1 => note]
 }
 
 /// What must hold of every state.
@@ -99,6 +105,17 @@ fn check(state: &State) {
         assert!(record.units.contains_key(&record.target), "{service} can go where it goes");
         assert!(record.good.is_none_or(|good| record.units.contains_key(&good)), "{service} can go back");
     }
+    if let Some(rebalance) = &state.rebalance {
+        assert!(!rebalance.left.is_empty() && rebalance.left.len() <= rebalance.moves as usize);
+        for Change { replica, kind, .. } in &rebalance.left {
+            let node = state.placed.get(replica).map(|assignment| &assignment.node);
+            match kind {
+                ChangeKind::Move { from, .. } => assert_eq!(node, Some(from), "{replica} is yet to move"),
+                ChangeKind::Place { .. } => assert_eq!(node, None, "{replica} is yet to be placed"),
+                other => panic!("{other:?} moves nothing"),
+            }
+        }
+    }
     for (node, record) in &state.nodes {
         let plan = state.node_plan(node);
         assert_eq!(plan.is_some(), record.generation > 0);
@@ -115,7 +132,9 @@ proptest! {
     fn leave_the_state_whole(commands in prop::collection::vec(command(), 1..60)) {
         let mut state = State::default();
         for (index, mut command) in (1..).zip(commands) {
-            if let Command::Place { seen, .. } = &mut command {
+            if let Command::Place { seen, .. } | Command::Rebalance { step: RebalanceStep::Start { seen, .. }, .. } =
+                &mut command
+            {
                 *seen = state.version.saturating_sub(*seen);
             }
             let before = state.clone();

@@ -1,6 +1,6 @@
 //! Short ways to write what tests declare.
 
-use icefield_spec::{Bytes, Cpu, Machine, Name, Node, Rules, Run, Service, Spec, Spread, Unit, Update};
+use icefield_spec::{Bytes, Cpu, Machine, Name, Node, Rules, Run, Service, Spec, Spread, Unit, Update, Volume};
 
 pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -21,6 +21,18 @@ pub(crate) fn service(version: &str, replicas: u32) -> Service {
     };
     let rules = Rules { spread: vec![Spread::over("node")], ..Rules::default() };
     Service { rules, update, ..Service::new(replicas, unit(version)) }
+}
+
+/// The same with a folder that ties each replica to its node.
+pub(crate) fn store(version: &str, replicas: u32) -> Service {
+    let mut store = service(version, replicas);
+    store.unit.volumes.insert(name("data"), Volume::default());
+    store
+}
+
+/// The same on every node instead of a number of times.
+pub(crate) fn daemon(version: &str) -> Service {
+    Service { daemon: true, ..service(version, 0) }
 }
 
 /// `nodes` nodes called `n1`, `n2`, … that hold eight replicas each, and the given services.

@@ -4,8 +4,11 @@
 mod agent;
 mod churn;
 mod commands;
+mod daemons;
 mod declare;
 mod leases;
 mod process;
+mod rebalance;
 mod rollouts;
+mod volumes;
 mod world;

@@ -75,6 +75,12 @@ impl World {
         self.index += 1;
         let numbers = self.generations();
         let applied = self.state.apply(self.index, command);
+        for service in self.state.ties.services() {
+            for (index, assignment) in self.state.placed.placement().service(service.as_str()) {
+                let tie = self.state.ties.get(&ReplicaId::new(service.clone(), index));
+                assert!(tie.is_none_or(|tie| *tie == assignment.node), "{service}/{index} is not where its data is");
+            }
+        }
         for (node, number) in numbers {
             assert!(self.state.nodes[&node].generation >= number, "the generation of {node} fell");
         }
@@ -153,8 +159,16 @@ impl World {
             endpoints(&self.state, &self.seen, service).endpoints.iter().map(|endpoint| endpoint.index).collect();
         let taken = indexes.iter().filter(|index| serving.contains(index)).count();
         let left = serving.len() - taken;
-        let allowed = declared.replicas as usize - max_unavailable as usize;
-        assert!(taken == 0 || left >= allowed, "{command:?} leaves {left} of {}", declared.replicas);
+        let wanted = match declared.daemon {
+            true => self.state.placed.placement().service(service.as_str()).count(),
+            false => declared.replicas as usize,
+        };
+        assert!(taken == 0 || left + max_unavailable as usize >= wanted, "{command:?} leaves {left} of {wanted}");
+    }
+
+    /// How often the leader has decided the placement.
+    pub(crate) fn decisions(&self) -> u64 {
+        self.reconciler.decisions()
     }
 
     /// How many replicas of a service really run well, wherever they are.
@@ -177,15 +191,37 @@ impl World {
         self.state.placed.get(&replica).map(|assignment| assignment.node.clone())
     }
 
+    /// The indexes that a service should have: of a daemon those that are placed, if that is one on each node that is
+    /// ready and none on those that are lost or draining.
+    fn wanted(&self, service: &Name) -> Option<Vec<u32>> {
+        let spec = self.state.spec.as_ref()?;
+        let declared = &spec.services[service];
+        if !declared.daemon {
+            return Some((0..declared.replicas).collect());
+        }
+        let placed = || self.state.placed.placement().service(service.as_str());
+        let as_it_should = self.state.nodes.iter().all(|(node, record)| {
+            let here = placed().filter(|(_, assignment)| assignment.node == *node).count();
+            match spec.fleet_node(node.as_str()) {
+                Some(_) if record.lost || record.draining => here == 0,
+                Some(_) if record.cordoned => here <= 1,
+                Some(_) => here == 1,
+                None => here == 0,
+            }
+        });
+        as_it_should.then(|| placed().map(|(index, _)| index).collect())
+    }
+
     /// Whether every declared replica runs well where it is placed and at its service's target, nothing else runs, and
     /// no rollout is under way.
     pub(crate) fn is_settled(&self) -> bool {
         let Some(spec) = &self.state.spec else { return false };
         let done = self.state.services.values().all(|record| !record.rollout.is_under_way());
         let mut wanted: BTreeMap<ReplicaId, Revision> = BTreeMap::new();
-        for (service, declared) in &spec.services {
+        for service in spec.services.keys() {
             let target = self.state.services[service].target;
-            wanted.extend((0..declared.replicas).map(|index| (ReplicaId::new(service.clone(), index), target)));
+            let Some(indexes) = self.wanted(service) else { return false };
+            wanted.extend(indexes.into_iter().map(|index| (ReplicaId::new(service.clone(), index), target)));
         }
         let mut running = 0;
         let as_wanted = self.agents.iter().all(|(node, agent)| {

@@ -4,7 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use icefield_api::{ApplyRequest, ErrorCode, EventKind, NodeAction, NodeState, OPERATIONS, Status};
+use icefield_api::{
+    ApplyRequest, ErrorCode, EventKind, NodeAction, NodeState, OPERATIONS, RebalanceRequest, RebalanceStart, Status,
+};
+use icefield_placement::{Assignment, Change, ChangeKind};
 use icefield_spec::Name;
 
 use crate::harness::{Group, error_body, heartbeat, request};
@@ -54,6 +57,11 @@ fn bad_requests_are_told_what_is_wrong() {
         ("GET", "/v1/services/web/explain", None, ErrorCode::NotFound, "no service web"),
         ("GET", "/v1/services/web/replicas/0/logs", None, ErrorCode::NotFound, "web/0"),
         ("GET", "/v1/services/web/replicas/-1/logs", None, ErrorCode::Invalid, "-1"),
+        ("POST", "/v1/rebalance", Some(b"{}".to_vec()), ErrorCode::Conflict, "no spec has been applied yet"),
+        ("POST", "/v1/rebalance", Some(b"{\"seconds\": 0}".to_vec()), ErrorCode::Invalid, "it may be from 1 to 60"),
+        ("POST", "/v1/rebalance", Some(b"{\"seconds\": 61}".to_vec()), ErrorCode::Invalid, "it may be from 1 to 60"),
+        ("POST", "/v1/rebalance", Some(b"{\"moves\": -1}".to_vec()), ErrorCode::Invalid, "column"),
+        ("POST", "/v1/rebalance/start", Some(b"{}".to_vec()), ErrorCode::Invalid, "missing field"),
         ("DELETE", "/v1/spec", None, ErrorCode::MethodNotAllowed, "/v1/spec does not take DELETE"),
         ("GET", "/v2/status", None, ErrorCode::NotFound, "nothing at /v2/status"),
     ];
@@ -202,6 +210,47 @@ fn nodes_join_get_their_plans_and_are_lost() {
         assert_eq!(explained.replicas.len(), 2);
         assert!(client.endpoints(&name("web")).await.unwrap().endpoints.is_empty(), "nobody said that any serves");
         beats.abort();
+    });
+}
+
+#[test]
+fn a_better_layout_is_started_by_its_version_and_stopped() {
+    let group = Group::start(3);
+    let leader = group.leader();
+    group.block_on(async {
+        let client = group.client_of((leader + 1) % 3);
+        client.apply(&request(2)).await.unwrap();
+        for node in ["n1", "n2"] {
+            client.heartbeat(&name(node), &heartbeat()).await.unwrap();
+        }
+        let mut status = client.status(None, Duration::ZERO).await.unwrap();
+        while status.services[0].replicas.iter().any(|replica| replica.node.is_none()) {
+            status = client.status(Some(status.index), Duration::from_secs(5)).await.unwrap();
+        }
+        // Nothing of it ever runs, so its first rollout has no end.
+        let asked = client.rebalance(&RebalanceRequest::default()).await.unwrap_err().to_string();
+        assert_eq!(asked, "a rollout of web is under way; try again when it is done");
+        let replica = &status.services[0].replicas[0];
+        let from = replica.node.clone().unwrap();
+        let to = if from == name("n1") { name("n2") } else { name("n1") };
+        let to = Assignment { node: to, revision: replica.revision.unwrap(), ports: Default::default() };
+        let kind = ChangeKind::Move { from, to };
+        let change = Change { replica: "web/0".parse().unwrap(), kind, reason: "a better layout".into() };
+        let start = |version| RebalanceStart { version, changes: vec![change.clone()] };
+        let late = client.rebalance_start(&start(1)).await.unwrap_err().to_string();
+        assert!(late.contains("have changed since this was proposed"), "{late}");
+        let started = client.rebalance_start(&start(u64::MAX)).await.unwrap().rebalance.unwrap();
+        assert_eq!((started.moves, started.left), (1, 1));
+        let second = client.rebalance_start(&start(u64::MAX)).await.unwrap_err().to_string();
+        assert!(second.contains("another rebalancing is under way"), "{second}");
+        assert_eq!(client.status(None, Duration::ZERO).await.unwrap().rebalance, Some(started));
+        assert_eq!(client.rebalance_stop().await.unwrap().rebalance, None);
+        assert_eq!(client.rebalance_stop().await.unwrap().rebalance, None, "also when there is none");
+        let events = client.events(None, Duration::ZERO).await.unwrap().events;
+        assert!(events.iter().any(|event| event.message == "ended with 1 of 1 moves undone: stopped"), "{events:?}");
+        let mut wrong = start(u64::MAX);
+        wrong.changes.push(change);
+        assert!(client.rebalance_start(&wrong).await.is_err(), "one replica twice");
     });
 }
 

@@ -14,11 +14,14 @@ let
 
   endpointsFolder = "/etc/icefield/endpoints";
 
+  # Where the volumes of a replica are, under /var/lib.
+  volumesFolder = service: index: "icefield/volumes/${service.name}-${index}";
+
   # Commands and environments are either plain or functions of a replica's variables.
   orFunction = type: types.either (types.functionTo type) type;
   resolve = value: variables: if lib.isFunction value then value variables else value;
 
-  portVariable = port: "PORT_" + lib.toUpper (builtins.replaceStrings [ "-" ] [ "_" ] port);
+  inCapitals = name: lib.toUpper (builtins.replaceStrings [ "-" ] [ "_" ] name);
 
   serviceModule =
     { name, config, ... }:
@@ -86,6 +89,11 @@ let
           default = { };
           description = "Services that this one reaches, and the file with the endpoints of each.";
         };
+        volumes = mkOption {
+          type = types.listOf types.str;
+          default = [ ];
+          description = "Folders of each replica that outlive it, by name.";
+        };
         replicas = mkOption {
           type = types.attrsOf (types.submodule (replicaModule config));
           default = { };
@@ -104,6 +112,12 @@ let
           default = { };
           description = "The replica's ports by name.";
         };
+        volumes = mkOption {
+          type = types.listOf types.str;
+          readOnly = true;
+          description = "The folders of the replica's volumes.";
+          default = map (volume: "/var/lib/${volumesFolder service name}/${volume}") service.volumes;
+        };
         environment = mkOption {
           type = types.attrsOf types.str;
           readOnly = true;
@@ -111,10 +125,14 @@ let
           default =
             let
               ports = map (port: {
-                name = portVariable port;
+                name = "PORT_" + inCapitals port;
                 value = toString config.ports.${port};
               }) (builtins.attrNames config.ports);
-              given = builtins.listToAttrs ports // {
+              volumes = map (volume: {
+                name = "VOLUME_" + inCapitals volume;
+                value = "/var/lib/${volumesFolder service name}/${volume}";
+              }) service.volumes;
+              given = builtins.listToAttrs (ports ++ volumes) // {
                 ICEFIELD_CLUSTER = cfg.cluster;
                 ICEFIELD_SERVICE = service.name;
                 ICEFIELD_INDEX = name;
@@ -184,6 +202,7 @@ let
     ++ map (used: "--volume=${endpointsFolder}/${used}.json:${endpointsFolder}/${used}.json:ro") (
       builtins.attrNames service.uses
     )
+    ++ map (folder: "--volume=${folder}:${folder}") replica.volumes
     ++ [ service.image ];
 
   argv =
@@ -231,6 +250,13 @@ let
           CPUWeight = lib.max 1 (lib.min 10000 (service.cpu / 10));
           MemoryMax = service.memory;
         }
+        // lib.optionalAttrs (service.volumes != [ ]) {
+          # systemd makes the folders before the replica starts, and keeps them.
+          StateDirectory = lib.concatMapStringsSep " " (
+            volume: "${volumesFolder service index}/${volume}"
+          ) service.volumes;
+          StateDirectoryMode = "0700";
+        }
         // lib.optionalAttrs isContainer {
           Delegate = true;
           # podman passes the signal on; the rest of the group is killed when the time is up.
@@ -268,6 +294,11 @@ in
 
   config = {
     systemd.services = builtins.listToAttrs (eachReplica [ "exec" "nix" "container" ] unit);
+
+    # No unit of ours makes the folders of what runs otherwise.
+    systemd.tmpfiles.rules = lib.concatMap (folder: [ "d ${folder} 0700 - - -" ]) (
+      builtins.concatLists (eachReplica [ "microvm" "nixos" ] (_: _: replica: replica.volumes))
+    );
 
     virtualisation.podman.enable = lib.mkIf (eachReplica [ "container" ] (_: _: _: true) != [ ]) true;
 

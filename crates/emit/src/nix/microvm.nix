@@ -46,6 +46,13 @@ let
             mac = mac "${cfg.cluster}/${service.name}/${index}";
           }
         ];
+        # A volume is at the same path in the guest and on the node.
+        shares = lib.imap0 (at: folder: {
+          proto = "virtiofs";
+          tag = "volume-${toString at}";
+          source = folder;
+          mountPoint = folder;
+        }) replica.volumes;
         # A port of the guest is the same port of the node.
         forwardPorts = map (port: {
           host.port = port;

@@ -74,6 +74,13 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
     };
     environment(&mut out, service).map_err(|source| wrong("the environment", source))?;
     command(&mut out, unit.run.command()).map_err(|source| wrong("the command", source))?;
+    if !unit.volumes.is_empty() {
+        out.push_str("    volumes = [\n");
+        for volume in unit.volumes.keys() {
+            let _ = writeln!(out, "      \"{volume}\"");
+        }
+        out.push_str("    ];\n");
+    }
     if !unit.uses.is_empty() {
         out.push_str("    uses = {\n");
         for used in &unit.uses {

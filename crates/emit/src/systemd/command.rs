@@ -7,6 +7,7 @@ use icefield_spec::{InvalidReference, Name, Run, Unit, expand};
 use super::word::is_plain_path;
 use crate::EmitError;
 use crate::package::Package;
+use crate::volumes;
 
 /// Where Nix puts itself on a Linux that it did not come with, then what systemd gives by default.
 pub(super) const NIX_PATH: &str =
@@ -65,6 +66,7 @@ fn podman(
         let file = format!("{}/{used}.json", super::ENDPOINTS);
         argv.push(format!("--volume={file}:{file}:ro"));
     }
+    argv.extend(volumes::paths(service, index, unit).map(|path| format!("--volume={path}:{path}")));
     argv.push(image.to_owned());
     argv.extend(command);
     argv

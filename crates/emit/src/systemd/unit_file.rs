@@ -9,6 +9,7 @@ use super::{ENDPOINTS, command, word};
 use crate::EmitError;
 use crate::fleet::ServiceRevision;
 use crate::limits::{cpu_weight, stop_timeout};
+use crate::volumes;
 
 pub(super) fn text(
     plan: &NodePlan,
@@ -17,6 +18,7 @@ pub(super) fn text(
     replica: &PlannedReplica,
 ) -> Result<String, EmitError> {
     let ServiceRevision { service: name, revision, unit, .. } = *service;
+    let volumes = volumes::folder(name, index);
     let context = ReplicaContext {
         cluster: &plan.cluster,
         service: name,
@@ -26,6 +28,7 @@ pub(super) fn text(
         revision: &revision,
         ports: &replica.ports,
         endpoints: ENDPOINTS,
+        volumes: &volumes,
     };
     let mut variables = replica_variables(unit, &context).map_err(|source| EmitError::Reference {
         service: name.clone(),
@@ -61,6 +64,10 @@ pub(super) fn text(
         out.push_str("Environment=");
         word::assignment(&mut out, name, value);
         out.push('\n');
+    }
+    if !unit.volumes.is_empty() {
+        let folders: Vec<String> = volumes::state_directories(name, index, unit).collect();
+        let _ = writeln!(out, "StateDirectory={}\nStateDirectoryMode=0700", folders.join(" "));
     }
     out.push_str("Restart=always\nRestartSec=1s\n");
     let _ = writeln!(out, "TimeoutStopSec={}", stop_timeout(unit.stop_grace));

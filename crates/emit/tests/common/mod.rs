@@ -46,12 +46,12 @@ pub(crate) const SHOP: &str = r#"{
       "env": {"GREETING": "100% \"hello\" from $ICEFIELD_NODE", "PLAIN": "yes"},
       "health": {"probe": {"kind": "http", "path": "/", "port": "http"}}}},
     "api": {"replicas": 2, "unit": {
-      "run": {"kind": "nix", "package": "github:shop/api#server", "command": ["api-server", "--listen", ":$PORT_GRPC"]},
-      "cpu": "1", "memory": "1GiB", "ports": {"grpc": "dynamic", "raft-rpc": {"fixed": 7000}}, "uses": ["store"],
+      "run": {"kind": "nix", "package": "github:shop/api#server", "command": ["api-server", "--listen", ":$PORT_GRPC", "--data=$VOLUME_WRITE_LOG"]},
+      "cpu": "1", "memory": "1GiB", "volumes": {"cache": {}, "write-log": {}}, "ports": {"grpc": "dynamic", "raft-rpc": {"fixed": 7000}}, "uses": ["store"],
       "health": {"probe": {"kind": "tcp", "port": "grpc"}, "interval": "500ms"}}},
     "store": {"replicas": 1, "unit": {
       "run": {"kind": "container", "image": "docker.io/library/redis:7", "command": ["redis-server", "--port", "$PORT_REDIS"]},
-      "cpu": "250m", "memory": "512MiB", "ports": {"redis": {"fixed": 6379}}, "uses": ["web"], "env": {"QUOTE": "it's $$5"}}},
+      "cpu": "250m", "memory": "512MiB", "ports": {"redis": {"fixed": 6379}}, "uses": ["web"], "volumes": {"data": {"size": "1GiB"}}, "env": {"QUOTE": "it's $$5"}}},
     "tricky": {"replicas": 1, "unit": {
       "run": {"kind": "exec", "command": ["/opt/my app/run", "", ";", "%h", "$$HOME", "''$${x}", "a\"b\\c\nd\te", "grüße 🧊", "$TRICK$$", "`id`"]},
       "cpu": "0", "memory": "1MiB",
@@ -68,7 +68,7 @@ const NIXOS: &str = r#"{
       "cpu": "100m", "memory": "128MiB", "ports": {"http": {"fixed": 3000}}}},
     "vault": {"replicas": 1, "unit": {
       "run": {"kind": "microvm", "modules": [{"name": "guests/vault.nix", "text": "{ services.vault.enable = true; }\n"}]},
-      "cpu": "1500m", "memory": "600MiB", "ports": {"api": "dynamic"}, "uses": ["store"], "env": {"LEVEL": "100%"}}}
+      "cpu": "1500m", "memory": "600MiB", "ports": {"api": "dynamic"}, "volumes": {"keys": {}}, "uses": ["store"], "env": {"LEVEL": "100%"}}}
 }"#;
 
 pub(crate) fn name(text: &str) -> Name {
@@ -137,6 +137,7 @@ pub(crate) fn emitted(target: Target) -> Tree {
 pub(crate) fn expected(plan: &NodePlan, id: &ReplicaId) -> (Vec<String>, BTreeMap<String, String>) {
     let replica = &plan.replicas[id];
     let unit = &plan.units[&replica.revision].unit;
+    let volumes = format!("/var/lib/icefield/volumes/{}-{}", id.service, id.index);
     let context = ReplicaContext {
         cluster: &plan.cluster,
         service: &id.service,
@@ -146,6 +147,7 @@ pub(crate) fn expected(plan: &NodePlan, id: &ReplicaId) -> (Vec<String>, BTreeMa
         revision: &replica.revision,
         ports: &replica.ports,
         endpoints: "/etc/icefield/endpoints",
+        volumes: &volumes,
     };
     let variables = replica_variables(unit, &context).expect("the references are good");
     let argument = |text: &String| expand(text, &|name| variables.get(name).cloned()).expect("the references are good");

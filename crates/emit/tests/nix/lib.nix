@@ -243,6 +243,7 @@ let
         letters = text: builtins.genList (at: substring at 1 text) (stringLength text);
       in
       builtins.replaceStrings (letters "abcdefghijklmnopqrstuvwxyz") (letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    imap0 = f: list: builtins.genList (at: f at (builtins.elemAt list at)) (length list);
     max = a: b: if a > b then a else b;
     min = a: b: if a < b then a else b;
     getBin = package: package;

@@ -48,7 +48,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ApplyArgs) -> Result<u8, Co
             return Err(CommandError::new("some replicas fit nowhere; nothing was changed")
                 .hint("--allow-unplaced goes on without them"));
         }
-        if !arguments.yes && !confirmed()? {
+        if !arguments.yes && !confirmed("Apply?")? {
             return Err(CommandError::new("not applied"));
         }
         request.allow_unplaced = arguments.allow_unplaced;
@@ -63,11 +63,12 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ApplyArgs) -> Result<u8, Co
     })
 }
 
-fn confirmed() -> Result<bool, CommandError> {
+/// Asks a person whether to go on.
+pub(crate) fn confirmed(question: &str) -> Result<bool, CommandError> {
     if !std::io::stdin().is_terminal() {
-        return Err(CommandError::new("nobody is there to ask").hint("--yes applies without asking"));
+        return Err(CommandError::new("nobody is there to ask").hint("--yes goes on without asking"));
     }
-    output::print("Apply? [y/N] ")?;
+    output::print(&format!("{question} [y/N] "))?;
     std::io::stdout().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -3,6 +3,7 @@ use clap::Args;
 use crate::cli::{JsonArgs, SourceArgs};
 use crate::command_error::CommandError;
 use crate::output;
+use crate::render::count;
 use crate::source::Source;
 
 /// Evaluates and validates FILE
@@ -22,19 +23,17 @@ pub(crate) fn run(arguments: &CheckArgs) -> Result<u8, CommandError> {
     if arguments.json.json {
         output::line(&spec.canonical_json())?;
     } else {
+        let daemons = spec.services.values().filter(|service| service.daemon).count() as u64;
+        let daemons = if daemons > 0 { format!(" and {}", count(daemons, "daemon")) } else { String::new() };
         output::line(&format!(
-            "{}: cluster {}, {}, {} with {}; revision {}",
+            "{}: cluster {}, {}, {} with {}{daemons}; revision {}",
             source.path().display(),
             spec.cluster,
-            counted(spec.node_count(), "node"),
-            counted(spec.services.len() as u64, "service"),
-            counted(spec.replica_count(), "replica"),
+            count(spec.node_count(), "node"),
+            count(spec.services.len() as u64, "service"),
+            count(spec.replica_count(), "replica"),
             spec.revision().short(),
         ))?;
     }
     Ok(0)
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

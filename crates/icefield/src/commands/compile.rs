@@ -3,8 +3,9 @@ use std::time::Instant;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use icefield_control::reconcile::place_offline;
 use icefield_emit::{Emitter, Target};
-use icefield_placement::{ChangeKind, Demand, Engine, Host, Placement, Solution, Unplaced};
+use icefield_placement::{Placement, Solution, Unplaced};
 use icefield_plan::{Fleet, compile, units_of};
 use icefield_spec::Spec;
 
@@ -87,24 +88,11 @@ pub(crate) fn run(arguments: &CompileArgs) -> Result<u8, CommandError> {
 
 /// Places every replica on the declared machines, all of them empty.
 fn place(spec: &Spec, allow_unplaced: bool) -> Result<Placement, CommandError> {
-    let mut engine = Engine::new();
-    for node in spec.fleet() {
-        engine.set_host(Host::ready(&node));
-    }
-    for (name, service) in &spec.services {
-        engine.set_service(name.clone(), vec![Demand::whole(service)]);
-    }
-    let Solution { changes, unplaced } = engine.solve();
+    let (Solution { unplaced, .. }, placement) = place_offline(spec);
     if !unplaced.is_empty() && !allow_unplaced {
         return Err(refusal(&unplaced));
     }
-    let placed = changes.into_iter().filter_map(|change| match change.kind {
-        ChangeKind::Place { to } | ChangeKind::Move { to, .. } | ChangeKind::Replace { to } => {
-            Some((change.replica, to))
-        }
-        ChangeKind::Remove { .. } => None,
-    });
-    Ok(placed.collect())
+    Ok(placement)
 }
 
 fn refusal(unplaced: &[Unplaced]) -> CommandError {

@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod node;
 pub(crate) mod plan;
+pub(crate) mod rebalance;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod watch;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Plan(arguments) => plan::run(cluster, &arguments),
         Command::Apply(arguments) => apply::run(cluster, &arguments),
+        Command::Rebalance(arguments) => rebalance::run(cluster, &arguments),
         Command::Status(arguments) => status::run(cluster, &arguments),
         Command::Watch(arguments) => watch::run(cluster, &arguments),
         Command::Events(arguments) => events::run(cluster, &arguments),

@@ -1,19 +1,23 @@
 //! Turns answers into text for people. Nothing here speaks to a cluster or prints.
 
+mod count;
 mod docs;
 mod event;
 mod explanation;
 mod live;
 mod nodes;
 mod plan;
+mod proposal;
 mod status;
 mod table;
 
+pub(crate) use count::count;
 pub(crate) use docs::{docs_function, docs_markdown, docs_overview};
 pub(crate) use event::{event, history};
 pub(crate) use explanation::explanation;
 pub(crate) use live::LiveText;
 pub(crate) use nodes::nodes;
 pub(crate) use plan::plan;
+pub(crate) use proposal::proposal;
 pub(crate) use status::{services, status};
 pub(crate) use table::Table;

@@ -5,6 +5,8 @@ use console::style;
 use icefield_api::{PlanReport, PlannedChange, UnplacedReplica};
 use icefield_spec::Name;
 
+use crate::render::count;
+
 /// How many replicas of one service are listed one by one.
 const LISTED: usize = 12;
 
@@ -34,8 +36,7 @@ pub(crate) fn plan(report: &PlanReport) -> String {
     for (service, replicas) in unplaced {
         let _ = writeln!(text, "{} {}", style("✗").red(), style(fits_nowhere(service, &replicas)).red());
         for reason in &replicas[0].reasons {
-            let nodes = if reason.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", reason.nodes) };
-            let _ = writeln!(text, "    {} excludes {nodes}: {}", reason.rule, reason.fix);
+            let _ = writeln!(text, "    {} excludes {}: {}", reason.rule, count(reason.nodes, "node"), reason.fix);
         }
     }
     if text.is_empty() {

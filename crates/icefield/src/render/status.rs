@@ -31,8 +31,11 @@ fn head(status: &Status) -> String {
     let cluster = status.cluster.as_ref().map_or("no spec applied yet".to_owned(), |name| format!("cluster {name}"));
     let leader = status.leader.as_deref().unwrap_or("none");
     let servers = status.servers.len();
+    let moving = status.rebalance.map_or(String::new(), |rebalance| {
+        format!("rebalancing: {} of {} moves left\n", rebalance.left, rebalance.moves)
+    });
     format!(
-        "{} · {ready}/{} nodes ready · leader {leader} of {servers} · {}\n",
+        "{} · {ready}/{} nodes ready · leader {leader} of {servers} · {}\n{moving}",
         style(cluster).bold(),
         status.nodes.len(),
         status.api
@@ -44,7 +47,7 @@ pub(crate) fn services(services: &[ServiceStatus]) -> String {
     if services.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(["SERVICE", "HEALTHY", "REVISION", "ROLLOUT", "NOTE"]);
+    let mut table = Table::new(["SERVICE", "HEALTHY", "NAMESPACE", "PRIORITY", "REVISION", "ROLLOUT", "NOTE"]);
     for service in services {
         let healthy = format!("{}/{}", service.healthy, service.desired);
         let healthy = match service.healthy {
@@ -56,7 +59,16 @@ pub(crate) fn services(services: &[ServiceStatus]) -> String {
             Some(rollout) => (rollout_state(rollout.state).to_string(), rollout.message.clone()),
             None => (String::new(), String::new()),
         };
-        table.row([service.name.to_string(), healthy.to_string(), service.revision.short(), rollout, note]);
+        let healthy = if service.daemon { format!("{healthy} daemon") } else { healthy.to_string() };
+        table.row([
+            service.name.to_string(),
+            healthy,
+            service.namespace.as_ref().map(ToString::to_string).unwrap_or_default(),
+            if service.priority == 0 { String::new() } else { service.priority.to_string() },
+            service.revision.short(),
+            rollout,
+            note,
+        ]);
     }
     table.render()
 }

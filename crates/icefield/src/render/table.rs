@@ -9,12 +9,23 @@ pub(crate) struct Table {
 impl Table {
     /// A table with a row of headings.
     pub(crate) fn new<const N: usize>(headings: [&str; N]) -> Self {
-        Self { rows: vec![headings.map(|heading| style(heading).dim().to_string()).into()] }
+        Self::with_headings(headings)
+    }
+
+    /// The same with as many headings as there are columns.
+    pub(crate) fn with_headings(headings: impl IntoIterator<Item = impl std::fmt::Display>) -> Self {
+        let headings = headings.into_iter().map(|heading| style(heading).dim().to_string());
+        Self { rows: vec![headings.collect()] }
     }
 
     /// Adds a row.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into());
+        self.add(cells);
+    }
+
+    /// Adds a row of any length.
+    pub(crate) fn add(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
     }
 
     /// The table as lines, without white space at their ends. A column that is empty but for its heading is left out.

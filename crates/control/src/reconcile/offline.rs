@@ -1,0 +1,37 @@
+use icefield_placement::{ChangeKind, Engine, Host, Placement, Solution};
+use icefield_spec::Spec;
+
+use super::demands::Demands;
+use super::objective::objective;
+use super::wanted::Wanted;
+
+/// Places every replica of `spec` on a fleet whose nodes are all there and empty: what compilation and a plan without a
+/// cluster go by.
+pub fn place_offline(spec: &Spec) -> (Solution, Placement) {
+    let mut engine = Engine::new();
+    for node in spec.fleet() {
+        engine.set_host(Host::ready(&node));
+    }
+    engine.set_objective(objective(spec));
+    for (namespace, quota) in &spec.namespaces {
+        engine.set_quota(namespace.clone(), Some(quota.clone()));
+    }
+    let (demands, mut wanted) = (Demands::of(spec), Wanted::default());
+    for (name, service) in &spec.services {
+        if service.daemon {
+            wanted.set(name, engine.daemon_ties(name, &service.rules));
+        }
+        let indexes = wanted.indexes(name, service);
+        let demand = demands.demand(service.revision(), &service.unit, service, indexes, wanted.nodes(name));
+        engine.set_service(name.clone(), vec![demand]);
+    }
+    let solution = engine.solve();
+    let placed = solution.changes.iter().filter_map(|change| match &change.kind {
+        ChangeKind::Place { to } | ChangeKind::Move { to, .. } | ChangeKind::Replace { to } => {
+            Some((change.replica.clone(), to.clone()))
+        }
+        ChangeKind::Remove { .. } => None,
+    });
+    let placement = placed.collect();
+    (solution, placement)
+}
