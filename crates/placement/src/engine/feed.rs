@@ -3,7 +3,7 @@ use std::sync::Arc;
 use icefield_spec::{Name, Port};
 
 use super::compile::compile;
-use super::id::{NodeId, ReplicaKey};
+use super::id::{NodeId, ReplicaKey, ServiceId};
 use super::service::{Service, Spot};
 use super::state::State;
 use crate::{Acceptance, Assignment, Demand, Host, Placement};
@@ -19,6 +19,7 @@ impl State {
         let there: Vec<ReplicaKey> = self.on_node(node).to_vec();
         for key in &there {
             self.take_away(*key);
+            self.stir(key.service);
         }
         let returns = self.world.node(node).host.is_none() && present;
         self.world.set_node(node, host);
@@ -54,6 +55,7 @@ impl State {
             self.agenda.homeless.remove(&key);
             self.agenda.stale.remove(&key);
         }
+        self.stir(id);
         let service = &mut self.world.services[id.at()];
         service.replicas = Service::wanted(&demands);
         service.demands = demands;
@@ -70,8 +72,14 @@ impl State {
         let key = ReplicaKey { service, index };
         if self.world.service(service).replica(index).is_some() {
             self.take_away(key);
+            self.stir(service);
             self.settle_in(key, current);
         }
+    }
+
+    /// Notes that replicas of `service` go, which others may have to be near.
+    fn stir(&mut self, service: ServiceId) {
+        self.agenda.services.extend(&self.world.services[service.at()].followers);
     }
 
     /// Shows a wanted replica where `current` has it.
@@ -93,7 +101,8 @@ impl State {
             self.agenda.homeless.insert(key);
             return;
         }
-        if self.world.acceptance(node) > Acceptance::Cordoned || group.broken_by_staying(self, node).is_some() {
+        let may_leave = group.broken_by_staying(self, node).is_some() || group.is_alone(self, node);
+        if self.world.acceptance(node) > Acceptance::Cordoned || may_leave {
             self.agenda.nodes.insert(node);
             self.agenda.services.insert(key.service);
             self.agenda.services.extend(group.strangers.iter().copied());

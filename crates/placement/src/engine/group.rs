@@ -85,6 +85,11 @@ impl Group {
         broken.map(|rule| &**rule as &dyn Hard)
     }
 
+    /// Whether a replica that stays on `node`, where it is not counted now, lacks the company that it must be in.
+    pub(crate) fn is_alone(&self, state: &State, node: NodeId) -> bool {
+        self.hard.iter().any(|rule| rule.binds() == Binds::Settled && !rule.admits(state, node))
+    }
+
     /// The largest share that one of its replicas takes of what `node` has of anything, in millionths.
     pub(crate) fn share_of(&self, world: &World, node: NodeId) -> i64 {
         let shares = self.need.iter().zip(world.scales(node)).map(|(need, scale)| (*need as f64 * scale) as i64);
