@@ -101,7 +101,8 @@ impl State {
             self.agenda.homeless.insert(key);
             return;
         }
-        let may_leave = group.broken_by_staying(self, node).is_some() || group.is_alone(self, node);
+        let tied = group.demand.ties.get(&key.index).is_some_and(|tied| self.world.name(node) != tied);
+        let may_leave = tied || group.broken_by_staying(self, node).is_some() || group.is_alone(self, node);
         if self.world.acceptance(node) > Acceptance::Cordoned || may_leave {
             self.agenda.nodes.insert(node);
             self.agenda.services.insert(key.service);
