@@ -4,6 +4,17 @@
 mod bad_input;
 mod cases;
 mod checker;
+mod feeding;
 mod fleet;
 mod properties;
 mod remedy;
+
+use proptest::prelude::ProptestConfig;
+
+/// A thousand cases of each property, unless `PROPTEST_CASES` says how many.
+fn config() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(1000),
+    }
+}
