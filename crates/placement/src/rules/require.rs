@@ -64,7 +64,7 @@ impl Require {
             (Some(number), _, Some(most)) if only_bounds && !limited && number > most => {
                 format!("raise the most {label} to {number}")
             }
-            _ if condition.exists == Some(false) && own.is_some() && !self.is_implied() && self.limit.is_none() => {
+            _ if condition.admits(None) && own.is_some() && !self.is_implied() && self.limit.is_none() => {
                 format!("take the label {label} off {node}")
             }
             _ => self.dropped(),

@@ -14,6 +14,7 @@ pub(crate) fn breaches(before: &Fleet, after: &Fleet) -> Vec<String> {
         let Some(demand) = demand_of(after, &id).filter(|_| !stayed) else { continue };
         found.extend(over_quota(after, &id, demand));
         found.extend(ahead(after, &id, &at.node));
+        found.extend(astray(after, &id, &at.node));
     }
     found
 }
@@ -60,14 +61,30 @@ fn ahead(fleet: &Fleet, id: &ReplicaId, node: &Name) -> Vec<String> {
             placed(fleet, &id.service).filter(|(_, at)| label_of(fleet, &at.node, label) == Some(value)).count()
         };
         let eligible = fleet.hosts.values().filter(|host| may_hold(&first.rules, host));
-        let fewest = eligible.filter_map(|host| host.labels.get(label)).map(count).min().unwrap_or(0);
-        match label_of(fleet, node, label) {
-            None => found.push(format!("{id}: {node} has no {label}")),
-            Some(own) if count(own) > fewest + most as usize => found.push(format!("{id}: skew over {label}")),
-            Some(_) => {}
+        let Some(own) = label_of(fleet, node, label) else {
+            found.push(format!("{id}: {node} has no {label}"));
+            continue;
+        };
+        // What counts is how things were just before the last one came here.
+        let before = |value: &String| count(value) - usize::from(value == own);
+        let fewest = eligible.filter_map(|host| host.labels.get(label)).map(before).min().unwrap_or(0);
+        if count(own) > fewest + most as usize {
+            found.push(format!("{id}: skew over {label}"));
         }
     }
     found
+}
+
+/// The labels by which `node` is not near the others of the service, if it is kept with itself.
+fn astray(fleet: &Fleet, id: &ReplicaId, node: &Name) -> Vec<String> {
+    let demands = fleet.services[&id.service].iter().filter(|demand| !demand.indexes.is_empty());
+    let own = demands.flat_map(|demand| &demand.rules.keep_with).filter(|company| company.service == id.service);
+    let near = |label: &str| {
+        let same = |other: &Name| label_of(fleet, other, label) == label_of(fleet, node, label);
+        placed(fleet, &id.service).filter(|(_, at)| same(&at.node)).count()
+    };
+    let alone = own.filter(|company| placed(fleet, &id.service).count() > 1 && near(&company.label) < 2);
+    alone.map(|company| format!("{id}: it is alone by {}", company.label)).collect()
 }
 
 fn may_hold(rules: &Rules, host: &Host) -> bool {
