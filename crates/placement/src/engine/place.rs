@@ -10,6 +10,7 @@ use super::preempt;
 use super::queue::{Queue, best_of};
 use super::settle::{Departures, abandoned};
 use super::state::State;
+use crate::rules::Binds;
 
 /// Up to so many alike replicas, looking at every node for each is cheaper than to bring the nodes into order.
 const FEW: usize = 2;
@@ -49,18 +50,44 @@ fn place_all(state: &mut State, pending: BTreeSet<ReplicaKey>, departures: &mut 
     for key in pending {
         add(state, &mut order, &mut groups, key);
     }
+    let (mut hopeful, mut any_gone) = (Vec::new(), false);
     while let Some((_, service, at)) = order.pop_first() {
         let Some(mut indexes) = groups.remove(&(service, at)) else { continue };
         indexes.sort_unstable();
         let group = Arc::clone(&state.world.service(service).groups[at as usize]);
         let left = place_group(state, &group, indexes);
-        if left.is_empty() || !state.has_lower_than(group.demand.priority) {
+        if left.is_empty() {
+            continue;
+        }
+        hopeful.push((Arc::clone(&group), left.clone()));
+        if !state.has_lower_than(group.demand.priority) {
             continue;
         }
         for victim in preempt::make_room(state, &group, left) {
+            any_gone = true;
             let reason = format!("gives way to {}", state.world.service(service).name);
             departures.insert(victim, reason);
             add(state, &mut order, &mut groups, victim);
+        }
+    }
+    if !any_gone {
+        let may_change = |group: &Group| group.hard.iter().any(|rule| rule.may_return() || rule.binds() == Binds::Settled);
+        hopeful.retain(|(group, _)| may_change(group));
+    }
+    place_late(state, hopeful);
+}
+
+/// Places those whose way has become free since, by what came or by what went, until nothing changes any more.
+fn place_late(state: &mut State, mut groups: Vec<(Arc<Group>, Vec<u32>)>) {
+    let mut any = true;
+    while std::mem::take(&mut any) {
+        for (group, indexes) in &mut groups {
+            indexes.retain(|index| state.spot(ReplicaKey { service: group.service, index: *index }).is_none());
+            let before = indexes.len();
+            if before > 0 {
+                *indexes = place_group(state, group, std::mem::take(indexes));
+                any |= indexes.len() < before;
+            }
         }
     }
 }
