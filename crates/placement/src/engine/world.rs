@@ -235,6 +235,11 @@ impl World {
         self.part(&self.reserves, node)
     }
 
+    /// Whether replicas may use what nodes keep in reserve of `resource`.
+    pub(crate) fn is_soft(&self, resource: ResourceId) -> bool {
+        self.soft[resource.at()]
+    }
+
     /// What turns an amount into millionths of what `node` has.
     pub(crate) fn scales(&self, node: NodeId) -> &[f64] {
         self.part(&self.scales, node)
