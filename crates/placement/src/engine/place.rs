@@ -20,18 +20,17 @@ const ROUNDS: usize = 4;
 
 /// Places what is nowhere, group by group; what is in the way of something of higher priority leaves, with a note why.
 pub(crate) fn place(state: &mut State, departures: &mut Departures) {
-    let nowhere = state.agenda.homeless.iter().chain(departures.keys()).copied();
-    let mut pending: BTreeSet<ReplicaKey> = nowhere.filter(|key| state.spot(*key).is_none()).collect();
     let mut following: BTreeSet<ServiceId> = state.agenda.services.clone();
     for _ in 0..ROUNDS {
         for key in departures.keys() {
             following.extend(&state.world.service(key.service).followers);
         }
+        let nowhere = state.agenda.homeless.iter().chain(departures.keys()).copied();
+        let pending = nowhere.filter(|key| state.spot(*key).is_none()).collect();
         place_all(state, pending, departures);
         if !abandoned(state, &following, departures) {
             break;
         }
-        pending = departures.keys().copied().filter(|key| state.spot(*key).is_none()).collect();
     }
 }
 
