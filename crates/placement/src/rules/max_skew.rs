@@ -1,4 +1,4 @@
-use icefield_spec::{IMPLIED_LABELS, Rules};
+use icefield_spec::{Condition, IMPLIED_LABELS, Rules};
 
 use super::{Binds, Case, Further, Hard, Remedy, Twin};
 use crate::engine::{LabelId, NodeId, ServiceId, State, World};
@@ -56,11 +56,17 @@ impl MaxSkew {
         };
         let skew = there.saturating_add(1);
         let raise = (skew > self.most).then(|| self.raise(state, skew));
+        // A requirement that cannot be met by another label is dropped.
+        let names = |condition: &Condition| {
+            let plain = Condition { any_of: condition.any_of.clone(), ..Condition::default() };
+            *condition == plain && condition.any_of.as_ref().is_some_and(|values| !values.is_empty())
+        };
+        let dropped = case.group.demand.rules.require.get(label).is_some_and(|condition| !names(condition));
+        if domain.is_none() && (IMPLIED_LABELS.contains(&label.as_str()) || (relabelled && dropped)) {
+            return Some(format!("drop the max_skew of spread {label}"));
+        }
         if domain.is_some() || relabelled {
             return raise;
-        }
-        if IMPLIED_LABELS.contains(&label.as_str()) {
-            return Some(format!("drop the max_skew of spread {label}"));
         }
         let give = format!("give {} a {label} of its own", case.node_name());
         Some(raise.map_or(give.clone(), |raise| format!("{give} and {raise}")))
