@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use icefield_spec::{Layout, Port};
+use icefield_spec::{IMPLIED_LABELS, Layout, Port};
 
 use super::id::{NodeId, QuotaId, ServiceId};
 use super::resource::Amounts;
@@ -103,6 +103,12 @@ impl Group {
             Layout::Packed => -self.share_of(world, node),
             Layout::Any => 0,
         }
+    }
+
+    /// Whether a node without `label` may be given one of its own.
+    pub(crate) fn may_label(&self, label: &str) -> bool {
+        let required = self.demand.rules.require.get(label);
+        !IMPLIED_LABELS.contains(&label) && required.is_none_or(|condition| condition.exists != Some(false))
     }
 
     /// Whether a hard rule asks for certain values of `label`.

@@ -1,4 +1,4 @@
-use icefield_spec::{Condition, IMPLIED_LABELS, Rules};
+use icefield_spec::{Condition, Rules};
 
 use super::{Binds, Case, Further, Hard, Remedy, Twin};
 use crate::engine::{LabelId, NodeId, ServiceId, State, World};
@@ -62,7 +62,7 @@ impl MaxSkew {
             *condition == plain && condition.any_of.as_ref().is_some_and(|values| !values.is_empty())
         };
         let dropped = case.group.demand.rules.require.get(label).is_some_and(|condition| !names(condition));
-        if domain.is_none() && (IMPLIED_LABELS.contains(&label.as_str()) || (relabelled && dropped)) {
+        if domain.is_none() && (!case.group.may_label(label) || (relabelled && dropped)) {
             return Some(format!("drop the max_skew of spread {label}"));
         }
         if domain.is_some() || relabelled {

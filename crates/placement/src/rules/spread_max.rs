@@ -1,5 +1,3 @@
-use icefield_spec::IMPLIED_LABELS;
-
 use super::{Case, Further, Hard, Remedy, Twin};
 use crate::engine::{DomainId, LabelId, NodeId, ServiceId, State, World};
 
@@ -89,7 +87,7 @@ impl Hard for SpreadMax {
             };
         }
         let text = match needed {
-            _ if IMPLIED_LABELS.contains(&label) => format!("drop the max of spread {label}"),
+            _ if !case.group.may_label(label) => format!("drop the max of spread {label}"),
             Some(to) => format!("give {node} a {label} of its own and {}", raise(to)),
             None => format!("give {node} a {label} of its own"),
         };
