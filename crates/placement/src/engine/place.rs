@@ -65,7 +65,7 @@ fn place_all(state: &mut State, pending: BTreeSet<ReplicaKey>, departures: &mut 
         for victim in preempt::make_room(state, &group, left) {
             any_gone = true;
             let reason = format!("gives way to {}", state.world.service(service).name);
-            departures.insert(victim, reason);
+            departures.entry(victim).or_insert(reason);
             add(state, &mut order, &mut groups, victim);
         }
     }
