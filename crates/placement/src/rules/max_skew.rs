@@ -56,13 +56,15 @@ impl MaxSkew {
         };
         let skew = there.saturating_add(1);
         let raise = (skew > self.most).then(|| self.raise(state, skew));
-        // A requirement that cannot be met by another label is dropped.
-        let names = |condition: &Condition| {
+        // Where a requirement is met by taking the label away, or is dropped, a node may remain without.
+        let unlabelled = |condition: &Condition| {
             let plain = Condition { any_of: condition.any_of.clone(), ..Condition::default() };
-            *condition == plain && condition.any_of.as_ref().is_some_and(|values| !values.is_empty())
+            let named = *condition == plain && condition.any_of.as_ref().is_some_and(|values| !values.is_empty());
+            !named && (domain.is_none() || condition.admits(None))
         };
-        let dropped = case.group.demand.rules.require.get(label).is_some_and(|condition| !names(condition));
-        if domain.is_none() && (!case.group.may_label(label) || (relabelled && dropped)) {
+        let required = case.group.demand.rules.require.get(label).filter(|_| relabelled);
+        let never = domain.is_none() && !case.group.may_label(label);
+        if never || required.is_some_and(unlabelled) {
             return Some(format!("drop the max_skew of spread {label}"));
         }
         if domain.is_some() || relabelled {

@@ -75,7 +75,7 @@ fn fits(fleet: &Fleet, replica: &ReplicaId, node: &Name) -> Option<Fleet> {
 }
 
 /// Ports for one more replica of `demand` on `node`, if there are enough.
-fn free_ports(
+pub(crate) fn free_ports(
     placement: &Placement,
     demand: &Demand,
     node: &Name,

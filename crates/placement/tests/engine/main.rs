@@ -4,8 +4,11 @@
 mod bad_input;
 mod cases;
 mod checker;
+mod costs;
 mod feeding;
 mod fleet;
+mod greedy;
+mod priorities;
 mod properties;
 mod remedy;
 
