@@ -2,6 +2,7 @@
 //! answers to bad input.
 
 mod bad_input;
+mod bad_rules;
 mod cases;
 mod checker;
 mod costs;
