@@ -173,7 +173,9 @@ fn standing(state: &State, service: ServiceId, path: &mut Vec<ServiceId>) -> (i3
     let own = state.world.service(service);
     let company = |of: ServiceId| state.world.service(of).demands.iter().flat_map(|demand| &demand.rules.keep_with);
     path.push(service);
-    let mut priority = own.demands.iter().map(|demand| demand.priority).max().unwrap_or(0);
+    // The one that was asked about has a priority for each of its groups.
+    let highest = own.demands.iter().map(|demand| demand.priority).max();
+    let mut priority = highest.filter(|_| path.len() > 1).unwrap_or(i32::MIN);
     let mut depth = 0;
     for other in &own.strangers {
         let name = &state.world.service(*other).name;

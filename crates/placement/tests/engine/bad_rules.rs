@@ -59,7 +59,7 @@ fn conditions_that_contradict_each_other() {
 #[test]
 fn a_replica_that_is_larger_than_any_node() {
     let mut fleet = three();
-    fleet.add_service("web", [with(|web| drop(web.resources.insert("gpu".into(), Amount::Count(u64::MAX))))]);
+    fleet.add_service("web", [with(|web| web.resources = [("gpu".to_owned(), Amount::Count(u64::MAX))].into())]);
     let (placed, fixes) = outcome(&fleet);
     assert_eq!((placed, fixes.len()), (0, 1));
     assert!(fixes[0].starts_with("give n1 ") && fixes[0].contains(" more gpu"), "{fixes:?}");

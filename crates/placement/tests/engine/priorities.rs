@@ -32,9 +32,10 @@ proptest! {
         let after = fleet.after(&solution);
         for unplaced in &solution.unplaced {
             let demand = demand_of(&fleet, &unplaced.replica).unwrap();
-            // A service's own rules and a namespace's quota make nobody give way.
+            // A service's own rules and a namespace's quota make nobody give way, nor what is near on another node.
             let quota = demand.namespace.as_ref().and_then(|namespace| fleet.quotas.get(namespace));
-            if fleet.services[&unplaced.replica.service].len() > 1 || quota.is_some() {
+            let keeps_apart = fleet.services.values().flatten().any(|demand| !demand.rules.keep_from.is_empty());
+            if fleet.services[&unplaced.replica.service].len() > 1 || quota.is_some() || keeps_apart {
                 continue;
             }
             let priority = demand.priority;
