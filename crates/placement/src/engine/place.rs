@@ -22,12 +22,12 @@ const ROUNDS: usize = 4;
 pub(crate) fn place(state: &mut State, departures: &mut Departures) {
     let mut following: BTreeSet<ServiceId> = state.agenda.services.clone();
     for _ in 0..ROUNDS {
-        for key in departures.keys() {
-            following.extend(&state.world.service(key.service).followers);
-        }
         let nowhere = state.agenda.homeless.iter().chain(departures.keys()).copied();
         let pending = nowhere.filter(|key| state.spot(*key).is_none()).collect();
         place_all(state, pending, departures);
+        for key in departures.keys() {
+            following.extend(&state.world.service(key.service).followers);
+        }
         if !abandoned(state, &following, departures) {
             break;
         }
