@@ -70,7 +70,8 @@ fn place_all(state: &mut State, pending: BTreeSet<ReplicaKey>, departures: &mut 
         }
     }
     if !any_gone {
-        let may_change = |group: &Group| group.hard.iter().any(|rule| rule.may_return() || rule.binds() == Binds::Settled);
+        let may_change =
+            |group: &Group| group.hard.iter().any(|rule| rule.may_return() || rule.binds() == Binds::Settled);
         hopeful.retain(|(group, _)| may_change(group));
     }
     place_late(state, hopeful);

@@ -96,9 +96,7 @@ fn a_service_that_is_kept_from_itself_and_with_itself() {
 #[test]
 fn the_lowest_and_the_highest_priority() {
     let mut fleet = three();
-    let full = |priority| {
-        with(|demand| (demand.priority, demand.cpu) = (priority, Cpu::from_millis(4000)))
-    };
+    let full = |priority| with(|demand| (demand.priority, demand.cpu) = (priority, Cpu::from_millis(4000)));
     fleet.add_service("low", [full(i32::MIN)]);
     fleet = fleet.after(&fleet.solve());
     fleet.add_service("high", [full(i32::MAX)]);
@@ -146,13 +144,17 @@ fn extreme_weights() {
             let (resource, with) = (resource.to_owned(), with.to_owned());
             Balance { resource, with, target: u64::MAX, ratio: u64::MAX, weight }
         };
-        fleet.objective.balance = vec![pair("cpu", "memory"), pair("memory", "cpu"), pair("none", "cpu"), pair("cpu", "cpu")];
+        fleet.objective.balance =
+            vec![pair("cpu", "memory"), pair("memory", "cpu"), pair("none", "cpu"), pair("cpu", "cpu")];
         let node = |node: &str| Host {
             reserve: icefield_spec::Reserve { cpu: Cpu::from_millis(u64::MAX), ..Default::default() },
             ..Host::new(name(node), Cpu::from_millis(u64::MAX), Bytes::new(u64::MAX))
         };
         fleet.add_host(node("n4")).add_host(node("n5"));
-        fleet.add_service("web", [with(|web| (web.cpu, web.memory) = (Cpu::from_millis(u64::MAX), Bytes::new(u64::MAX)))]);
+        fleet.add_service(
+            "web",
+            [with(|web| (web.cpu, web.memory) = (Cpu::from_millis(u64::MAX), Bytes::new(u64::MAX)))],
+        );
         fleet.add_service("small", [demand(20)]);
         assert_eq!(fleet.solve().unplaced.len(), 1, "{weight:?}");
         assert!(fleet.engine().explain(&"small/0".parse().unwrap()).is_some());

@@ -25,7 +25,8 @@ pub(crate) fn fleet() -> impl Strategy<Value = Fleet> {
     let services = vec(demands(), 0..=6).prop_map(|services| {
         services.into_iter().enumerate().map(|(at, demands)| (name(&format!("s{at}")), demands)).collect()
     });
-    let placement = vec((replica(), assignment()), 0..=20).prop_map(|standing| standing.into_iter().collect::<Placement>());
+    let placement =
+        vec((replica(), assignment()), 0..=20).prop_map(|standing| standing.into_iter().collect::<Placement>());
     let quotas = prop_oneof![
         2 => Just(vec![]).boxed(),
         1 => vec((namespace(), quota()), 1..=2).boxed(),

@@ -108,7 +108,9 @@ pub(crate) fn in_transit(fleet: &Fleet, solution: &Solution) -> Fleet {
     let mut after = fleet.after(solution);
     for change in &solution.changes {
         let (ChangeKind::Move { from, .. } | ChangeKind::Remove { from }) = &change.kind else { continue };
-        let (Some(demand), Some(host)) = (demand_of(fleet, &change.replica), after.hosts.get_mut(from)) else { continue };
+        let (Some(demand), Some(host)) = (demand_of(fleet, &change.replica), after.hosts.get_mut(from)) else {
+            continue;
+        };
         for resource in &fleet.objective.transient {
             let need = need(demand, resource);
             match resource.as_str() {

@@ -93,7 +93,8 @@ fn reserve(fleet: &Fleet, resource: &str, weight: Weight) -> f64 {
 fn imbalance(fleet: &Fleet, balance: &Balance) -> f64 {
     let nodes = on_nodes(fleet).map(|(host, demands)| {
         let left = |resource: &str| i128::from(has(host, resource)) - used(&demands, resource);
-        let missing = i128::from(balance.target) * left(&balance.resource) - i128::from(balance.ratio) * left(&balance.with);
+        let missing =
+            i128::from(balance.target) * left(&balance.resource) - i128::from(balance.ratio) * left(&balance.with);
         weighed(balance.weight, missing)
     });
     nodes.sum()
@@ -123,7 +124,12 @@ fn fill(fleet: &Fleet) -> f64 {
 }
 
 /// Whether `score` is what the placement gains by `replica` on a node, rule by rule.
-fn is_gain(without: &Fleet, replica: &ReplicaId, node: &icefield_spec::Name, score: &[ScorePart]) -> Result<(), TestCaseError> {
+fn is_gain(
+    without: &Fleet,
+    replica: &ReplicaId,
+    node: &icefield_spec::Name,
+    score: &[ScorePart],
+) -> Result<(), TestCaseError> {
     let mut with = without.clone();
     let revision = demand_of(without, replica).unwrap().revision;
     with.placement.insert(replica.clone(), Assignment { node: node.clone(), revision, ports: BTreeMap::new() });

@@ -35,7 +35,8 @@ fn brings_together(fleet: &Fleet, fix: &str) -> bool {
     let mut companies = rules.flat_map(|rules| rules.keep_with.iter().chain(&rules.keep_from));
     companies.any(|company| {
         let label = &company.label;
-        let changes = [format!("the label {label}="), format!("a {label} of its own"), format!("the label {label} off")];
+        let changes =
+            [format!("the label {label}="), format!("a {label} of its own"), format!("the label {label} off")];
         changes.iter().any(|change| fix.contains(change.as_str()))
     })
 }

@@ -42,7 +42,8 @@ pub(super) fn demand() -> impl Strategy<Value = Demand> {
 /// Some of what nodes have besides CPU and memory.
 pub(super) fn resources() -> impl Strategy<Value = BTreeMap<String, Amount>> {
     let gpu = option::of((0..4u64).prop_map(Amount::Count));
-    let tape = option::weighted(0.3, select(&[0, 5_000, 1 << 30][..]).prop_map(|bytes| Amount::Bytes(Bytes::new(bytes))));
+    let tape =
+        option::weighted(0.3, select(&[0, 5_000, 1 << 30][..]).prop_map(|bytes| Amount::Bytes(Bytes::new(bytes))));
     (gpu, tape).prop_map(|(gpu, tape)| {
         let all = [("gpu", gpu), ("tape", tape)];
         all.into_iter().filter_map(|(resource, amount)| Some((resource.to_owned(), amount?))).collect()
