@@ -45,6 +45,24 @@ pub(crate) fn still_fleet() -> impl Strategy<Value = Fleet> {
     })
 }
 
+/// A still fleet in which one that gives way frees no room but on its node. Elsewhere it can free some for one that was
+/// tried before, for which others would have to give way in turn: that comes with the next decision.
+pub(crate) fn simple_fleet() -> impl Strategy<Value = Fleet> {
+    (still_fleet(), any::<bool>()).prop_map(|(mut fleet, priorities)| {
+        let demands = fleet.services.values_mut().flatten();
+        if priorities {
+            demands.for_each(|demand| {
+                demand.rules.keep_with.clear();
+                demand.rules.keep_from.clear();
+            });
+            fleet.quotas.clear();
+        } else {
+            demands.for_each(|demand| demand.priority = 0);
+        }
+        fleet
+    })
+}
+
 /// What is wanted of one service.
 fn demands() -> impl Strategy<Value = Vec<Demand>> {
     vec(demand::demand(), 1..=2).prop_map(|mut demands| {
