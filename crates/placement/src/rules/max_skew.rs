@@ -88,7 +88,7 @@ impl Hard for MaxSkew {
         let (column, tally, fewest) = (state.world.column(self.label), state.tally(self.service), self.fewest(state));
         nodes.retain(|node| {
             let domain = column.domain(*node);
-            domain.is_some_and(|domain| tally.within(self.slot, domain) + 1 <= self.most.saturating_add(fewest))
+            domain.is_some_and(|domain| tally.within(self.slot, domain) < self.most.saturating_add(fewest))
         });
     }
 

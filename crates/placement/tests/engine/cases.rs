@@ -49,6 +49,11 @@ pub(crate) fn still_fleet() -> impl Strategy<Value = Fleet> {
 /// tried before, for which others would have to give way in turn: that comes with the next decision.
 pub(crate) fn simple_fleet() -> impl Strategy<Value = Fleet> {
     (still_fleet(), any::<bool>()).prop_map(|(mut fleet, priorities)| {
+        // What a service's own rules ask for makes no other revision of it give way.
+        for demands in fleet.services.values_mut() {
+            let first = demands.first().map_or(0, |demand| demand.priority);
+            demands.iter_mut().for_each(|demand| demand.priority = first);
+        }
         let demands = fleet.services.values_mut().flatten();
         if priorities {
             demands.for_each(|demand| {

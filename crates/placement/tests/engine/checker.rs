@@ -7,7 +7,7 @@ mod node;
 
 use std::collections::BTreeMap;
 
-use icefield_placement::{Acceptance, Assignment, ChangeKind, Demand, Placement, ReplicaId, Solution};
+use icefield_placement::{Acceptance, Assignment, Change, ChangeKind, Demand, Placement, ReplicaId, Solution};
 use icefield_spec::{Amount, Bytes, Cpu, Name, Port};
 
 use crate::fleet::Fleet;
@@ -17,6 +17,11 @@ pub(crate) use arrival::breaches as arrivals;
 /// The demand that wants `replica`: of two, the first.
 pub(crate) fn demand_of<'a>(fleet: &'a Fleet, replica: &ReplicaId) -> Option<&'a Demand> {
     fleet.services.get(&replica.service)?.iter().find(|demand| demand.indexes.contains(&replica.index))
+}
+
+/// Whether a replica leaves for others of higher priority.
+pub(crate) fn gives_way(change: &Change) -> bool {
+    change.reason.starts_with("gives way to ")
 }
 
 /// The wanted replicas of `service` that are placed.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use icefield_placement::{Assignment, Change, ChangeKind, Demand, Engine, Host, Objective, Placement, Solution};
+use icefield_placement::{Assignment, ChangeKind, Demand, Engine, Host, Objective, Placement, Solution};
 use icefield_spec::{Bytes, Cpu, Name, Port, PortRange, Quota, Revision, Rules};
 
 #[derive(Debug, Clone, Default)]
@@ -72,11 +72,6 @@ impl Fleet {
     pub(crate) fn host(&mut self, node: &str) -> &mut Host {
         self.hosts.get_mut(node).unwrap()
     }
-}
-
-/// Whether a replica leaves for others of higher priority.
-pub(crate) fn gives_way(change: &Change) -> bool {
-    change.reason.starts_with("gives way to ")
 }
 
 pub(crate) fn name(text: &str) -> Name {

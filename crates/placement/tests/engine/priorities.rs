@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use crate::cases::{fleet, still_fleet};
-use crate::checker::{demand_of, takes};
+use crate::checker::{demand_of, gives_way, takes};
 use crate::config;
-use crate::fleet::{gives_way, name};
+use crate::fleet::name;
 
 proptest! {
     #![proptest_config(config())]
