@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use icefield_spec::{Name, Quota};
+use icefield_spec::{Amount, Name, Quota};
 
 use crate::{Assignment, Change, ChangeKind, Demand, Explanation, Host, Objective, Placement, ReplicaId, Solution};
 
@@ -237,7 +237,9 @@ impl Engine {
         let amounts = self.hosts.values().map(|host| &host.reserve.resources);
         let quotas = self.quotas.values().map(|quota| &quota.resources);
         let demands = self.services.values().flatten().map(|demand| &**demand);
-        let resources = Resources::new(self.hosts.values().map(|host| &**host), demands, amounts.chain(quotas));
+        let objective: BTreeMap<String, Amount> = self.objective.resources().collect();
+        let others = amounts.chain(quotas).chain([&objective]);
+        let resources = Resources::new(self.hosts.values().map(|host| &**host), demands, others);
         let mut state = State::new(World::new(resources, self.objective.clone(), &self.quotas));
         for (name, host) in &self.hosts {
             state.set_host(name, Some(Arc::clone(host)), &self.current);

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use icefield_spec::Name;
+use icefield_spec::{Amount, Name};
 
 /// What makes a whole placement good, besides what each service prefers. Amounts are counted as [`Host`] and [`Demand`]
 /// count them: thousandths of a core, bytes, pieces. Costs are in billionths of a point.
@@ -18,6 +18,15 @@ pub struct Objective {
     pub balance: Vec<Balance>,
     /// What moves cost.
     pub moves: Moves,
+}
+
+impl Objective {
+    /// The resources that it speaks of, which no node need have, with none of them.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = (String, Amount)> {
+        let pairs = self.balance.iter().flat_map(|balance| [&balance.resource, &balance.with]);
+        let named = pairs.chain(self.soft_reserve.keys()).chain(&self.transient);
+        named.map(|name| (name.clone(), Amount::Count(0)))
+    }
 }
 
 /// A cost for each piece: `factor` / 2^`shift`.

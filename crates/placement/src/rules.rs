@@ -101,6 +101,17 @@ pub(crate) trait Hard: Send + Sync {
     /// that one's remedy must do for both.
     fn remedy(&self, case: &Case<'_>) -> Remedy;
 
+    /// Whether the remedies of other rules for `node` may matter to whether this one admits it; `relabelled` if one of
+    /// them is about its label. Then [`Self::besides`] holds instead of [`Self::remedy`].
+    fn reconsiders(&self, _state: &State, _node: NodeId, _relabelled: bool) -> bool {
+        false
+    }
+
+    /// What must change besides the remedies of other rules, if anything.
+    fn besides(&self, case: &Case<'_>, _relabelled: bool) -> Option<Remedy> {
+        Some(self.remedy(case))
+    }
+
     /// Whether the rule would admit a further node like `node` on which nothing runs yet.
     fn twin(&self, state: &State, node: NodeId) -> Twin {
         if self.admits(state, node) { Twin::Admitted } else { Twin::Refused }

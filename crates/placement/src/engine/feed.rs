@@ -54,6 +54,7 @@ impl State {
             self.agenda.homeless.remove(&key);
             self.agenda.stale.remove(&key);
         }
+        self.agenda.services.extend(&self.world.services[id.at()].followers);
         let service = &mut self.world.services[id.at()];
         service.replicas = Service::wanted(&demands);
         service.demands = demands;
@@ -101,6 +102,9 @@ impl State {
         if self.world.node(node).host.is_none() || !self.can_count(&group, node) {
             self.agenda.homeless.insert(key);
             return;
+        }
+        if group.is_alone(self, node) {
+            self.agenda.services.insert(key.service);
         }
         let tie = group.demand.ties.get(&key.index);
         if tie.is_some_and(|tie| *tie != assignment.node) || group.broken_by_staying(self, node).is_some() {

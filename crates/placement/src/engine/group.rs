@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use icefield_spec::{Layout, Port};
+use icefield_spec::{IMPLIED_LABELS, Layout, Port};
 
 use super::id::{NodeId, QuotaId, ServiceId};
 use super::resource::Amounts;
@@ -131,6 +131,11 @@ impl Group {
         self.hard.iter().any(|rule| rule.binds() == Binds::Settled || rule.counts_the_missing())
     }
 
+    /// Whether a replica that stays on `node`, where it is not counted now, lacks the company that it must be in.
+    pub(crate) fn is_alone(&self, state: &State, node: NodeId) -> bool {
+        self.hard.iter().any(|rule| rule.binds() == Binds::Settled && !rule.admits(state, node))
+    }
+
     /// The largest share that one of its replicas takes of what `node` has of anything, in millionths.
     pub(crate) fn share_of(&self, world: &World, node: NodeId) -> i64 {
         let shares = self.need.iter().zip(world.scales(node)).map(|(need, scale)| (*need as f64 * scale) as i64);
@@ -143,6 +148,12 @@ impl Group {
             0 => 0,
             sign => sign * self.share_of(world, node),
         }
+    }
+
+    /// Whether a node without `label` may be given one of its own.
+    pub(crate) fn may_label(&self, label: &str) -> bool {
+        let required = self.demand.rules.require.get(label);
+        !IMPLIED_LABELS.contains(&label) && required.is_none_or(|condition| condition.exists != Some(false))
     }
 
     /// Whether a hard rule asks for certain values of `label`.

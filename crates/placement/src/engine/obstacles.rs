@@ -68,12 +68,19 @@ impl Rules<'_> {
     fn remedy(&self, node: NodeId) -> String {
         let (state, group) = (self.state, self.group);
         let broken: Vec<_> = self.all.iter().filter(|rule| !rule.admits(state, node)).collect();
-        let case = Case { state, group, node, alone: broken.len() == 1 };
-        let needed = broken.iter().enumerate().filter(|(at, rule)| {
-            let label = rule.label();
-            label.is_none() || broken[..*at].iter().all(|before| before.label() != label)
-        });
-        let remedies: Vec<Remedy> = needed.map(|(_, rule)| rule.remedy(&case)).collect();
+        let relabelled = |rule: &&dyn Hard| {
+            let before = broken.iter().take_while(|other| !std::ptr::addr_eq(**other, rule));
+            rule.label().is_some_and(|label| before.into_iter().any(|other| other.label() == Some(label)))
+        };
+        let mut case = Case { state, group, node, alone: false };
+        let besides = |case: &Case<'_>| -> Vec<Remedy> {
+            let doubtful = self.all.iter().filter(|rule| rule.reconsiders(state, node, relabelled(rule)));
+            doubtful.filter_map(|rule| rule.besides(case, relabelled(rule))).collect()
+        };
+        let besides = besides(&case);
+        case.alone = broken.len() == 1 && besides.is_empty();
+        let needed = broken.iter().filter(|rule| !rule.reconsiders(state, node, relabelled(rule)) && !relabelled(rule));
+        let remedies: Vec<Remedy> = needed.map(|rule| rule.remedy(&case)).chain(besides).collect();
         let further = remedies.iter().map(|remedy| remedy.further).max().unwrap_or(Further::Excessive);
         let twin = if further == Further::Excessive { None } else { self.twin(node) };
         let texts = || remedies.iter().map(|remedy| remedy.text.as_str()).collect::<Vec<_>>().join(", and also ");

@@ -10,6 +10,7 @@ use super::preempt;
 use super::queue::{Queue, best_of};
 use super::settle::{Departures, abandoned};
 use super::state::State;
+use crate::rules::Binds;
 
 /// Up to so many alike replicas, looking at every node for each is cheaper than to bring the nodes into order.
 const FEW: usize = 2;
@@ -19,18 +20,17 @@ const ROUNDS: usize = 4;
 
 /// Places what is nowhere, group by group; what is in the way of something of higher priority leaves, with a note why.
 pub(crate) fn place(state: &mut State, departures: &mut Departures) {
-    let nowhere = state.agenda.homeless.iter().chain(departures.keys()).copied();
-    let mut pending: BTreeSet<ReplicaKey> = nowhere.filter(|key| state.spot(*key).is_none()).collect();
     let mut following: BTreeSet<ServiceId> = state.agenda.services.clone();
     for _ in 0..ROUNDS {
+        let nowhere = state.agenda.homeless.iter().chain(departures.keys()).copied();
+        let pending = nowhere.filter(|key| state.spot(*key).is_none()).collect();
+        place_all(state, pending, departures);
         for key in departures.keys() {
             following.extend(&state.world.service(key.service).followers);
         }
-        place_all(state, pending, departures);
         if !abandoned(state, &following, departures) {
             break;
         }
-        pending = departures.keys().copied().filter(|key| state.spot(*key).is_none()).collect();
     }
 }
 
@@ -49,18 +49,45 @@ fn place_all(state: &mut State, pending: BTreeSet<ReplicaKey>, departures: &mut 
     for key in pending {
         add(state, &mut order, &mut groups, key);
     }
+    let (mut hopeful, mut any_gone) = (Vec::new(), false);
     while let Some((_, service, at)) = order.pop_first() {
         let Some(mut indexes) = groups.remove(&(service, at)) else { continue };
         indexes.sort_unstable();
         let group = Arc::clone(&state.world.service(service).groups[at as usize]);
         let left = place_group(state, &group, indexes);
-        if left.is_empty() || !state.has_lower_than(group.demand.priority) {
+        if left.is_empty() {
+            continue;
+        }
+        hopeful.push((Arc::clone(&group), left.clone()));
+        if !state.has_lower_than(group.demand.priority) {
             continue;
         }
         for victim in preempt::make_room(state, &group, left) {
+            any_gone = true;
             let reason = format!("gives way to {}", state.world.service(service).name);
-            departures.insert(victim, reason);
+            departures.entry(victim).or_insert(reason);
             add(state, &mut order, &mut groups, victim);
+        }
+    }
+    if !any_gone {
+        let may_change =
+            |group: &Group| group.hard.iter().any(|rule| rule.may_return() || rule.binds() == Binds::Settled);
+        hopeful.retain(|(group, _)| may_change(group));
+    }
+    place_late(state, hopeful);
+}
+
+/// Places those whose way has become free since, by what came or by what went, until nothing changes any more.
+fn place_late(state: &mut State, mut groups: Vec<(Arc<Group>, Vec<u32>)>) {
+    let mut any = true;
+    while std::mem::take(&mut any) {
+        for (group, indexes) in &mut groups {
+            indexes.retain(|index| state.spot(ReplicaKey { service: group.service, index: *index }).is_none());
+            let before = indexes.len();
+            if before > 0 {
+                *indexes = place_group(state, group, std::mem::take(indexes));
+                any |= indexes.len() < before;
+            }
         }
     }
 }
@@ -147,7 +174,9 @@ fn standing(state: &State, service: ServiceId, path: &mut Vec<ServiceId>) -> (i3
     let own = state.world.service(service);
     let company = |of: ServiceId| state.world.service(of).demands.iter().flat_map(|demand| &demand.rules.keep_with);
     path.push(service);
-    let mut priority = own.demands.iter().map(|demand| demand.priority).max().unwrap_or(0);
+    // The one that was asked about has a priority for each of its groups.
+    let highest = own.demands.iter().map(|demand| demand.priority).max();
+    let mut priority = highest.filter(|_| path.len() > 1).unwrap_or(i32::MIN);
     let mut depth = 0;
     for other in &own.strangers {
         let name = &state.world.service(*other).name;

@@ -108,7 +108,10 @@ impl Report<'_> {
     }
 
     fn departure(&self, key: ReplicaKey, before: &Assignment) -> String {
-        let noted = self.departures.get(&key).cloned().or_else(|| self.has_left(before));
+        let world = &self.state.world;
+        // What was on a node that is gone may have had to leave another one since.
+        let there = world.node_called(&before.node).is_some_and(|node| world.node(node).host.is_some());
+        let noted = self.departures.get(&key).filter(|_| there).cloned().or_else(|| self.has_left(before));
         noted.unwrap_or_else(|| format!("{} cannot hold it", before.node))
     }
 

@@ -32,7 +32,7 @@ impl Resources {
             }
         }
         let mut resources = Self { names: vec!["cpu".into(), "memory".into()], bytes: vec![false, true] };
-        for (name, bytes) in declared {
+        for (name, bytes) in declared.into_iter().filter(|(name, _)| !["cpu", "memory"].contains(name)) {
             resources.names.push(name.to_owned());
             resources.bytes.push(bytes);
         }
@@ -78,7 +78,8 @@ impl Resources {
     /// `amount` for people, in a form that reads back as that much or slightly less.
     pub(crate) fn at_most(&self, resource: ResourceId, amount: i64) -> String {
         let amount = amount.max(0).unsigned_abs();
-        if !self.bytes[resource.at()] {
+        // None is none, whether it is known to be bytes or not.
+        if !self.bytes[resource.at()] || amount == 0 {
             return self.pieces(resource, amount);
         }
         let (unit, name) = unit_of(amount);

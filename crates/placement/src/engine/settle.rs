@@ -118,12 +118,19 @@ fn told(state: &State, key: ReplicaKey, current: &Placement, reason: String) -> 
 
 /// Gives out the ports of a node's replicas again, to those first that stay first.
 fn seat_anew(state: &mut State, node: NodeId, current: &Placement) {
-    let mut there: Vec<Suspect> =
-        state.on_node(node).to_vec().into_iter().map(|key| Suspect::new(state, key)).collect();
-    there.sort_unstable();
-    for suspect in &there {
-        state.take_away(suspect.key);
+    let keys = state.on_node(node).to_vec();
+    for key in &keys {
+        state.take_away(*key);
     }
+    // Each by itself first: whether one need not be restarted must not depend on who was known to be there before it.
+    let alone = |key: ReplicaKey| {
+        state.settle_in(key, current);
+        let suspect = Suspect::new(state, key);
+        state.take_away(key);
+        suspect
+    };
+    let mut there: Vec<Suspect> = keys.into_iter().map(alone).collect();
+    there.sort_unstable();
     for suspect in there {
         state.settle_in(suspect.key, current);
     }

@@ -165,14 +165,20 @@ impl State {
         let column = self.world.column(label);
         let mut eligible = vec![false; column.len()];
         for node in self.world.order() {
-            let (Some(domain), Some(host)) = (column.domain(*node), &self.world.node(*node).host) else { continue };
-            let value = |label: &String| host.labels.get(label).map(String::as_str);
-            eligible[domain.at()] = eligible[domain.at()]
-                || (host.acceptance <= Acceptance::Cordoned
-                    && rules.require.iter().all(|(label, condition)| condition.admits(value(label)))
-                    && host.taints.iter().all(|taint| rules.tolerate.contains(taint)));
+            if let Some(domain) = column.domain(*node) {
+                eligible[domain.at()] = eligible[domain.at()] || self.counts(*node, rules);
+            }
         }
         eligible
+    }
+
+    /// Whether `rules` admit `node`, and it keeps replicas.
+    pub(crate) fn counts(&self, node: NodeId, rules: &Rules) -> bool {
+        let Some(host) = &self.world.node(node).host else { return false };
+        let value = |label: &String| host.labels.get(label).map(String::as_str);
+        host.acceptance <= Acceptance::Cordoned
+            && rules.require.iter().all(|(label, condition)| condition.admits(value(label)))
+            && host.taints.iter().all(|taint| rules.tolerate.contains(taint))
     }
 
     pub(crate) fn fill(&self, node: NodeId) -> i64 {

@@ -250,6 +250,11 @@ impl World {
         self.part(&self.reserves, node)
     }
 
+    /// Whether replicas may use what nodes keep in reserve of `resource`.
+    pub(crate) fn is_soft(&self, resource: ResourceId) -> bool {
+        self.soft[resource.at()]
+    }
+
     /// What turns an amount into millionths of what replicas may use of `node`.
     pub(crate) fn scales(&self, node: NodeId) -> &[f64] {
         self.part(&self.scales, node)

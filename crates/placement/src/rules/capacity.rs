@@ -18,6 +18,15 @@ impl Capacity {
     fn free(&self, state: &State, node: NodeId) -> i64 {
         state.free(node)[self.resource.at()]
     }
+
+    /// How much less than its reserve the node has, if that may not be used.
+    fn lacking(&self, state: &State, node: NodeId) -> i64 {
+        let at = self.resource.at();
+        match state.world.is_soft(self.resource) {
+            true => 0,
+            false => (state.world.reserve(node)[at] - state.world.whole(node)[at]).max(0),
+        }
+    }
 }
 
 impl Hard for Capacity {
@@ -55,7 +64,8 @@ impl Hard for Capacity {
             let text = format!("lower {what} to {} ({node} has that free)", resources.at_most(self.resource, free));
             return Remedy::new(text, Further::Excessive);
         }
-        let missing = resources.at_least(self.resource, self.need.saturating_sub(free));
+        let missing = self.need.saturating_sub(free).saturating_add(self.lacking(case.state, case.node));
+        let missing = resources.at_least(self.resource, missing);
         let text = match self.twin(case.state, case.node) {
             Twin::Admitted => format!("free {missing} {what} on {node}"),
             _ => format!("give {node} {missing} more {what}"),
@@ -68,7 +78,8 @@ impl Hard for Capacity {
             return Twin::Admitted;
         }
         // What it keeps in reserve, it would keep in reserve of more.
-        let reserve = state.world.whole(node)[self.resource.at()] - state.world.limits(node)[self.resource.at()];
+        let kept = state.world.whole(node)[self.resource.at()] - state.world.limits(node)[self.resource.at()];
+        let reserve = kept.saturating_add(self.lacking(state, node));
         let resources = &state.world.resources;
         let least = resources.at_least(self.resource, self.need.saturating_add(reserve));
         Twin::WithMore(format!("{least} {}", resources.name(self.resource)))

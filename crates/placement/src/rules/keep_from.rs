@@ -22,6 +22,14 @@ impl KeepFrom {
         self.other
     }
 
+    /// Whether the other one says so too.
+    fn is_mutual(&self, state: &State) -> bool {
+        let (own, label) = (&state.world.service(self.service).name, &state.world.column(self.label).label);
+        let demands = state.world.service(self.other).demands.iter().filter(|demand| !demand.indexes.is_empty());
+        let mut companies = demands.flat_map(|demand| &demand.rules.keep_from);
+        self.other != self.service && companies.any(|company| company.service == *own && company.label == *label)
+    }
+
     /// Whether the two admit the same nodes.
     pub(super) fn is_like(&self, rule: &Self) -> bool {
         (self.other, self.label) == (rule.other, rule.label)
@@ -65,6 +73,7 @@ impl Hard for KeepFrom {
         let (own, other) = (&world.service(self.service).name, &world.service(self.other).name);
         let text = match self.reversed {
             true => format!("drop keep_from {own} of {other}"),
+            false if self.is_mutual(case.state) => format!("drop keep_from {other} and keep_from {own} of {other}"),
             false => format!("drop keep_from {other}"),
         };
         Remedy::new(text, Further::Equal)

@@ -3,7 +3,7 @@ use crate::engine::{LabelId, NodeId, ServiceId, State, World};
 
 /// Hard: a replica of another service is near: on a node with the same value of a label.
 ///
-/// A service that is kept with itself is all in one domain.
+/// A service that is kept with itself is all in one domain. A node without the label is near none, not even itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeepWith {
     service: ServiceId,
@@ -26,8 +26,8 @@ impl Hard for KeepWith {
     fn admits(&self, state: &State, node: NodeId) -> bool {
         let tally = state.tally(self.other);
         let near = state.world.column(self.label).domain(node);
-        let near = near.is_some_and(|domain| tally.within(self.slot, domain) > 0);
-        near || (self.service == self.other && tally.total == 0)
+        let first = self.service == self.other && tally.total == 0;
+        near.is_some_and(|domain| first || tally.within(self.slot, domain) > 0)
     }
 
     /// What has to leave may come to be near again.

@@ -1,4 +1,4 @@
-use icefield_spec::{IMPLIED_LABELS, Rules};
+use icefield_spec::{Condition, Rules};
 
 use super::{Binds, Case, Further, Hard, Remedy, Twin};
 use crate::engine::{LabelId, NodeId, ServiceId, State, World};
@@ -37,6 +37,41 @@ impl MaxSkew {
         let domain = state.world.column(self.label).domain(node)?;
         let count = state.tally(self.service).within(self.slot, domain).saturating_add(1);
         Some(count.saturating_sub(self.fewest(state)))
+    }
+
+    fn raise(&self, state: &State, to: u32) -> String {
+        format!("raise max_skew of spread {} to {to}", state.world.column(self.label).label)
+    }
+
+    /// What must change once the node is among those that the service may be on, with a value of the label that is
+    /// another one if it is `relabelled`.
+    fn once_counted(&self, case: &Case<'_>, relabelled: bool) -> Option<String> {
+        let (state, label) = (case.state, &case.state.world.column(self.label).label);
+        let tally = state.tally(self.service);
+        let domain = state.world.column(self.label).domain(case.node);
+        let there = match domain {
+            _ if relabelled => tally.total,
+            Some(domain) => tally.within(self.slot, domain),
+            None => tally.on(case.node),
+        };
+        let skew = there.saturating_add(1);
+        let raise = (skew > self.most).then(|| self.raise(state, skew));
+        // Where a requirement is met by taking the label away, or is dropped, a node may remain without.
+        let unlabelled = |condition: &Condition| {
+            let plain = Condition { any_of: condition.any_of.clone(), ..Condition::default() };
+            let named = *condition == plain && condition.any_of.as_ref().is_some_and(|values| !values.is_empty());
+            !named && (domain.is_none() || condition.admits(None))
+        };
+        let required = case.group.demand.rules.require.get(label).filter(|_| relabelled);
+        let never = domain.is_none() && !case.group.may_label(label);
+        if never || required.is_some_and(unlabelled) {
+            return Some(format!("drop the max_skew of spread {label}"));
+        }
+        if domain.is_some() || relabelled {
+            return raise;
+        }
+        let give = format!("give {} a {label} of its own", case.node_name());
+        Some(raise.map_or(give.clone(), |raise| format!("{give} and {raise}")))
     }
 }
 
@@ -86,13 +121,21 @@ impl Hard for MaxSkew {
     }
 
     fn remedy(&self, case: &Case<'_>) -> Remedy {
-        let (label, node) = (&case.state.world.column(self.label).label, case.node_name());
         let text = match self.skew(case.state, case.node) {
-            Some(skew) => format!("raise max_skew of spread {label} to {skew}"),
-            None if IMPLIED_LABELS.contains(&label.as_str()) => format!("drop the max_skew of spread {label}"),
-            None => format!("give {node} a {label} of its own"),
+            Some(skew) => self.raise(case.state, skew),
+            None => self.once_counted(case, false).unwrap_or_default(),
         };
         Remedy::new(text, Further::Excessive)
+    }
+
+    /// Once the node counts, so may others by the same remedy, and their domains may have none.
+    fn besides(&self, case: &Case<'_>, relabelled: bool) -> Option<Remedy> {
+        let text = self.once_counted(case, relabelled)?;
+        Some(Remedy::new(text, Further::Excessive))
+    }
+
+    fn reconsiders(&self, state: &State, node: NodeId, relabelled: bool) -> bool {
+        relabelled || !state.counts(node, &self.rules)
     }
 
     fn twin(&self, _state: &State, _node: NodeId) -> Twin {

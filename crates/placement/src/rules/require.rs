@@ -56,15 +56,15 @@ impl Require {
         let number: Option<i64> = own.and_then(|own| own.parse().ok());
         let limited = own.is_some_and(|own| self.raise_for(case, own).is_some());
         let condition = &self.condition;
-        let only_bounds = condition.any_of.is_none() && condition.none_of.is_empty() && condition.exists != Some(false);
+        let would_do = |changed: Condition| !limited && changed.admits(own);
         match (number, condition.at_least, condition.at_most) {
-            (Some(number), Some(least), _) if only_bounds && !limited && number < least => {
-                format!("lower the least {label} to {number}")
+            (Some(_), Some(_), _) if would_do(Condition { at_least: number, ..condition.clone() }) => {
+                format!("lower the least {label} to {}", own.unwrap_or_default())
             }
-            (Some(number), _, Some(most)) if only_bounds && !limited && number > most => {
-                format!("raise the most {label} to {number}")
+            (Some(_), _, Some(_)) if would_do(Condition { at_most: number, ..condition.clone() }) => {
+                format!("raise the most {label} to {}", own.unwrap_or_default())
             }
-            _ if condition.exists == Some(false) && own.is_some() && !self.is_implied() && self.limit.is_none() => {
+            _ if condition.admits(None) && own.is_some() && !self.is_implied() && self.limit.is_none() => {
                 format!("take the label {label} off {node}")
             }
             _ => self.dropped(),

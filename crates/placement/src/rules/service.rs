@@ -88,7 +88,10 @@ impl ServiceRules {
     /// Those that must be apart from `service` by a rule of theirs.
     fn apart_from_followers(&mut self, state: &mut State, service: ServiceId) {
         let name = state.world.service(service).name.clone();
-        for follower in state.world.service(service).followers.clone() {
+        let mut followers = state.world.service(service).followers.clone();
+        // In the order of names, so that it does not matter who was known first.
+        followers.sort_by(|a, b| state.world.service(*a).name.cmp(&state.world.service(*b).name));
+        for follower in followers {
             if follower == service {
                 continue;
             }

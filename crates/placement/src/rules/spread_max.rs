@@ -1,6 +1,4 @@
-use icefield_spec::IMPLIED_LABELS;
-
-use super::{Case, Further, Hard, Remedy, Twin};
+use super::{Binds, Case, Further, Hard, Remedy, Twin};
 use crate::engine::{DomainId, LabelId, NodeId, ServiceId, State, World};
 
 /// Hard: at most so many replicas of the service, of whatever revision, are in one domain; none on a node that is in no
@@ -83,7 +81,10 @@ impl Hard for SpreadMax {
         if column.value(case.node).is_some() {
             let raise = raise(needed.unwrap_or(self.max));
             let group = case.group;
-            let may_differ = case.alone && self.max > 0 && !group.requires(label) && !group.requires("node");
+            let required = group.requires(label) || group.requires("node") || !group.demand.ties.is_empty();
+            // Company, and how many others there are, may be otherwise there.
+            let others = group.hard.iter().any(|rule| rule.binds() == Binds::Settled || rule.may_return());
+            let may_differ = case.alone && self.max > 0 && !required && !others;
             return match label {
                 "node" => Remedy::new(raise, Further::Equal),
                 _ if may_differ => {
@@ -93,7 +94,7 @@ impl Hard for SpreadMax {
             };
         }
         let text = match needed {
-            _ if IMPLIED_LABELS.contains(&label) => format!("drop the max of spread {label}"),
+            _ if !case.group.may_label(label) => format!("drop the max of spread {label}"),
             Some(to) => format!("give {node} a {label} of its own and {}", raise(to)),
             None => format!("give {node} a {label} of its own"),
         };

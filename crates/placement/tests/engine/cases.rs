@@ -1,126 +1,113 @@
 //! Small fleets of every kind, the absurd among them.
 
-use std::collections::BTreeMap;
+mod demand;
+mod host;
+mod objective;
+mod rules;
+mod step;
 
-use icefield_placement::{Acceptance, Assignment, Demand, Host, Placement, ReplicaId};
-use icefield_spec::{Bytes, Condition, Cpu, Layout, Name, Port, PortRange, Prefer, Revision, Rules, Spread};
+use icefield_placement::{Assignment, Demand, Placement, ReplicaId};
+use icefield_spec::{Name, Quota, Revision};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::fleet::{Fleet, name};
-
-const LABELS: [&str; 5] = ["zone", "disk", "node", "pool", "gone"];
+pub(crate) use step::{Step, steps};
 
 /// A fleet of up to 12 nodes and 6 services; what runs may be of other services, on other nodes, at other revisions.
 pub(crate) fn fleet() -> impl Strategy<Value = Fleet> {
-    (vec(host(), 0..=12), vec(vec(demand(), 1..=2), 0..=6), vec(standing(), 0..=20)).prop_map(
-        |(hosts, services, standing)| {
-            let hosts = hosts.into_iter().enumerate().map(|(at, mut host)| {
-                host.name = name(&format!("n{at}"));
-                host.labels.insert("node".into(), host.name.to_string());
-                (host.name.clone(), host)
+    let hosts = vec(host::host(), 0..=12).prop_map(|hosts| {
+        let named = |(at, host)| host::called(name(&format!("n{at}")), host);
+        hosts.into_iter().enumerate().map(named).map(|host| (host.name.clone(), host)).collect()
+    });
+    let services = vec(demands(), 0..=6).prop_map(|services| {
+        services.into_iter().enumerate().map(|(at, demands)| (name(&format!("s{at}")), demands)).collect()
+    });
+    let placement =
+        vec((replica(), assignment()), 0..=20).prop_map(|standing| standing.into_iter().collect::<Placement>());
+    let quotas = prop_oneof![
+        2 => Just(vec![]).boxed(),
+        1 => vec((namespace(), quota()), 1..=2).boxed(),
+    ];
+    let quotas = quotas.prop_map(|quotas| quotas.into_iter().collect());
+    (hosts, services, placement, quotas, objective::objective()).prop_map(
+        |(hosts, services, placement, quotas, objective)| Fleet { hosts, services, placement, quotas, objective },
+    )
+}
+
+/// A fleet in which nothing is needed on both nodes of a move: so that what has just been moved is in nobody's way.
+pub(crate) fn still_fleet() -> impl Strategy<Value = Fleet> {
+    fleet().prop_map(|mut fleet| {
+        fleet.objective.transient.clear();
+        fleet
+    })
+}
+
+/// A still fleet in which one that gives way frees no room but on its node. Elsewhere it can free some for one that was
+/// tried before, for which others would have to give way in turn: that comes with the next decision.
+pub(crate) fn simple_fleet() -> impl Strategy<Value = Fleet> {
+    (still_fleet(), any::<bool>()).prop_map(|(mut fleet, priorities)| {
+        // What a service's own rules ask for makes no other revision of it give way.
+        for demands in fleet.services.values_mut() {
+            let first = demands.first().map_or(0, |demand| demand.priority);
+            demands.iter_mut().for_each(|demand| demand.priority = first);
+        }
+        let demands = fleet.services.values_mut().flatten();
+        if priorities {
+            demands.for_each(|demand| {
+                demand.rules.keep_with.clear();
+                demand.rules.keep_from.clear();
             });
-            let services = services.into_iter().enumerate().map(|(at, mut demands)| {
-                // The first demand has the lower indexes, mostly.
-                if let [first, second] = &mut demands[..] {
-                    second.indexes.retain(|index| *index == 3 || !first.indexes.contains(index));
-                    second.revision = Revision::of("two");
-                }
-                (name(&format!("s{at}")), demands)
-            });
-            Fleet {
-                hosts: hosts.collect(),
-                services: services.collect(),
-                placement: standing.into_iter().collect::<Placement>(),
-                ..Fleet::default()
-            }
-        },
-    )
+            fleet.quotas.clear();
+        } else {
+            demands.for_each(|demand| demand.priority = 0);
+        }
+        fleet
+    })
 }
 
-fn host() -> impl Strategy<Value = Host> {
-    let zone = select(&[None, Some("a"), Some("a"), Some("b"), Some("b"), Some("c")][..]);
-    let disk = select(&[None, Some("ssd"), Some("ssd"), Some("hdd")][..]);
-    let pool = select(&[None, Some("p"), Some("q")][..]);
-    let acceptance = prop_oneof![
-        8 => Just(Acceptance::Ready),
-        1 => Just(Acceptance::Cordoned),
-        1 => Just(Acceptance::Draining),
-        1 => Just(Acceptance::Lost),
-    ];
-    let size = (select(&[0, 500, 1000, 2000, 4000][..]), select(&[0, 700, 1024, 4096, 8192][..]));
-    (size, 100..104u16, 0..4u16, zone, disk, pool, acceptance).prop_map(
-        |((cpu, memory), first, more, zone, disk, pool, acceptance)| {
-            let labels = [("zone", zone), ("disk", disk), ("pool", pool)];
-            let labels = labels.into_iter().filter_map(|(label, value)| Some((label.to_owned(), value?.to_owned())));
-            Host {
-                ports: PortRange::new(first, first + more).unwrap(),
-                labels: labels.collect(),
-                acceptance,
-                ..Host::new(name("unnamed"), Cpu::from_millis(cpu), Bytes::new(memory << 20))
-            }
-        },
-    )
+/// What is wanted of one service.
+fn demands() -> impl Strategy<Value = Vec<Demand>> {
+    vec(demand::demand(), 1..=2).prop_map(|mut demands| {
+        // The first demand has the lower indexes, mostly.
+        if let [first, second] = &mut demands[..] {
+            second.indexes.retain(|index| *index == 3 || !first.indexes.contains(index));
+            second.revision = Revision::of("two");
+        }
+        demands
+    })
 }
 
-fn demand() -> impl Strategy<Value = Demand> {
-    let size = (select(&[0, 100, 500, 1000, 3000][..]), select(&[0, 64, 500, 1024, 5000][..]));
-    let ports = prop_oneof![
-        3 => Just(BTreeMap::new()),
-        3 => btree_map(select(&["http", "admin", "rpc"][..]).prop_map(name), port(), 1..=3),
-    ];
-    (select(&[0u32, 1, 2, 3, 6][..]), 0..3u32, size, ports, rules(), prop::bool::weighted(0.1)).prop_map(
-        |(count, first, (cpu, memory), ports, rules, one_per_node)| Demand {
-            indexes: (first..first + count).collect(),
-            cpu: Cpu::from_millis(cpu),
-            memory: Bytes::new(memory << 20),
-            ports,
-            rules,
-            one_per_node,
-            ..crate::fleet::demand(0)
-        },
-    )
+fn replica() -> impl Strategy<Value = ReplicaId> {
+    (0..7u8, 0..8u32).prop_map(|(service, index)| ReplicaId::new(name(&format!("s{service}")), index))
 }
 
-fn port() -> impl Strategy<Value = Port> {
-    prop_oneof![3 => Just(Port::Dynamic), 1 => select(&[101, 102, 8080][..]).prop_map(Port::Fixed)]
-}
-
-fn label() -> impl Strategy<Value = String> {
-    select(&LABELS[..]).prop_map(str::to_owned)
-}
-
-fn value() -> impl Strategy<Value = String> {
-    select(&["a", "b", "ssd", "hdd", "n1", "p", "nowhere"][..]).prop_map(str::to_owned)
-}
-
-fn rules() -> impl Strategy<Value = Rules> {
-    let require = prop_oneof![
-        3 => Just(BTreeMap::new()),
-        1 => btree_map(label(), vec(value(), 0..=3).prop_map(Condition::one_of), 1..=2),
-        1 => btree_map(Just("disk".to_owned()), Just(Condition::one_of(["ssd"])), 1),
-        1 => btree_map(Just("zone".to_owned()), Just(Condition::one_of(["a", "b"])), 1),
-    ];
-    let prefer = (label(), value(), -100..=100).prop_map(|(label, value, weight)| Prefer { label, value, weight });
-    let max = prop_oneof![2 => Just(None), 3 => option::of(0..4u32)];
-    let spread = (select(&["zone", "zone", "node", "disk", "pool", "gone"][..]), max)
-        .prop_map(|(label, max)| Spread { max, ..Spread::over(label) });
-    let layout = select(&[Layout::Balanced, Layout::Packed][..]);
-    (require, vec(prefer, 0..=2), prop_oneof![2 => Just(vec![]).boxed(), 3 => vec(spread, 1..=3).boxed()], layout)
-        .prop_map(|(require, prefer, spread, layout)| Rules { require, prefer, spread, layout, ..Rules::default() })
-}
-
-fn standing() -> impl Strategy<Value = (ReplicaId, Assignment)> {
+fn assignment() -> impl Strategy<Value = Assignment> {
     let ports =
         btree_map(select(&["http", "admin", "rpc"][..]).prop_map(name), select(&[101, 102, 103, 8080][..]), 0..=2);
-    (0..7u8, 0..8u32, 0..14u8, select(&["one", "two", "old"][..]), ports).prop_map(
-        |(service, index, node, revision, ports)| {
-            let at = Assignment { node: name(&format!("n{node}")), revision: Revision::of(revision), ports };
-            (ReplicaId::new(name(&format!("s{service}")), index), at)
-        },
-    )
+    (node(), select(&["one", "two", "old"][..]), ports).prop_map(|(node, revision, ports)| Assignment {
+        node,
+        revision: Revision::of(revision),
+        ports,
+    })
+}
+
+fn node() -> impl Strategy<Value = Name> {
+    (0..14u8).prop_map(|node| name(&format!("n{node}")))
+}
+
+fn namespace() -> impl Strategy<Value = Name> {
+    select(&["red", "blue"][..]).prop_map(name)
+}
+
+fn quota() -> impl Strategy<Value = Quota> {
+    let cpu = select(&[0, 700, 3000][..]).prop_map(icefield_spec::Cpu::from_millis);
+    let memory = select(&[0, 1000, 4096][..]).prop_map(|mebibytes| icefield_spec::Bytes::new(mebibytes << 20));
+    let resources = prop_oneof![3 => Just(Default::default()), 1 => demand::resources().boxed()];
+    (option::of(0..6u32), option::weighted(0.3, cpu), option::weighted(0.3, memory), resources)
+        .prop_map(|(replicas, cpu, memory, resources)| Quota { replicas, cpu, memory, resources })
 }
 
 /// A name that no node of a case has.
