@@ -1,5 +1,7 @@
 //! Rules and weights that make no sense: each gets an answer, soon.
 
+use std::time::{Duration, Instant};
+
 use icefield_placement::{Assignment, Balance, Demand, Host, Weight};
 use icefield_spec::{Amount, Bytes, Company, Condition, Cpu, Quota, Spread};
 
@@ -170,4 +172,25 @@ fn ties_to_nodes_that_are_not_there() {
     let at = Assignment { node: name("n9"), revision: demand(1).revision, ports: Default::default() };
     fleet.placement.insert("db/0".parse().unwrap(), at);
     assert_eq!(outcome(&fleet), (2, vec!["untie it from n9".into()]));
+}
+
+#[test]
+fn a_million_replicas_with_every_rule_on_three_nodes() {
+    let mut fleet = three();
+    fleet.add_service("low", [with(|low| low.priority = -1)]);
+    fleet = fleet.after(&fleet.solve());
+    fleet.quotas.insert(name("team"), Quota { replicas: Some(10), ..Quota::default() });
+    let limit = |label: &str| Spread { max_skew: Some(2), min_domains: Some(2), ..Spread::over(label) };
+    let own = |label: &str| vec![Company { service: name("web"), label: label.into() }];
+    let mut web = demand(1_000_000);
+    (web.priority, web.namespace) = (1, Some(name("team")));
+    web.rules.spread = vec![limit("zone"), limit("node")];
+    fleet.add_service("web", [web.clone()]);
+    let started = Instant::now();
+    assert_eq!(fleet.solve().unplaced.len(), 999_990);
+    // Nothing fits that must be in two zones and in one.
+    (web.namespace, web.rules.keep_with, web.rules.keep_from) = (None, own("zone"), own("node"));
+    fleet.add_service("web", [web]);
+    assert!(fleet.solve().unplaced.len() >= 999_998);
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }
