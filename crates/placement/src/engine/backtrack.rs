@@ -7,7 +7,7 @@ use super::state::State;
 const MOST_REPLICAS: usize = 40;
 
 /// How often a replica is put somewhere on trial.
-const TRIALS: usize = 20_000;
+const TRIALS: usize = 5_000;
 
 /// Places every one of `missing` by trying all ways to place what `may_move` as well; leaves the state as it is if none
 /// is found in time. Where there is little of everything, that is before long.

@@ -10,7 +10,7 @@ use super::settle::Departures;
 use super::state::State;
 
 /// How many changes are considered for each replica and node, to find room where none was found at once.
-const STEPS: u64 = 200;
+const STEPS: u64 = 100;
 
 /// Where there is more than this, what found no room has to wait for some: a search would take longer than a decision
 /// may.

@@ -24,6 +24,11 @@ pub(crate) fn gives_way(change: &Change) -> bool {
     change.reason.starts_with("gives way to ")
 }
 
+/// Whether a replica that could stay is moved for one that found no room.
+pub(crate) fn makes_room(change: &Change) -> bool {
+    change.reason == "makes room for others"
+}
+
 /// The wanted replicas of `service` that are placed.
 pub(crate) fn placed<'a>(fleet: &'a Fleet, service: &'a Name) -> impl Iterator<Item = (u32, &'a Assignment)> {
     let all = fleet.placement.service(service.as_str());

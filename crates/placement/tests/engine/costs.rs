@@ -100,12 +100,21 @@ fn imbalance(fleet: &Fleet, balance: &Balance) -> f64 {
     nodes.sum()
 }
 
-/// For each node, how full it is times what its replicas make of that: their share, less than nothing if packed.
+/// For each node, how full it is times what its replicas make of that: their share, less than nothing if packed. Of that
+/// what its size is of the largest.
 fn fill(fleet: &Fleet) -> f64 {
+    let usable = |host: &icefield_placement::Host, resource: &str| limit(fleet, host, resource) as f64;
+    let size = |host: &icefield_placement::Host| {
+        let parts = ["cpu", "memory"].into_iter().filter_map(|resource| {
+            let largest = fleet.hosts.values().map(|host| usable(host, resource)).fold(0.0, f64::max);
+            (largest > 0.0).then(|| usable(host, resource) / largest)
+        });
+        parts.reduce(f64::min).unwrap_or(1.0)
+    };
     let nodes = on_nodes(fleet).map(|(host, demands)| {
-        let share = |amount: i128, resource: &str| match has(host, resource) {
-            0 => 0.0,
-            all => amount as f64 / all as f64,
+        let share = |amount: i128, resource: &str| match usable(host, resource) {
+            0.0 => 0.0,
+            all => amount as f64 / all,
         };
         let all: BTreeSet<String> = resources(fleet);
         let largest = |shares: &mut dyn Iterator<Item = f64>| shares.fold(0.0, f64::max);
@@ -118,7 +127,7 @@ fn fill(fleet: &Fleet) -> f64 {
                 Layout::Any => 0.0,
             }
         };
-        full * demands.iter().map(weight).sum::<f64>()
+        full * demands.iter().map(weight).sum::<f64>() * size(host)
     });
     nodes.sum()
 }
