@@ -79,10 +79,9 @@ pub(crate) fn measure(roadef: &Roadef) -> Result<Outcome, Failure> {
     let limit = (roadef.seconds - began.elapsed().as_secs_f64()).max(roadef.seconds / 2.0);
     let spent = || began.elapsed().as_secs_f64() / limit;
     let stop = || spent() >= 1.0;
-    let effort =
-        Effort { seed: roadef.seed, threads: roadef.threads, steps: None, stop: &stop, spent: Some(&spent) };
+    let effort = Effort { seed: roadef.seed, threads: roadef.threads, steps: None, stop: &stop, spent: Some(&spent) };
     let improved = improve(&problem, &start, &effort, &mut |_| ())?;
-    let layout: Option<Vec<u32>> = improved.layout.into_iter().collect();
+    let layout: Option<Vec<u32>> = improved.assignment.into_iter().collect();
     let layout = layout.ok_or("the search left a process without a machine")?;
     let Checked { cost, violations } = checker::check(&instance, &initial, &layout);
     if i128::from(improved.cost.amount) != cost {
@@ -126,7 +125,8 @@ mod tests {
     use super::*;
 
     /// Two machines, two processes of one service that must not meet, and one that would be better off elsewhere.
-    pub(in crate::roadef) const MODEL: &str = "1\n0 10\n2\n0 0 10 4 0 1\n0 1 10 8 1 0\n2\n0 0\n0 0\n3\n0 3 1\n0 2 1\n1 4 1\n0\n1 10 100\n";
+    pub(in crate::roadef) const MODEL: &str =
+        "1\n0 10\n2\n0 0 10 4 0 1\n0 1 10 8 1 0\n2\n0 0\n0 0\n3\n0 3 1\n0 2 1\n1 4 1\n0\n1 10 100\n";
 
     #[test]
     fn improves_writes_and_checks() {
@@ -160,6 +160,9 @@ mod tests {
         let out = folder.path().join("out");
         let roadef = Roadef { assignment: model.clone(), model, seconds: 1.0, threads: 1, seed: 1, out };
         let text = measure(&roadef).unwrap_err().to_string();
-        assert!(text.ends_with("model: line 2: `ten` is no whole number; the load weight of resource 0 goes there"), "{text}");
+        assert!(
+            text.ends_with("model: line 2: `ten` is no whole number; the load weight of resource 0 goes there"),
+            "{text}"
+        );
     }
 }

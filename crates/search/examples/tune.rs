@@ -64,8 +64,16 @@ fn main() {
     let check = State::new(&problem, &out.assignment).unwrap();
     assert!(check.is_valid());
     assert_eq!(check.cost(), out.cost);
-    if std::env::var("DUMP").is_ok() { dump(&problem, &out.assignment); }
-    println!("{name} {} -> {} steps {} {:.1}s", before.amount, out.cost.amount, out.steps, began.elapsed().as_secs_f64());
+    if std::env::var("DUMP").is_ok() {
+        dump(&problem, &out.assignment);
+    }
+    println!(
+        "{name} {} -> {} steps {} {:.1}s",
+        before.amount,
+        out.cost.amount,
+        out.steps,
+        began.elapsed().as_secs_f64()
+    );
 }
 #[allow(dead_code)]
 pub fn dump(problem: &Problem, layout: &[Option<u32>]) {
@@ -79,7 +87,16 @@ pub fn dump(problem: &Problem, layout: &[Option<u32>]) {
             let use_: i64 = big.iter().sum();
             let over = use_ - node.comfort[x];
             if over > 0 {
-                rows.push((over * 10, n, x, node.capacity[x], node.comfort[x], use_, big[..big.len().min(4)].to_vec(), mem.len()));
+                rows.push((
+                    over * 10,
+                    n,
+                    x,
+                    node.capacity[x],
+                    node.comfort[x],
+                    use_,
+                    big[..big.len().min(4)].to_vec(),
+                    mem.len(),
+                ));
             }
         }
     }

@@ -86,7 +86,10 @@ impl View<'_> {
             }
             let share = |using: &[i64]| {
                 let shares = using.iter().zip(&node.capacity).filter(|(_, capacity)| **capacity > 0);
-                shares.map(|(using, capacity)| i128::from(*using) * 1_000_000 / i128::from(*capacity)).max().unwrap_or(0)
+                shares
+                    .map(|(using, capacity)| i128::from(*using) * 1_000_000 / i128::from(*capacity))
+                    .max()
+                    .unwrap_or(0)
             };
             let fills = self.placed().filter(|(_, on)| *on == number).map(|(replica, _)| self.kind(replica));
             let fills: i128 = fills.map(|kind| i128::from(kind.fill) * share(&kind.need)).sum();

@@ -25,7 +25,11 @@ pub struct Effort<'a> {
 impl fmt::Debug for Effort<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, threads, steps, .. } = self;
-        f.debug_struct("Effort").field("seed", seed).field("threads", threads).field("steps", steps).finish_non_exhaustive()
+        f.debug_struct("Effort")
+            .field("seed", seed)
+            .field("threads", threads)
+            .field("steps", steps)
+            .finish_non_exhaustive()
     }
 }
 
@@ -83,3 +87,6 @@ pub fn improve(
     let assignment = places.into_iter().map(|node| (node != NOWHERE).then_some(node)).collect();
     Ok(Improved { assignment, cost: standing.cost, steps: steps.into_inner() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,7 +131,11 @@ impl<'p> Model<'p> {
     /// The share of the node that a use is: the greatest over its resources, in millionths.
     pub(crate) fn share(&self, node: u32, using: impl Fn(usize) -> i64) -> i64 {
         let capacity = self.problem.nodes[node as usize].capacity.iter().enumerate();
-        capacity.filter(|(_, capacity)| **capacity > 0).map(|(r, capacity)| millionths(using(r), *capacity)).max().unwrap_or(0)
+        capacity
+            .filter(|(_, capacity)| **capacity > 0)
+            .map(|(r, capacity)| millionths(using(r), *capacity))
+            .max()
+            .unwrap_or(0)
     }
 
     /// What a replica of the kind adds to the sum that [`Problem::fill_scale`] speaks of.

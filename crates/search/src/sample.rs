@@ -39,9 +39,8 @@ pub(crate) fn draws() -> impl Strategy<Value = Draw> {
 
 /// A small problem with any of all features.
 pub(crate) fn problem(draw: &mut Draw) -> Problem {
-    let resources: Vec<Resource> = (0..1 + draw.below(3))
-        .map(|_| Resource { transient: draw.one_in(3), load_weight: draw.number(4) })
-        .collect();
+    let resources: Vec<Resource> =
+        (0..1 + draw.below(3)).map(|_| Resource { transient: draw.one_in(3), load_weight: draw.number(4) }).collect();
     let nodes: Vec<Node> = (0..2 + draw.below(5))
         .map(|_| Node {
             capacity: resources.iter().map(|_| 20 - draw.number(20)).collect(),

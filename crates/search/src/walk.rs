@@ -3,6 +3,7 @@ mod heat;
 mod rearrange;
 mod steps;
 
+use crate::State;
 use crate::elite::Elite;
 use crate::improve::{Effort, Progress};
 use crate::model::NOWHERE;
@@ -10,7 +11,6 @@ use crate::random::Random;
 use crate::state::Standing;
 use crate::walk::best::Best;
 use crate::walk::heat::{Heat, Noise};
-use crate::State;
 
 /// How many steps are made between two looks at the clock and at the heat.
 const STRIDE: u64 = 256;

@@ -59,24 +59,28 @@ pub(super) struct Balance {
 impl Instance {
     /// Reads the model's file; an error names the line.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut numbers = Numbers::new(text);
-        let numbers = &mut numbers;
+        let mut all = Numbers::new(text);
+        let numbers = &mut all;
         let count = numbers.count(|| "the number of resources".into())?;
-        let resources: Vec<Resource> = (0..count).map(|index| Resource::parse(numbers, index)).collect::<Result<_, _>>()?;
+        let resources: Vec<Resource> =
+            (0..count).map(|index| Resource::parse(numbers, index)).collect::<Result<_, _>>()?;
         let count = numbers.count(|| "the number of machines".into())?;
         let machine = |index| Machine::parse(numbers, index, resources.len(), count);
         let machines: Vec<Machine> = (0..count).map(machine).collect::<Result<_, _>>()?;
         let count = numbers.count(|| "the number of services".into())?;
-        let services: Vec<Service> = (0..count).map(|index| Service::parse(numbers, index, count)).collect::<Result<_, _>>()?;
+        let services: Vec<Service> =
+            (0..count).map(|index| Service::parse(numbers, index, count)).collect::<Result<_, _>>()?;
         let count = numbers.count(|| "the number of processes".into())?;
         let process = |index| Process::parse(numbers, index, services.len(), resources.len());
         let processes = (0..count).map(process).collect::<Result<_, _>>()?;
         let count = numbers.count(|| "the number of balances".into())?;
-        let balances = (0..count).map(|index| Balance::parse(numbers, index, resources.len())).collect::<Result<_, _>>()?;
+        let balances =
+            (0..count).map(|index| Balance::parse(numbers, index, resources.len())).collect::<Result<_, _>>()?;
         let mut weight = |of: &str| numbers.amount(|| format!("the weight of {of} moves"));
         let [process_move_weight, service_move_weight, machine_move_weight] =
             [weight("process")?, weight("service")?, weight("machine")?];
-        let instance = Self {
+        all.end()?;
+        Ok(Self {
             resources,
             machines,
             services,
@@ -85,8 +89,7 @@ impl Instance {
             process_move_weight,
             service_move_weight,
             machine_move_weight,
-        };
-        Ok(instance)
+        })
     }
 
     /// Reads an assignment: the machine of each process.
@@ -113,8 +116,15 @@ impl Machine {
         let mut list = |what: &str, count: usize| -> Result<Vec<i64>, String> {
             (0..count).map(|at| numbers.amount(|| format!("{what} {at} of machine {index}"))).collect()
         };
-        let (capacity, safety) = (list("the capacity of resource", resources)?, list("the safety capacity of resource", resources)?);
-        Ok(Self { neighbourhood, location, capacity, safety, move_cost: list("the cost of a move to machine", machines)? })
+        let (capacity, safety) =
+            (list("the capacity of resource", resources)?, list("the safety capacity of resource", resources)?);
+        Ok(Self {
+            neighbourhood,
+            location,
+            capacity,
+            safety,
+            move_cost: list("the cost of a move to machine", machines)?,
+        })
     }
 }
 
@@ -165,11 +175,17 @@ mod tests {
         assert_eq!(wrong("1\n2 10"), "line 2: whether resource 0 is transient is 2; it must be from 0 to 1");
         assert_eq!(wrong("1\n0 -1"), "line 2: the load weight of resource 0 is -1; it must be at least 0");
         assert_eq!(wrong("1\n0 1e3"), "line 2: `1e3` is no whole number; the load weight of resource 0 goes there");
-        assert_eq!(wrong("0\n9000000000"), "line 2: the number of machines is 9000000000; it must be from 0 to 4294967294");
+        assert_eq!(
+            wrong("0\n9000000000"),
+            "line 2: the number of machines is 9000000000; it must be from 0 to 4294967294"
+        );
         let service = MODEL.replace("1 4 1", "2 4 1");
         assert_eq!(wrong(&service), "line 12: the service of process 2 is 2; it must be from 0 to 1");
         assert_eq!(wrong(&format!("{MODEL}7")), "line 15: nothing more should follow, but `7` does");
-        assert_eq!(wrong("0\n4000000000\n0 0"), "it ends after line 3; the cost of a move to machine 0 of machine 0 is missing");
+        assert_eq!(
+            wrong("0\n4000000000\n0 0"),
+            "it ends after line 3; the cost of a move to machine 0 of machine 0 is missing"
+        );
         assert_eq!(wrong("0 0 0 1 0"), "line 1: the service of process 0 is 0; it must be nothing, for there are none");
     }
 

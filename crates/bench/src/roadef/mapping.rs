@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use icefield_search::{Balance, Kind, Label, Limit, Link, MinDomains, Moves, Node, Problem, Replica, Resource, Service};
+use icefield_search::{
+    Balance, Kind, Label, Limit, Link, MinDomains, Moves, Node, Problem, Replica, Resource, Service,
+};
 
 use super::instance::Instance;
 
@@ -13,9 +15,11 @@ const NEIGHBOURHOOD: u32 = 2;
 /// dependency nearness in the neighbourhood.
 pub(super) fn problem(instance: &Instance, initial: &[u32]) -> Problem {
     let resources = instance.resources.iter();
-    let resources = resources.map(|from| Resource { transient: from.transient, load_weight: from.load_weight }).collect();
+    let resources =
+        resources.map(|from| Resource { transient: from.transient, load_weight: from.load_weight }).collect();
     let nodes = instance.machines.iter();
-    let nodes = nodes.map(|from| Node { capacity: from.capacity.as_slice().into(), comfort: from.safety.as_slice().into() });
+    let nodes =
+        nodes.map(|from| Node { capacity: from.capacity.as_slice().into(), comfort: from.safety.as_slice().into() });
     let balances = instance.balances.iter();
     let balances =
         balances.map(|from| Balance { of: from.first, against: from.second, target: from.target, weight: from.weight });

@@ -80,7 +80,8 @@ impl View<'_> {
         let mut cost = 0;
         for (index, service) in self.problem.services.iter().enumerate() {
             for even in &service.even {
-                let pairs: i64 = self.counts(index, even.label).into_values().map(|count| count * (count - 1) / 2).sum();
+                let pairs: i64 =
+                    self.counts(index, even.label).into_values().map(|count| count * (count - 1) / 2).sum();
                 cost += even.step * (pairs + self.outside(index, even.label) * self.size(index));
             }
         }

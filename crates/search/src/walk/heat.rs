@@ -13,8 +13,11 @@ const HOT: f64 = 6.0;
 /// How hot later cycles begin, of the first.
 const REHEAT: f64 = 0.3;
 
-/// How far all cycles but the last cool down, of what they began with.
+/// How far a cycle cools down, of what it began with,
 const COOL: f64 = 1e-3;
+
+/// and in what share of its length, if it is the last: then it goes on until it is cold.
+const COOLING: f64 = 0.6;
 
 /// The heat that is as good as none: costs are whole numbers.
 const COLD: f64 = 0.3;
@@ -42,7 +45,14 @@ pub(super) struct Heat {
 impl Heat {
     pub(super) fn new(movable: usize) -> Self {
         let first = FIRST * movable as u64;
-        Self { now: 0.0, top: 0.0, cycle: 0, movable: movable as f64, round: (first / 20, first), expected: f64::INFINITY }
+        Self {
+            now: 0.0,
+            top: 0.0,
+            cycle: 0,
+            movable: movable as f64,
+            round: (first / 20, first),
+            expected: f64::INFINITY,
+        }
     }
 
     /// The heat now.
@@ -71,8 +81,13 @@ impl Heat {
         };
         // Where the end is not known, any cycle may be the last.
         let is_last = spent.is_none() || f64::from(cycle) >= CYCLES;
-        let bottom = if is_last { COLD } else { (self.top * COOL).max(COLD) };
-        self.now = if cycle == 0 { 0.0 } else { self.top * (bottom / self.top).min(1.0).powf(within) };
+        let cool = (self.top * COOL).max(COLD);
+        let (share, from, to) = match within / COOLING {
+            _ if !is_last => (within, self.top, cool),
+            share if share < 1.0 => (share, self.top, cool),
+            _ => ((within - COOLING) / (1.0 - COOLING), cool, COLD),
+        };
+        self.now = if cycle == 0 { 0.0 } else { from * (to / from).min(1.0).powf(share) };
         let begins = cycle != self.cycle;
         self.cycle = cycle;
         begins
@@ -81,7 +96,7 @@ impl Heat {
     /// Begins a cycle: the heat is what a common change costs.
     pub(super) fn begin(&mut self, state: &State<'_>, movable: &[u32], random: &mut Random) {
         let (mut sum, mut count) = (0.0, 0);
-        for _ in 0..40_000 {
+        for _ in 0..4000 {
             let replica = movable[random.below(movable.len())];
             if let Some(cost) = state.shift(replica, random.below(state.model().nodes) as u32)
                 && cost > 0
