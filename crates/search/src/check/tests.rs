@@ -9,7 +9,7 @@ fn small() -> Problem {
         resources: vec![Resource { transient: false, load_weight: 1 }],
         nodes: vec![node(), node()],
         labels: vec![Label { domain_of: vec![0, 1], domains: 2 }],
-        kinds: vec![Kind { need: [3].into(), importance: 1, ..Kind::default() }],
+        kinds: vec![Kind { need: [3].into(), ..Kind::default() }],
         services: vec![Service::default()],
         replicas: vec![Replica { kind: 0, start: Some(0), movable: true }],
         ..Problem::default()

@@ -2,13 +2,13 @@ use crate::State;
 use crate::random::Random;
 
 /// How many times it is heated where the length of the walk is known.
-const CYCLES: f64 = 4.0;
+const CYCLES: f64 = 1.0;
 
 /// The share of the walk that goes only down, at first.
 const DESCENT: f64 = 0.03;
 
 /// How hot the first cycle begins, of what a common change for the worse costs.
-const HOT: f64 = 6.0;
+const HOT: f64 = 12.0;
 
 /// How hot later cycles begin, of the first.
 const REHEAT: f64 = 0.3;
@@ -106,7 +106,7 @@ impl Heat {
             }
         }
         let common = if count == 0 { COLD } else { sum / f64::from(count) };
-        let affordable = (self.expected / self.movable / STEPS).min(1.0);
+        let affordable = (self.expected / self.movable / STEPS).min(1.0).powi(2);
         let again = if self.cycle > 1 { REHEAT } else { 1.0 };
         self.top = (common * HOT * affordable * again).max(COLD);
         self.now = self.top;
