@@ -17,7 +17,7 @@ const REHEAT: f64 = 0.3;
 const COOL: f64 = 1e-3;
 
 /// and in what share of its length, if it is the last: then it goes on until it is cold.
-const COOLING: f64 = 0.6;
+const COOLING: f64 = 0.8;
 
 /// The heat that is as good as none: costs are whole numbers.
 const COLD: f64 = 0.3;
