@@ -1,6 +1,6 @@
 mod service_rules;
 
-pub(crate) use service_rules::{Bound, ServiceRules, Step};
+pub(crate) use service_rules::{Bound, Pair, ServiceRules, Step};
 
 use crate::Problem;
 

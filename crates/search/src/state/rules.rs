@@ -1,7 +1,7 @@
 use super::State;
 use super::tallies::Tallies;
 use crate::NO_DOMAIN;
-use crate::model::{Bound, ServiceRules, Step};
+use crate::model::{Bound, Pair, ServiceRules, Step};
 
 impl State<'_> {
     /// Counts a replica of the service that comes to the node.
@@ -88,6 +88,22 @@ impl State<'_> {
     pub(super) fn joining_cost(&self, rules: &ServiceRules, node: u32) -> i64 {
         let others = |even: &Step| self.within(even.tally, even.label, node).unwrap_or(rules.size);
         rules.evens.iter().map(|even| even.step * i64::from(others(even))).sum()
+    }
+
+    /// A service that a replica of this one needs near it, and would not find on the node.
+    pub(crate) fn misses(&self, service: usize, node: u32) -> Option<usize> {
+        let mut near = self.model.rules[service].near.iter();
+        Some(near.find(|near| self.within(near.theirs, near.label, node) == Some(0))?.service)
+    }
+
+    /// A service with replicas near the node that need one of this service there, where none is.
+    pub(crate) fn strands(&self, service: usize, node: u32) -> Option<usize> {
+        let within = |tally, label| self.within(tally, label, node);
+        let mut needed = self.model.rules[service].needed_by.iter();
+        let stranded = |pair: &&Pair| {
+            within(pair.own, pair.label) == Some(0) && within(pair.theirs, pair.label).is_some_and(|count| count > 0)
+        };
+        Some(needed.find(stranded)?.service)
     }
 
     /// How many domains short the service is of what its rules ask for.

@@ -81,11 +81,15 @@ impl Walk<'_, '_> {
     /// Takes the replica, and others off the node until it is admitted there.
     fn make_room(&mut self, replica: u32, node: u32) -> bool {
         self.take(replica);
+        let left = self.taken[0].1;
+        if left != NOWHERE && !self.take_stranded(left) {
+            return false;
+        }
         let mut more = self.random.below(3);
         loop {
             let fits = self.state.has_room(replica, node);
             if fits && more == 0 {
-                return self.state.admits(replica, node);
+                return self.bring_needed(replica, left, node) && self.state.admits(replica, node);
             }
             more -= usize::from(fits);
             let members = self.state.members(node);
@@ -107,6 +111,40 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Takes what needs a replica that was taken off the node; where it goes is found like for all others.
+    fn take_stranded(&mut self, node: u32) -> bool {
+        let mut index = 0;
+        while let Some((taken, _)) = self.taken.get(index).copied() {
+            while let Some(service) = self.state.strands(self.state.model().service(taken), node) {
+                match self.member(service, node) {
+                    Some(member) if self.taken.len() <= MOST => self.take(member),
+                    _ => return false,
+                }
+            }
+            index += 1;
+        }
+        true
+    }
+
+    /// Puts on the node what the replica needs there, from where it came.
+    fn bring_needed(&mut self, replica: u32, left: u32, node: u32) -> bool {
+        while let Some(service) = self.state.misses(self.state.model().service(replica), node) {
+            let Some(member) = (left != NOWHERE).then(|| self.member(service, left)).flatten() else { return false };
+            self.take(member);
+            if !self.state.admits(member, node) {
+                return false;
+            }
+            self.state.put(member, node);
+        }
+        true
+    }
+
+    /// A replica of the service on the node that may move.
+    fn member(&self, service: usize, node: u32) -> Option<u32> {
+        let mut members = self.state.members(node).iter().copied();
+        members.find(|member| self.is_movable[*member as usize] && self.state.model().service(*member) == service)
+    }
+
     /// Places what was taken besides the replica, each where it costs least, give or take the heat.
     fn find_places(&mut self, replica: u32, goal: &Goal) -> bool {
         let nodes = self.state.model().nodes;
@@ -118,6 +156,9 @@ impl Walk<'_, '_> {
                 return false;
             }
             let (other, _) = self.taken[index];
+            if self.state.node_of(other).is_some() {
+                continue;
+            }
             let home = self.state.model().start[other as usize];
             let offset = self.random.below(nodes);
             let looks = (0..nodes.min(LOOKS)).map(|look| ((offset + look) % nodes) as u32);
