@@ -1,4 +1,6 @@
 mod sums;
+#[cfg(test)]
+mod tests;
 
 use crate::{Kind, NO_DOMAIN, Problem, Refusal, Service};
 

@@ -74,16 +74,21 @@ pub fn improve(
     let share = effort.steps.map(|steps| steps.div_ceil(threads));
     std::thread::scope(|scope| {
         for thread in 1..threads {
-            let (state, elite, steps) = (state.clone(), &elite, &steps);
+            let (elite, steps) = (&elite, &steps);
             scope.spawn(move || {
+                // A copy would share what it reads, and count who does so at each change.
+                let state = State::of_checked(problem, start);
                 let walked = Walk::new(state, effort, share, thread).run(elite, &mut |_| ());
                 steps.fetch_add(walked, Ordering::Relaxed);
             });
         }
-        let walked = Walk::new(state.clone(), effort, share, 0).run(&elite, progress);
+        let walked = Walk::new(state, effort, share, 0).run(&elite, progress);
         steps.fetch_add(walked, Ordering::Relaxed);
     });
     let (standing, places) = elite.into_best();
     let assignment = places.into_iter().map(|node| (node != NOWHERE).then_some(node)).collect();
     Ok(Improved { assignment, cost: standing.cost, steps: steps.into_inner() })
 }
+
+#[cfg(test)]
+mod tests;

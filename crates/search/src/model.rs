@@ -1,6 +1,6 @@
 mod service_rules;
 
-pub(crate) use service_rules::{Bound, ServiceRules};
+pub(crate) use service_rules::{Bound, Pair, ServiceRules, Step};
 
 use crate::Problem;
 
@@ -78,29 +78,35 @@ impl<'p> Model<'p> {
         }
     }
 
+    #[inline]
     pub(crate) fn kind(&self, replica: u32) -> usize {
         self.kind_of[replica as usize] as usize
     }
 
+    #[inline]
     pub(crate) fn service(&self, replica: u32) -> usize {
         self.service_of[self.kind(replica)] as usize
     }
 
     /// What a replica of the kind uses where it is.
+    #[inline]
     pub(crate) fn need(&self, kind: usize) -> &[i64] {
         &self.need[kind * self.resources..][..self.resources]
     }
 
     /// What comes to be held on `node` when the replica comes.
+    #[inline]
     pub(crate) fn hold(&self, replica: u32, node: u32) -> &[i64] {
         let from = if self.start[replica as usize] == node { &self.steady } else { &self.need };
         &from[self.kind(replica) * self.resources..][..self.resources]
     }
 
+    #[inline]
     pub(crate) fn domain(&self, label: u32, node: u32) -> u32 {
         self.domain_of[label as usize * self.nodes + node as usize]
     }
 
+    #[inline]
     pub(crate) fn allows(&self, kind: usize, node: u32) -> bool {
         self.problem.kinds[kind].allowed.as_ref().is_none_or(|allowed| allowed.contains(node))
     }
@@ -112,12 +118,14 @@ impl<'p> Model<'p> {
     }
 
     /// Whether a replica that is on `node` has moved.
+    #[inline]
     pub(crate) fn is_away(&self, replica: u32, node: u32) -> bool {
         let start = self.start[replica as usize];
         start != NOWHERE && start != node
     }
 
     /// What it costs that the replica is on `node`, moved there from its start.
+    #[inline]
     pub(crate) fn move_cost(&self, replica: u32, node: u32) -> i64 {
         if !self.is_away(replica, node) {
             return 0;

@@ -77,7 +77,7 @@ pub struct Label {
 }
 
 /// Replicas that are alike.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Kind {
     /// The service that they are of.
     pub service: u32,
@@ -95,6 +95,22 @@ pub struct Kind {
     pub fill: i64,
     /// What it costs to move one, times [`Moves::replica`].
     pub move_cost: i64,
+}
+
+impl Default for Kind {
+    /// Needs nothing, may be anywhere, and is no less important than others.
+    fn default() -> Self {
+        Self {
+            service: 0,
+            need: Box::default(),
+            importance: 1,
+            allowed: None,
+            gains: Vec::new(),
+            exclusive: Box::default(),
+            fill: 0,
+            move_cost: 0,
+        }
+    }
 }
 
 /// A replica in this domain takes `points` off the cost.

@@ -12,6 +12,7 @@ impl Random {
     }
 
     /// The next 64 bits.
+    #[inline]
     pub(crate) fn next(&mut self) -> u64 {
         let [a, b, c, d] = self.state;
         let result = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
@@ -21,6 +22,7 @@ impl Random {
     }
 
     /// A number below `bound`; 0 if that is 0. Its bias of 2^-32 does not matter to a search.
+    #[inline]
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         (((self.next() >> 32) * bound as u64) >> 32) as usize
     }

@@ -59,13 +59,18 @@ impl<'p> State<'p> {
     pub fn new(problem: &'p Problem, layout: &[Option<u32>]) -> Result<Self, Refusal> {
         problem.check()?;
         problem.check_layout(layout)?;
+        Ok(Self::of_checked(problem, layout))
+    }
+
+    /// The same of what has been checked.
+    pub(crate) fn of_checked(problem: &'p Problem, layout: &[Option<u32>]) -> Self {
         let mut state = Self::empty(Arc::new(Model::new(problem)));
         for (replica, node) in (0..).zip(layout) {
             if let Some(node) = node {
                 state.put(replica, *node);
             }
         }
-        Ok(state)
+        state
     }
 
     fn empty(model: Arc<Model<'p>>) -> Self {

@@ -16,6 +16,9 @@ use crate::walk::heat::{Heat, Noise};
 const STRIDE: u64 = 256;
 
 /// One thread's way through the layouts: simulated annealing over changes of one to a few replicas.
+///
+/// Every change that it considers is admitted, so that it is at a valid layout all the time. Shifts and swaps are cheap
+/// and many; chains get around what is held on two nodes at once; rearrangements make room for what is large.
 pub(crate) struct Walk<'p, 'a> {
     state: State<'p>,
     effort: &'a Effort<'a>,

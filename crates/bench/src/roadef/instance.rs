@@ -59,8 +59,8 @@ pub(super) struct Balance {
 impl Instance {
     /// Reads the model's file; an error names the line.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut numbers = Numbers::new(text);
-        let numbers = &mut numbers;
+        let mut all = Numbers::new(text);
+        let numbers = &mut all;
         let count = numbers.count(|| "the number of resources".into())?;
         let resources: Vec<Resource> =
             (0..count).map(|index| Resource::parse(numbers, index)).collect::<Result<_, _>>()?;
@@ -79,7 +79,8 @@ impl Instance {
         let mut weight = |of: &str| numbers.amount(|| format!("the weight of {of} moves"));
         let [process_move_weight, service_move_weight, machine_move_weight] =
             [weight("process")?, weight("service")?, weight("machine")?];
-        let instance = Self {
+        all.end()?;
+        Ok(Self {
             resources,
             machines,
             services,
@@ -88,8 +89,7 @@ impl Instance {
             process_move_weight,
             service_move_weight,
             machine_move_weight,
-        };
-        Ok(instance)
+        })
     }
 
     /// Reads an assignment: the machine of each process.

@@ -35,7 +35,6 @@ pub(super) fn problem(instance: &Instance, initial: &[u32]) -> Problem {
     let kinds = instance.processes.iter().map(|process| Kind {
         service: process.service,
         need: process.requirement.as_slice().into(),
-        importance: 1,
         move_cost: process.move_cost,
         ..Kind::default()
     });

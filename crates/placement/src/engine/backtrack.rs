@@ -1,6 +1,7 @@
 use std::cmp::Reverse;
 
 use super::id::{NodeId, ReplicaKey};
+use super::improve::is_content;
 use super::state::State;
 
 /// With more replicas than this to be tried in all places, there is no end to it.
@@ -33,7 +34,8 @@ pub(super) fn place_all(state: &mut State, missing: &[ReplicaKey], may_move: &[R
     let name = |one: &Tried| state.world.service(one.key.service).name.clone();
     tried.sort_by_key(|one| (one.choice, Reverse(one.size), name(one), one.key.index));
     let mut trials = TRIALS;
-    let placed = place_from(state, &tried, 0, None, &mut trials);
+    // What came later may have left an earlier one in bad company.
+    let placed = place_from(state, &tried, 0, None, &mut trials) && tried.iter().all(|one| is_content(state, one.key));
     if !placed {
         state.take_back_to(mark);
     }

@@ -9,7 +9,7 @@ use super::lower::{Lowered, Purpose, lower};
 use super::service::Spot;
 use super::settle::Departures;
 use super::state::State;
-use crate::rules::{Binds, POINT};
+use crate::rules::POINT;
 use crate::{Change, Unplaced};
 
 /// How long and how hard to look for a better placement.
@@ -110,7 +110,7 @@ pub(super) fn improve(
         return Gain { steps: found.steps, ..unchanged };
     };
     let after = cost(after);
-    if after < before && carry_out(state, &lowered, &better, departures, "is better placed there") {
+    if after < before && carry_out(state, &lowered, &better, departures, "it is better placed there") {
         return Gain { before, after, steps: found.steps };
     }
     Gain { steps: found.steps, ..unchanged }
@@ -199,12 +199,11 @@ fn put_if_ports(state: &mut State, key: ReplicaKey, node: NodeId) -> bool {
 }
 
 /// Whether every rule holds for a replica where it is.
-fn is_content(state: &mut State, key: ReplicaKey) -> bool {
+pub(super) fn is_content(state: &mut State, key: ReplicaKey) -> bool {
     let Some(group) = state.world.group_of(key).cloned() else { return false };
     let mark = state.mark();
     let Some(spot) = state.take_away(key) else { return true };
-    // What has come to be in a domain with the fewest may leave that with fewer still.
-    let content = group.hard.iter().all(|rule| rule.binds() == Binds::Arriving || rule.admits(state, spot.node));
+    let content = group.admitted(state, spot.node);
     state.take_back_to(mark);
     content
 }

@@ -1,7 +1,7 @@
 use super::State;
 use super::tallies::Tallies;
 use crate::NO_DOMAIN;
-use crate::model::{Bound, ServiceRules};
+use crate::model::{Bound, Pair, ServiceRules, Step};
 
 impl State<'_> {
     /// Counts a replica of the service that comes to the node.
@@ -41,8 +41,8 @@ impl State<'_> {
     }
 
     /// How often more rules are broken, and what more the service costs, with one more replica of it on the node.
-    pub(super) fn joining(&self, rules: &ServiceRules, service: usize, node: u32) -> (i64, i64) {
-        let (mut broken, mut cost) = (0, 0);
+    fn joining(&self, rules: &ServiceRules, service: usize, node: u32) -> (i64, i64) {
+        let mut broken = 0;
         for limit in &rules.limits {
             broken += i64::from(self.within(limit.tally, limit.label, node).is_none_or(|count| count >= limit.bound));
         }
@@ -62,10 +62,6 @@ impl State<'_> {
                 broken -= i64::from(histogram.skew().saturating_sub(skew.skew));
             }
         }
-        for even in &rules.evens {
-            let others = self.within(even.tally, even.label, node).unwrap_or(rules.size);
-            cost += even.step * i64::from(others);
-        }
         for near in &rules.near {
             broken += i64::from(self.within(near.theirs, near.label, node).is_none_or(|count| count == 0));
         }
@@ -84,7 +80,30 @@ impl State<'_> {
         for apart in &rules.apart {
             broken += i64::from(self.within(apart.theirs, apart.label, node).unwrap_or(0));
         }
-        (broken, cost)
+        (broken, self.joining_cost(rules, node))
+    }
+
+    /// What more the service costs with one more replica of it on the node.
+    #[inline]
+    pub(super) fn joining_cost(&self, rules: &ServiceRules, node: u32) -> i64 {
+        let others = |even: &Step| self.within(even.tally, even.label, node).unwrap_or(rules.size);
+        rules.evens.iter().map(|even| even.step * i64::from(others(even))).sum()
+    }
+
+    /// A service that a replica of this one needs near it, and would not find on the node.
+    pub(crate) fn misses(&self, service: usize, node: u32) -> Option<usize> {
+        let mut near = self.model.rules[service].near.iter();
+        Some(near.find(|near| self.within(near.theirs, near.label, node) == Some(0))?.service)
+    }
+
+    /// A service with replicas near the node that need one of this service there, where none is.
+    pub(crate) fn strands(&self, service: usize, node: u32) -> Option<usize> {
+        let within = |tally, label| self.within(tally, label, node);
+        let mut needed = self.model.rules[service].needed_by.iter();
+        let stranded = |pair: &&Pair| {
+            within(pair.own, pair.label) == Some(0) && within(pair.theirs, pair.label).is_some_and(|count| count > 0)
+        };
+        Some(needed.find(stranded)?.service)
     }
 
     /// How many domains short the service is of what its rules ask for.

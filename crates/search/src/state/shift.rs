@@ -11,7 +11,7 @@ impl State<'_> {
         let model = &*self.model;
         let (kind, service) = (model.kind(replica), model.service(replica));
         let need = model.need(kind);
-        let mut cost = self.joining(&model.rules[service], service, to).1;
+        let mut cost = self.joining_cost(&model.rules[service], to);
         cost += self.site_cost(to, |r| need[r], self.fill_change(to, Some(kind), None)) - self.site[to as usize];
         cost += model.move_cost(replica, to) - model.gain(kind, to);
         Some(cost + model.service_move * self.moved.change(service, i64::from(model.is_away(replica, to))))

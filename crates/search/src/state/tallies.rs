@@ -41,6 +41,7 @@ impl Tallies {
     }
 
     /// How many are in the domain.
+    #[inline]
     pub(crate) fn get(&self, tally: usize, domain: u32) -> u32 {
         let table = self.tables[tally];
         match table.mask {
@@ -50,6 +51,7 @@ impl Tallies {
     }
 
     /// How many domains have any.
+    #[inline]
     pub(crate) fn occupied(&self, tally: usize) -> u32 {
         self.occupied[tally]
     }

@@ -36,7 +36,9 @@ fn check_prediction(before: &State<'_>, after: &State<'_>, predicted: Option<i64
 
 fn moved<'p>(state: &State<'p>, places: &[(u32, u32)]) -> State<'p> {
     let mut after = state.clone();
-    places.iter().for_each(|(replica, _)| drop(after.take(*replica)));
+    for (replica, _) in places {
+        after.take(*replica);
+    }
     places.iter().for_each(|(replica, node)| after.put(*replica, *node));
     after
 }

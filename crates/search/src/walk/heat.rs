@@ -1,20 +1,20 @@
 use crate::State;
 use crate::random::Random;
 
-/// How many times it is heated where the length of the walk is known.
-const CYCLES: f64 = 4.0;
-
 /// The share of the walk that goes only down, at first.
 const DESCENT: f64 = 0.03;
 
-/// How hot the first cycle begins, of what a common change for the worse costs.
-const HOT: f64 = 6.0;
+/// How hot the walk begins, of what a common change for the worse costs.
+const HOT: f64 = 12.0;
 
-/// How hot later cycles begin, of the first.
+/// How hot later cycles begin, of the first: of those there are only where nobody knows how long the walk may be.
 const REHEAT: f64 = 0.3;
 
-/// How far all cycles but the last cool down, of what they began with.
+/// How far a cycle cools down slowly, of what it began with: below, little changes but the cheapest moves.
 const COOL: f64 = 1e-3;
+
+/// In what share of its length it does so; then it goes on fast until it is cold.
+const COOLING: f64 = 0.8;
 
 /// The heat that is as good as none: costs are whole numbers.
 const COLD: f64 = 0.3;
@@ -63,8 +63,7 @@ impl Heat {
             Some(spent) if spent < DESCENT => (0, 0.0),
             Some(spent) => {
                 self.expected = steps as f64 / spent;
-                let cycles = ((spent - DESCENT) / (1.0 - DESCENT)).clamp(0.0, 0.999_999) * CYCLES;
-                (cycles as u32 + 1, cycles.fract())
+                (1, ((spent - DESCENT) / (1.0 - DESCENT)).min(1.0))
             }
             None if steps < self.round.0 => {
                 let (end, length) = self.round;
@@ -76,10 +75,13 @@ impl Heat {
                 (self.cycle + 1, 0.0)
             }
         };
-        // Where the end is not known, any cycle may be the last.
-        let is_last = spent.is_none() || f64::from(cycle) >= CYCLES;
-        let bottom = if is_last { COLD } else { (self.top * COOL).max(COLD) };
-        self.now = if cycle == 0 { 0.0 } else { self.top * (bottom / self.top).min(1.0).powf(within) };
+        let cool = (self.top * COOL).max(COLD);
+        let (share, from, to) = if within < COOLING {
+            (within / COOLING, self.top, cool)
+        } else {
+            ((within - COOLING) / (1.0 - COOLING), cool, COLD)
+        };
+        self.now = if cycle == 0 { 0.0 } else { from * (to / from).min(1.0).powf(share) };
         let begins = cycle != self.cycle;
         self.cycle = cycle;
         begins
@@ -88,7 +90,7 @@ impl Heat {
     /// Begins a cycle: the heat is what a common change costs.
     pub(super) fn begin(&mut self, state: &State<'_>, movable: &[u32], random: &mut Random) {
         let (mut sum, mut count) = (0.0, 0);
-        for _ in 0..40_000 {
+        for _ in 0..4000 {
             let replica = movable[random.below(movable.len())];
             if let Some(cost) = state.shift(replica, random.below(state.model().nodes) as u32)
                 && cost > 0
@@ -98,7 +100,7 @@ impl Heat {
             }
         }
         let common = if count == 0 { COLD } else { sum / f64::from(count) };
-        let affordable = (self.expected / self.movable / STEPS).min(1.0);
+        let affordable = (self.expected / self.movable / STEPS).min(1.0).powi(2);
         let again = if self.cycle > 1 { REHEAT } else { 1.0 };
         self.top = (common * HOT * affordable * again).max(COLD);
         self.now = self.top;
@@ -119,5 +121,49 @@ impl Noise {
 
     pub(super) fn next(&self, random: &mut Random) -> f64 {
         self.numbers[random.below(self.numbers.len())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How hot it is after each turn, begun each time with a heat of a million.
+    fn heats(turns: impl Iterator<Item = (Option<f64>, u64)>) -> (Vec<f64>, u32) {
+        let mut heat = Heat::new(1);
+        let mut begun = 0;
+        let heats = turns.map(|(spent, steps)| {
+            if heat.turn(spent, steps) {
+                begun += 1;
+                heat.top = 1e6;
+                heat.turn(spent, steps);
+            }
+            heat.now()
+        });
+        (heats.collect(), begun)
+    }
+
+    #[test]
+    fn comes_to_rest_at_the_end_of_what_is_known() {
+        let (heats, begun) = heats((0..=1000).map(|turn| (Some(f64::from(turn) / 1000.0), 1)));
+        assert_eq!(begun, 1);
+        assert!(heats[..30].iter().all(|heat| *heat == 0.0));
+        assert!(heats[30..].windows(2).all(|pair| pair[1] < pair[0]));
+        assert!(heats[30] == 1e6 && (heats[1000] - COLD).abs() < 1e-6, "{} {}", heats[30], heats[1000]);
+    }
+
+    #[test]
+    fn heats_again_and_again_where_no_end_is_known() {
+        let (heats, begun) = heats((0..20_000).map(|steps| (None, steps)));
+        let tops = heats.windows(2).filter(|pair| pair[1] > pair[0]).count() as u32;
+        assert_eq!((begun, tops), (3, 3));
+        assert!(heats.iter().all(|heat| (0.0..=1e6).contains(heat)));
+    }
+
+    #[test]
+    fn noise_accepts_as_often_as_it_should() {
+        let (noise, mut random) = (Noise::new(), Random::new(1));
+        let accepted = (0..100_000).filter(|_| 2.0 <= noise.next(&mut random)).count();
+        assert!((13_000..14_100).contains(&accepted), "{accepted}");
     }
 }
