@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use icefield_search::{Effort, improve};
+use icefield_placement::Effort;
 use serde::Serialize;
 
 use self::checker::Checked;
@@ -73,19 +73,25 @@ pub(crate) fn measure(roadef: &Roadef) -> Result<Outcome, Failure> {
     let instance = Instance::parse(&read(&roadef.model)?).map_err(in_file(&roadef.model))?;
     let initial = instance.parse_assignment(&read(&roadef.assignment)?).map_err(in_file(&roadef.assignment))?;
     let before = checker::check(&instance, &initial, &initial);
-    let problem = mapping::problem(&instance, &initial);
-    let start: Vec<Option<u32>> = initial.iter().map(|machine| Some(*machine)).collect();
+    let mut engine = mapping::engine(&instance, &initial);
     // What is left after the last look at the clock: checking and writing, which take about as long as reading did.
     let limit = (roadef.seconds - began.elapsed().as_secs_f64()).max(roadef.seconds / 2.0);
     let spent = || began.elapsed().as_secs_f64() / limit;
     let stop = || spent() >= 1.0;
-    let effort = Effort { seed: roadef.seed, threads: roadef.threads, steps: None, stop: &stop, spent: Some(&spent) };
-    let improved = improve(&problem, &start, &effort, &mut |_| ())?;
-    let layout: Option<Vec<u32>> = improved.assignment.into_iter().collect();
-    let layout = layout.ok_or("the search left a process without a machine")?;
+    let effort = Effort {
+        seed: roadef.seed,
+        threads: roadef.threads,
+        steps: None,
+        moves: None,
+        stop: &stop,
+        spent: Some(&spent),
+    };
+    let improved = engine.improve(&effort, &mut |_| ());
+    let layout = mapping::assignment(&instance, &initial, &improved.changes);
+    let layout = layout.ok_or("the engine left a process without a machine")?;
     let Checked { cost, violations } = checker::check(&instance, &initial, &layout);
-    if i128::from(improved.cost.amount) != cost {
-        return Err(format!("the search says that it costs {}, the checker {cost}", improved.cost.amount).into());
+    if i128::from(improved.after.0) != cost {
+        return Err(format!("the engine says that it costs {}, the checker {cost}", improved.after.0).into());
     }
     write(&roadef.out, &layout)?;
     Ok(Outcome {
@@ -98,7 +104,7 @@ pub(crate) fn measure(roadef: &Roadef) -> Result<Outcome, Failure> {
         seconds: began.elapsed().as_secs_f64(),
         steps: improved.steps,
         initial_cost: i64::try_from(before.cost)?,
-        final_cost: improved.cost.amount,
+        final_cost: improved.after.0,
         moved: layout.iter().zip(&initial).filter(|(now, then)| now != then).count(),
         violations,
         machine: Machine::this(),

@@ -1,10 +1,10 @@
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt;
 
 use icefield_search as search;
 
-use super::id::{NodeId, ReplicaKey};
+use super::id::{NodeId, ReplicaKey, ServiceId};
 use super::lower::{Lowered, Purpose, lower};
 use super::service::Spot;
 use super::settle::Departures;
@@ -177,7 +177,7 @@ pub(super) fn carry_out(
         }
     }
     let placed = moved.iter().all(|(key, to)| to.is_none_or(|to| put_if_ports(state, *key, to)));
-    if !placed || !moved.iter().all(|(key, _)| is_content(state, *key)) {
+    if !placed || !moved.iter().all(|(key, _)| is_content(state, *key)) || !is_company_kept(state, &moved) {
         state.take_back_to(mark);
         return false;
     }
@@ -185,6 +185,19 @@ pub(super) fn carry_out(
         departures.entry(*key).or_insert_with(|| reason.to_owned());
     }
     true
+}
+
+/// Whether all that must be near what has moved still is.
+fn is_company_kept(state: &State, moved: &[(ReplicaKey, Option<NodeId>)]) -> bool {
+    let services: BTreeSet<ServiceId> = moved.iter().map(|(key, _)| key.service).collect();
+    let followers = services.iter().flat_map(|service| &state.world.service(*service).followers);
+    followers.collect::<BTreeSet<_>>().into_iter().all(|follower| {
+        let service = state.world.service(*follower);
+        service.replicas.iter().all(|replica| {
+            let group = &service.groups[replica.group as usize];
+            replica.spot.as_ref().is_none_or(|spot| !group.is_alone(state, spot.node))
+        })
+    })
 }
 
 fn put_if_ports(state: &mut State, key: ReplicaKey, node: NodeId) -> bool {

@@ -5,7 +5,7 @@ use icefield_search as search;
 use icefield_search::{BitSet, NO_DOMAIN, Problem};
 
 use super::group::Group;
-use super::id::{LabelId, NodeId, ReplicaKey, ServiceId};
+use super::id::{LabelId, NodeId, ReplicaKey, ResourceId, ServiceId};
 use super::state::State;
 use crate::rules::{POINT, step_of};
 use crate::{Objective, Weight};
@@ -49,6 +49,10 @@ struct Lowering<'a> {
     problem: Problem,
     labels: BTreeMap<LabelId, u32>,
     services: BTreeMap<ServiceId, u32>,
+    /// The resources that matter, in the problem's order.
+    kept: Vec<usize>,
+    /// Whether dynamic ports do; they are counted as one more.
+    ports: bool,
     /// Pairs of scaled resources that stand for the balances.
     scaled: Vec<Scaled>,
 }
@@ -78,7 +82,17 @@ fn narrow(amount: i128) -> i64 {
 impl<'a> Lowering<'a> {
     fn new(state: &'a State, purpose: Purpose, unit: i64) -> Self {
         let (labels, services) = (BTreeMap::new(), BTreeMap::new());
-        Self { state, purpose, unit, problem: Problem::default(), labels, services, scaled: Vec::new() }
+        let world = &state.world;
+        let groups = || world.services.iter().flat_map(|service| &service.groups);
+        let balanced =
+            |name: &str| world.objective.balance.iter().any(|rule| rule.resource == name || rule.with == name);
+        let matters = |at: &usize| {
+            let resource = ResourceId::new(*at);
+            balanced(world.resources.name(resource)) || groups().any(|group| group.need[*at] > 0)
+        };
+        let kept = (0..world.resources.len()).filter(matters).collect();
+        let ports = groups().any(|group| group.dynamic > 0);
+        Self { state, purpose, unit, problem: Problem::default(), labels, services, kept, ports, scaled: Vec::new() }
     }
 
     fn cost(&self, cost: i64) -> i64 {
@@ -109,14 +123,16 @@ impl<'a> Lowering<'a> {
 
     fn resources(&mut self) {
         let world = &self.state.world;
-        for resource in world.resources.ids() {
+        for resource in self.kept.iter().copied().map(ResourceId::new) {
             let weight = world.objective.soft_reserve.get(world.resources.name(resource)).copied();
             let weight = weight.filter(|weight| weight.shift == 0).unwrap_or_default();
             let load_weight = self.cost(narrow(weight.factor.into()));
             let transient = world.transient[resource.at()];
             self.problem.resources.push(search::Resource { transient, load_weight, fills: true });
         }
-        self.problem.resources.push(search::Resource { transient: false, load_weight: 0, fills: false });
+        if self.ports {
+            self.problem.resources.push(search::Resource { transient: false, load_weight: 0, fills: false });
+        }
         let Objective { soft_reserve, balance, .. } = &world.objective;
         for (name, weight) in soft_reserve.iter().filter(|(_, weight)| weight.shift > 0) {
             if let Some(of) = world.resources.find(name) {
@@ -131,7 +147,12 @@ impl<'a> Lowering<'a> {
             };
             let exact = rule.weight.shift == 0 && rule.ratio == 1;
             let (of, against, target, weight) = if exact {
-                (of.at(), with.at(), narrow(rule.target.into()), self.cost(narrow(rule.weight.factor.into())))
+                (
+                    self.place(of.at()),
+                    self.place(with.at()),
+                    narrow(rule.target.into()),
+                    self.cost(narrow(rule.weight.factor.into())),
+                )
             } else {
                 let (shift, weight) = self.coarse(rule.weight);
                 let of = self.scale(Scaled { of: of.at(), times: rule.target.into(), shift }, 0);
@@ -152,6 +173,11 @@ impl<'a> Lowering<'a> {
         (shift - taken, narrow(factor >> taken).max(1))
     }
 
+    /// Where a resource is in the problem.
+    fn place(&self, resource: usize) -> usize {
+        self.kept.iter().position(|kept| *kept == resource).unwrap_or_default()
+    }
+
     fn scale(&mut self, scaled: Scaled, load_weight: i64) -> usize {
         self.problem.resources.push(search::Resource { transient: false, load_weight, fills: false });
         self.scaled.push(scaled);
@@ -162,15 +188,13 @@ impl<'a> Lowering<'a> {
         let world = &self.state.world;
         let (limits, reserve, whole) = (world.limits(node), world.reserve(node), world.whole(node));
         let range = self.state.ports(node).range().count();
-        let mut capacity: Vec<i64> = limits.to_vec();
-        let mut comfort: Vec<i64> = limits
-            .iter()
-            .zip(whole)
-            .zip(reserve)
-            .map(|((limit, whole), reserve)| (*limit).min((whole - reserve).max(0)))
-            .collect();
-        capacity.push(range.into());
-        comfort.push(range.into());
+        let mut capacity: Vec<i64> = self.kept.iter().map(|at| limits[*at]).collect();
+        let comfortable = |at: &usize| limits[*at].min((whole[*at] - reserve[*at]).max(0));
+        let mut comfort: Vec<i64> = self.kept.iter().map(comfortable).collect();
+        if self.ports {
+            capacity.push(range.into());
+            comfort.push(range.into());
+        }
         for scaled in &self.scaled {
             capacity.push(scaled.have(whole[scaled.of]));
             comfort.push(scaled.have((whole[scaled.of] - reserve[scaled.of]).max(0)));
@@ -281,8 +305,10 @@ impl<'a> Lowering<'a> {
 
     fn kind(&mut self, service: ServiceId, group: &Group, movable: bool, runs: bool) -> search::Kind {
         let world = &self.state.world;
-        let mut need = group.need.to_vec();
-        need.push((group.dynamic as usize + group.fixed.len()) as i64);
+        let mut need: Vec<i64> = self.kept.iter().map(|at| group.need[*at]).collect();
+        if self.ports {
+            need.push((group.dynamic as usize + group.fixed.len()) as i64);
+        }
         need.extend(self.scaled.iter().map(|scaled| scaled.need(group.need[scaled.of])));
         let allowed = movable.then(|| {
             let nodes = world.open().iter().filter(|node| group.is_static(self.state, **node));

@@ -156,7 +156,8 @@ impl Urgency {
             }
             nodes.len()
         };
-        let (priority, depth) = standing(state, group.service, &mut Vec::new());
+        let priority = followers_priority(state, group.service);
+        let depth = depth(state, group.service, &mut BTreeMap::new());
         Self {
             priority: Reverse(priority.max(group.demand.priority)),
             depth,
@@ -168,37 +169,44 @@ impl Urgency {
     }
 }
 
-/// The highest priority of what is kept with a service, and how many services it is itself kept with, one after the
-/// other. `path` is how one came to it.
-fn standing(state: &State, service: ServiceId, path: &mut Vec<ServiceId>) -> (i32, usize) {
-    let own = state.world.service(service);
-    let company = |of: ServiceId| state.world.service(of).demands.iter().flat_map(|demand| &demand.rules.keep_with);
-    path.push(service);
-    // The one that was asked about has a priority for each of its groups.
-    let highest = own.demands.iter().map(|demand| demand.priority).max();
-    let mut priority = highest.filter(|_| path.len() > 1).unwrap_or(i32::MIN);
-    let mut depth = 0;
-    for other in &own.strangers {
-        let name = &state.world.service(*other).name;
-        if !path.contains(other) && company(service).any(|company| company.service == *name) {
-            depth = depth.max(depth_of(state, *other, path) + 1);
+/// The highest priority of what is kept with a service, one after the other.
+fn followers_priority(state: &State, service: ServiceId) -> i32 {
+    let mut seen = BTreeSet::from([service]);
+    let mut open = vec![service];
+    let mut priority = i32::MIN;
+    while let Some(next) = open.pop() {
+        for follower in &state.world.service(next).followers {
+            if keeps_with(state, *follower, next) && seen.insert(*follower) {
+                let own = state.world.service(*follower).demands.iter().map(|demand| demand.priority).max();
+                priority = priority.max(own.unwrap_or(i32::MIN));
+                open.push(*follower);
+            }
         }
     }
-    for follower in &own.followers {
-        if !path.contains(follower) && company(*follower).any(|company| company.service == own.name) {
-            priority = priority.max(priority_of(state, *follower, path));
+    priority
+}
+
+/// How many services a service is itself kept with, one after the other; where they go in a circle, that is cut.
+/// `known` has what was found already.
+fn depth(state: &State, service: ServiceId, known: &mut BTreeMap<ServiceId, usize>) -> usize {
+    if let Some(depth) = known.get(&service) {
+        return *depth;
+    }
+    known.insert(service, 0);
+    let mut deepest = 0;
+    for other in &state.world.service(service).strangers {
+        if *other != service && keeps_with(state, service, *other) {
+            deepest = deepest.max(depth(state, *other, known) + 1);
         }
     }
-    path.pop();
-    (priority, depth)
+    known.insert(service, deepest);
+    deepest
 }
 
-fn depth_of(state: &State, service: ServiceId, path: &mut Vec<ServiceId>) -> usize {
-    standing(state, service, path).1
-}
-
-fn priority_of(state: &State, service: ServiceId, path: &mut Vec<ServiceId>) -> i32 {
-    standing(state, service, path).0
+fn keeps_with(state: &State, service: ServiceId, other: ServiceId) -> bool {
+    let name = &state.world.service(other).name;
+    let mut company = state.world.service(service).demands.iter().flat_map(|demand| &demand.rules.keep_with);
+    company.any(|company| company.service == *name)
 }
 
 #[cfg(test)]

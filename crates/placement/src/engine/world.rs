@@ -77,6 +77,9 @@ impl Limits {
 impl World {
     /// Nothing but what the names of resources mean.
     pub(crate) fn new(resources: Resources, objective: Objective, quotas: &BTreeMap<Name, Quota>) -> Self {
+        let mut columns = Columns::default();
+        // One replica a node is a rule about this label, whether or not any says so.
+        columns.intern("node", &[]);
         let named = |test: &dyn Fn(&str) -> bool| resources.ids().map(|id| test(resources.name(id))).collect();
         Self {
             transient: named(&|name| objective.transient.contains(name)),
@@ -98,7 +101,7 @@ impl World {
             stale: false,
             generation: 0,
             node_by_name: HashMap::new(),
-            columns: Columns::default(),
+            columns,
             services: Vec::new(),
             service_by_name: BTreeMap::new(),
             objective,

@@ -4,9 +4,9 @@ use crate::{
 };
 
 fn small() -> Problem {
-    let node = || Node { capacity: [10].into(), comfort: [8].into() };
+    let node = || Node { capacity: [10].into(), comfort: [8].into(), size: 1_000_000 };
     Problem {
-        resources: vec![Resource { transient: false, load_weight: 1 }],
+        resources: vec![Resource { transient: false, load_weight: 1, fills: true }],
         nodes: vec![node(), node()],
         labels: vec![Label { domain_of: vec![0, 1], domains: 2 }],
         kinds: vec![Kind { need: [3].into(), ..Kind::default() }],

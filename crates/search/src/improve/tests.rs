@@ -24,10 +24,10 @@ fn standing(problem: &Problem, assignment: &[Option<u32>]) -> ((i64, i64), Cost)
 
 /// Two nodes with room for 5 each, and replicas that need so much.
 fn tight(replicas: [i64; 4]) -> Problem {
-    let node = || Node { capacity: [5].into(), comfort: [5].into() };
+    let node = || Node { capacity: [5].into(), comfort: [5].into(), size: 1_000_000 };
     let kind = |need| Kind { need: [need].into(), importance: need * need, ..Kind::default() };
     Problem {
-        resources: vec![Resource { transient: false, load_weight: 1 }],
+        resources: vec![Resource { transient: false, load_weight: 1, fills: true }],
         nodes: vec![node(), node()],
         labels: vec![Label { domain_of: vec![0, 1], domains: 2 }],
         kinds: replicas.map(kind).into(),
