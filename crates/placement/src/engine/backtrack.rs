@@ -27,7 +27,8 @@ pub(super) fn place_all(state: &mut State, missing: &[ReplicaKey], may_move: &[R
     }
     for one in &mut tried {
         let Some(group) = state.world.group_of(one.key) else { continue };
-        one.choice = group.candidates(state, false).len();
+        let tied = group.demand.ties.contains_key(&one.key.index);
+        one.choice = if tied { 1 } else { group.candidates(state, false).len() };
         one.size = state.world.typical_share(&group.need);
     }
     // What has little choice first; alike ones one after the other.
@@ -56,10 +57,14 @@ fn place_from(state: &mut State, tried: &[Tried], at: usize, before: Option<Node
     let Some(one) = tried.get(at) else { return true };
     let Some(group) = state.world.group_of(one.key).cloned() else { return false };
     let mut nodes = group.candidates(state, true);
+    if let Some(tie) = group.tied_to(state, one.key.index) {
+        nodes.retain(|node| *node == tie);
+    }
     // Of those that are alike and new, the order makes no difference.
     let alike = |other: &Tried| {
         let same = state.world.group_of(other.key).is_some_and(|of| std::sync::Arc::ptr_eq(of, &group));
-        same && other.was.is_none() && one.was.is_none()
+        let free = |key: ReplicaKey| !group.demand.ties.contains_key(&key.index);
+        same && other.was.is_none() && one.was.is_none() && free(one.key) && free(other.key)
     };
     if at > 0 && alike(&tried[at - 1]) {
         nodes.retain(|node| before.is_none_or(|before| state.world.rank(*node) >= state.world.rank(before)));

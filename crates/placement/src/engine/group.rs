@@ -74,9 +74,14 @@ impl Group {
     /// Whether it is only what else is there that keeps a replica from being anywhere.
     pub(crate) fn is_to_be_fitted(&self, state: &State, index: u32) -> bool {
         let within = |node: &NodeId| self.need.iter().zip(state.world.limits(*node)).all(|(need, limit)| need <= limit);
-        !self.demand.ties.contains_key(&index)
-            && self.quota_left(state) > 0
-            && state.world.open().iter().any(|node| within(node) && self.is_static(state, *node))
+        let may_be = |node: &NodeId| self.tied_to(state, index).is_none_or(|tie| tie == *node) && within(node);
+        self.quota_left(state) > 0 && state.world.open().iter().any(|node| may_be(node) && self.is_static(state, *node))
+    }
+
+    /// The node that a replica must be on, if it must; one that there is none of if the node was never heard of.
+    pub(crate) fn tied_to(&self, state: &State, index: u32) -> Option<NodeId> {
+        let tie = self.demand.ties.get(&index)?;
+        Some(state.world.node_called(tie).unwrap_or(NodeId(u32::MAX)))
     }
 
     /// How many more its quota allows.

