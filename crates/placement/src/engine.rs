@@ -5,6 +5,7 @@ use icefield_spec::{Amount, Name, Quota};
 
 use crate::{Assignment, Change, ChangeKind, Demand, Explanation, Host, Objective, Placement, ReplicaId, Solution};
 
+mod agenda;
 mod backtrack;
 mod branch;
 mod column;
@@ -31,6 +32,7 @@ mod service;
 mod settle;
 mod state;
 mod tally;
+mod used;
 mod world;
 
 pub(crate) use column::Column;

@@ -1,8 +1,8 @@
 use icefield_placement::{Balance, Objective, Weight};
 use icefield_spec::{Amount, Machine, Spec};
 
-/// Millionths of a point in one.
-const POINT: u128 = 1_000_000;
+/// Billionths of a point in one.
+const POINT: u128 = 1_000_000_000;
 
 /// What the spec's policy says of a whole placement, in the engine's measures.
 ///

@@ -3,12 +3,14 @@ use std::sync::Arc;
 
 use icefield_spec::{Port, Rules};
 
+use super::agenda::Agenda;
 use super::group::Group;
 use super::id::{LabelId, NodeId, QuotaId, ReplicaKey, ServiceId};
 use super::ladder::{Ladder, Ladders};
 use super::port_set::PortSet;
 use super::service::Spot;
 use super::tally::Tally;
+use super::used::Used;
 use super::world::World;
 use crate::rules::Fill;
 use crate::{Acceptance, Assignment, ReplicaId};
@@ -38,28 +40,6 @@ pub(crate) struct State {
     ladders: Ladders,
     /// Services of which the smallest count of a domain is at hand.
     floors: Vec<ServiceId>,
-}
-
-/// What may not be as it should.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Agenda {
-    /// Nodes on which a rule may be broken.
-    pub(crate) nodes: BTreeSet<NodeId>,
-    /// Services of which a replica may break a rule.
-    pub(crate) services: BTreeSet<ServiceId>,
-    /// Replicas that are there, but with another revision or other ports than they should.
-    pub(crate) stale: BTreeSet<ReplicaKey>,
-    /// Nodes on which two replicas were found with the same port.
-    pub(crate) clashes: BTreeSet<NodeId>,
-    /// Wanted replicas that are nowhere.
-    pub(crate) homeless: BTreeSet<ReplicaKey>,
-}
-
-/// What a namespace's placed replicas need together.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Used {
-    pub(crate) replicas: u64,
-    pub(crate) amounts: Vec<i128>,
 }
 
 /// Something that was done while deciding.
