@@ -14,6 +14,7 @@ mod daemon;
 mod explain;
 mod feed;
 mod fit;
+mod floor;
 mod group;
 mod id;
 mod id_map;
@@ -228,7 +229,9 @@ impl Engine {
         if settled {
             // Nothing had to leave, so nothing breaks a rule.
             state.agenda.nodes.clear();
-            state.agenda.services.clear();
+            // Some may have their company only by what was just taken back.
+            let services = std::mem::take(&mut state.agenda.services);
+            state.agenda.services = services.into_iter().filter(|service| state.has_abandoned(*service)).collect();
         }
         self.state = Some(state);
         seen

@@ -29,7 +29,7 @@ pub struct Rules {
     pub tolerate: Vec<String>,
     /// Whether to level the load over many nodes or to fill few.
     pub layout: Layout,
-    /// Soft: what moving one running replica costs, in points.
+    /// Soft: what moving one running replica costs, in points; a hundredth of one if it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub move_cost: Option<u32>,
 }

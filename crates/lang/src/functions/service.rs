@@ -84,7 +84,12 @@ pub(crate) static SERVICE: Function = Function {
                 "\"balanced\"",
                 "\"balanced\" levels the load; \"packed\" fills nodes one by one; to \"any\" it does not matter.",
             ),
-            optional("move_cost", "5", "None", "Soft: what moving one running replica costs, from 0 to 10000."),
+            optional(
+                "move_cost",
+                "5",
+                "None",
+                "Soft: the points that moving one running replica costs, 0 to 10000; a hundredth of one if not given.",
+            ),
             optional(
                 "priority",
                 "10",

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use icefield_spec::{Port, Rules};
+use icefield_spec::Port;
 
 use super::agenda::Agenda;
 use super::group::Group;
@@ -13,7 +13,7 @@ use super::tally::Tally;
 use super::used::Used;
 use super::world::World;
 use crate::rules::Fill;
-use crate::{Acceptance, Assignment, ReplicaId};
+use crate::{Assignment, ReplicaId};
 
 /// Which replica is where, and what that leaves free: the engine's working copy.
 ///
@@ -26,7 +26,7 @@ pub(crate) struct State {
     free: Vec<i64>,
     ports: Vec<PortSet>,
     on_node: Vec<Vec<ReplicaKey>>,
-    tallies: Vec<Tally>,
+    pub(super) tallies: Vec<Tally>,
     /// For each node, what its replicas' shares of it come to, by what they make of a full node.
     fills: Vec<i64>,
     /// For each node, the share in use of what it has least of, in millionths.
@@ -39,7 +39,7 @@ pub(crate) struct State {
     steps: Option<Vec<Step>>,
     ladders: Ladders,
     /// Services of which the smallest count of a domain is at hand.
-    floors: Vec<ServiceId>,
+    pub(super) floors: Vec<ServiceId>,
 }
 
 /// Something that was done while deciding.
@@ -124,41 +124,6 @@ impl State {
     pub(crate) fn count_by(&mut self, service: ServiceId, label: LabelId) -> usize {
         self.grow();
         self.tallies[service.at()].count_by(label, &self.world.columns)
-    }
-
-    /// The fewest replicas of `service` that a domain of `label` has, of those that `rules` let it be in at all.
-    pub(crate) fn fewest(&self, service: ServiceId, slot: usize, label: LabelId, rules: &Rules) -> u32 {
-        self.tally(service).fewest(slot, || self.eligible(label, rules))
-    }
-
-    /// Keeps [`Self::fewest`] at hand until the steps are taken back or accepted.
-    pub(crate) fn lay_floor(&mut self, service: ServiceId, slot: usize, label: LabelId, rules: &Rules) {
-        if !self.floors.contains(&service) {
-            self.floors.push(service);
-        }
-        let eligible = self.eligible(label, rules);
-        self.tallies[service.at()].lay_floor(slot, eligible);
-    }
-
-    /// The domains of `label` that have a node which `rules` admit and which keeps replicas.
-    pub(crate) fn eligible(&self, label: LabelId, rules: &Rules) -> Vec<bool> {
-        let column = self.world.column(label);
-        let mut eligible = vec![false; column.len()];
-        for node in self.world.order() {
-            if let Some(domain) = column.domain(*node) {
-                eligible[domain.at()] = eligible[domain.at()] || self.counts(*node, rules);
-            }
-        }
-        eligible
-    }
-
-    /// Whether `rules` admit `node`, and it keeps replicas.
-    pub(crate) fn counts(&self, node: NodeId, rules: &Rules) -> bool {
-        let Some(host) = &self.world.node(node).host else { return false };
-        let value = |label: &String| host.labels.get(label).map(String::as_str);
-        host.acceptance <= Acceptance::Cordoned
-            && rules.require.iter().all(|(label, condition)| condition.admits(value(label)))
-            && host.taints.iter().all(|taint| rules.tolerate.contains(taint))
     }
 
     pub(crate) fn fill(&self, node: NodeId) -> i64 {
@@ -366,6 +331,15 @@ impl State {
         if replica.is_some_and(|replica| replica.home == Some(node)) {
             self.linger(key, node);
         }
+    }
+
+    /// Whether a replica of `service` lacks the company that it must be in.
+    pub(crate) fn has_abandoned(&self, service: ServiceId) -> bool {
+        let service = self.world.service(service);
+        service.replicas.iter().any(|replica| {
+            let group = &service.groups[replica.group as usize];
+            replica.spot.as_ref().is_some_and(|spot| group.is_alone(self, spot.node))
+        })
     }
 
     /// Whether a replica is wanted.
