@@ -175,6 +175,15 @@ impl Remedy {
     }
 }
 
+/// The points of a label's domains.
+pub(crate) struct ByDomain {
+    pub(crate) label: LabelId,
+    /// By domain.
+    pub(crate) inside: Vec<i64>,
+    /// Of nodes without the label.
+    pub(crate) outside: i64,
+}
+
 /// A rule that gives points.
 pub(crate) trait Soft: Send + Sync {
     /// What it is called: `"prefer zone=a"`.
@@ -189,6 +198,11 @@ pub(crate) trait Soft: Send + Sync {
         for (node, points) in nodes.iter().zip(points) {
             *points = points.saturating_add(self.points(state, *node));
         }
+    }
+
+    /// What it gives to each domain of a label and to nodes without it, if that is all it goes by and the domains are few.
+    fn by_domain(&self, _state: &State) -> Option<ByDomain> {
+        None
     }
 
     /// What it gives no node more than, if that is quickly told.

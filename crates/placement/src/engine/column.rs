@@ -85,6 +85,12 @@ impl Column {
         &self.values[domain.at()]
     }
 
+    /// The values that some node has.
+    pub(crate) fn inhabited(&self) -> impl Iterator<Item = DomainId> {
+        let all = self.members.iter().enumerate().filter(|(_, members)| **members > 0);
+        all.map(|(domain, _)| DomainId::new(domain))
+    }
+
     /// The nodes that have `value`, if any ever had.
     pub(crate) fn find(&self, value: &str) -> Option<DomainId> {
         self.by_value.get(value).copied()

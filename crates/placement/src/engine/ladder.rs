@@ -84,7 +84,9 @@ impl Ladder {
         for (node, entry) in &entries {
             self.entries[node.at()] = Some(*entry);
         }
-        self.order = entries.into_iter().map(|(_, entry)| entry).collect();
+        let mut order: Vec<(i64, u32)> = entries.into_iter().map(|(_, entry)| entry).collect();
+        order.sort_unstable();
+        self.order = order.into_iter().collect();
     }
 
     fn mend(&mut self, state: &State, size: &Fill, node: NodeId) {

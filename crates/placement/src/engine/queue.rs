@@ -5,7 +5,7 @@ use super::branch::Branch;
 use super::group::Group;
 use super::id::{LabelId, NodeId};
 use super::state::State;
-use crate::rules::Fill;
+use crate::rules::{ByDomain, Fill, Soft};
 
 /// How many labels may have a level of their own. Where a service is spread over more, the nodes' own heaps do the rest.
 const LEVELS: usize = 4;
@@ -55,24 +55,80 @@ impl Queue {
 
 /// The best node for one more replica of `group`.
 pub(super) fn best_of(state: &mut State, group: &Group) -> Option<NodeId> {
-    let others = || group.soft.iter().filter(|rule| !rule.is_by_size());
-    let most = others().try_fold(0, |sum: i64, rule| rule.most(state).map(|most| sum.saturating_add(most)));
-    let (Some(size), Some(most)) = (Fill::new(group), most) else { return best_of_all(state, group) };
+    let (Some(size), Some(others)) = (Fill::new(group), Others::new(state, group)) else {
+        return best_of_all(state, group);
+    };
     state.with_ladder(&size, |state, ladder| {
         let mut best: Option<(i64, Reverse<u32>)> = None;
         for (cost, rank) in ladder.iter() {
-            let could_be = (most.saturating_sub(cost), Reverse(rank));
+            let could_be = (others.most.saturating_sub(cost), Reverse(rank));
             if best.is_some_and(|best| could_be <= best) {
                 break;
             }
             let node = state.world.order()[rank as usize];
-            let points = others().fold(-cost, |sum: i64, rule| sum.saturating_add(rule.points(state, node)));
+            // Soonest told; and where nodes are packed, the fullest come first.
+            if !group.fits(state, node) {
+                continue;
+            }
+            let points = others.points(state, node).saturating_sub(cost);
             if best.is_none_or(|best| (points, Reverse(rank)) > best) && group.admitted(state, node) {
                 best = Some((points, Reverse(rank)));
             }
         }
         best.map(|(_, rank)| node_at(state, rank))
     })
+}
+
+/// What a group's rules give besides that for a replica's size.
+struct Others<'a> {
+    /// The sums of what they give to the domains of a label.
+    by_domain: Vec<ByDomain>,
+    rest: Vec<&'a dyn Soft>,
+    /// No node is given more.
+    most: i64,
+}
+
+impl<'a> Others<'a> {
+    /// `None` if there is no telling what is the most.
+    fn new(state: &State, group: &'a Group) -> Option<Self> {
+        let mut others = Self { by_domain: Vec::new(), rest: Vec::new(), most: 0 };
+        for rule in group.soft.iter().filter(|rule| !rule.is_by_size()) {
+            match rule.by_domain(state) {
+                Some(given) => others.add(given),
+                None => {
+                    others.most = others.most.saturating_add(rule.most(state)?);
+                    others.rest.push(&**rule);
+                }
+            }
+        }
+        for given in &others.by_domain {
+            let inside = state.world.column(given.label).inhabited().map(|domain| given.inside[domain.at()]).max();
+            let most = inside.unwrap_or(given.outside).max(given.outside);
+            others.most = others.most.saturating_add(most);
+        }
+        Some(others)
+    }
+
+    fn add(&mut self, given: ByDomain) {
+        match self.by_domain.iter_mut().find(|known| known.label == given.label) {
+            None => self.by_domain.push(given),
+            Some(known) => {
+                for (sum, points) in known.inside.iter_mut().zip(given.inside) {
+                    *sum = sum.saturating_add(points);
+                }
+                known.outside = known.outside.saturating_add(given.outside);
+            }
+        }
+    }
+
+    fn points(&self, state: &State, node: NodeId) -> i64 {
+        let given = self.by_domain.iter().map(|given| {
+            let domain = state.world.column(given.label).domain(node);
+            domain.map_or(given.outside, |domain| given.inside[domain.at()])
+        });
+        let rest = self.rest.iter().map(|rule| rule.points(state, node));
+        given.chain(rest).fold(0, i64::saturating_add)
+    }
 }
 
 /// [`best_of`], found by looking at each node.

@@ -1,6 +1,6 @@
 use icefield_spec::Spread;
 
-use super::{POINT, Soft};
+use super::{ByDomain, POINT, Soft};
 use crate::engine::{LabelId, NodeId, ServiceId, State, World};
 
 /// What each replica in the same domain costs a node under the first spread; half of it under each further one.
@@ -59,6 +59,19 @@ impl Soft for Evenness {
             let cost = column.domain(*node).map_or(outside, |domain| costs[domain.at()]);
             *points = points.saturating_add(cost);
         }
+    }
+
+    fn by_domain(&self, state: &State) -> Option<ByDomain> {
+        let column = state.world.column(self.label);
+        if column.is_unique() {
+            return None;
+        }
+        let mut inside = vec![0; column.len()];
+        for (domain, count) in state.tally(self.service).counts(self.slot) {
+            inside[domain.at()] = self.cost(count as usize);
+        }
+        let outside = self.cost(state.world.service(self.service).replicas.len());
+        Some(ByDomain { label: self.label, inside, outside })
     }
 
     fn most(&self, state: &State) -> Option<i64> {

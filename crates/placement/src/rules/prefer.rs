@@ -1,4 +1,4 @@
-use super::{POINT, Soft};
+use super::{ByDomain, POINT, Soft};
 use crate::engine::{LabelId, NodeId, State, World};
 
 /// Soft: a node whose label has a value gains a weight, or loses it if that is negative.
@@ -34,6 +34,18 @@ impl Soft for Prefer {
                 *points = points.saturating_add(weight);
             }
         }
+    }
+
+    fn by_domain(&self, state: &State) -> Option<ByDomain> {
+        let column = state.world.column(self.label);
+        if column.is_unique() {
+            return None;
+        }
+        let mut inside = vec![0; column.len()];
+        if let Some(wanted) = column.find(&self.rule.value) {
+            inside[wanted.at()] = i64::from(self.rule.weight) * POINT;
+        }
+        Some(ByDomain { label: self.label, inside, outside: 0 })
     }
 
     fn most(&self, _state: &State) -> Option<i64> {
