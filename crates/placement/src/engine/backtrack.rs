@@ -2,6 +2,7 @@ use std::cmp::Reverse;
 
 use super::id::{NodeId, ReplicaKey};
 use super::improve::is_content;
+use super::service::Spot;
 use super::state::State;
 
 /// With more replicas than this to be tried in all places, there is no end to it.
@@ -19,9 +20,9 @@ pub(super) fn place_all(state: &mut State, missing: &[ReplicaKey], may_move: &[R
     let mark = state.mark();
     let mut tried: Vec<Tried> = Vec::new();
     for key in missing.iter().chain(may_move) {
-        let was = state.take_away(*key).map(|spot| spot.node);
-        if let Some(node) = was {
-            state.linger_if_home(*key, node);
+        let was = state.take_away(*key);
+        if let Some(spot) = &was {
+            state.linger_if_home(*key, spot.node);
         }
         tried.push(Tried { key: *key, was, choice: 0, size: 0 });
     }
@@ -47,7 +48,7 @@ pub(super) fn place_all(state: &mut State, missing: &[ReplicaKey], may_move: &[R
 struct Tried {
     key: ReplicaKey,
     /// Where it was, if it was anywhere.
-    was: Option<NodeId>,
+    was: Option<Spot>,
     choice: usize,
     size: i64,
 }
@@ -70,14 +71,16 @@ fn place_from(state: &mut State, tried: &[Tried], at: usize, before: Option<Node
         nodes.retain(|node| before.is_none_or(|before| state.world.rank(*node) >= state.world.rank(before)));
     }
     // What was somewhere is best left there.
-    nodes.sort_by_key(|node| Some(*node) != one.was);
+    let is_back = |node: NodeId| one.was.as_ref().filter(|was| was.node == node);
+    nodes.sort_by_key(|node| is_back(*node).is_none());
     for node in nodes {
         if *trials == 0 {
             return false;
         }
         *trials -= 1;
         let mark = state.mark();
-        state.put(one.key, node, &[]);
+        // With the ports that it had: else it would have to start anew.
+        state.put(one.key, node, is_back(node).map_or(&[], |was| &was.ports));
         if place_from(state, tried, at + 1, Some(node), trials) {
             return true;
         }
