@@ -14,6 +14,7 @@ mod openapi;
 mod operation;
 mod rebalance;
 mod report;
+mod server;
 mod status;
 
 pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry};
@@ -29,6 +30,7 @@ pub use rebalance::{
     RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStatus, RebalanceStop,
 };
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
+pub use server::{JoinAnswer, JoinRequest, ServerEntry, ServerMove, Servers};
 pub use status::{
     NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus, Status,
 };

@@ -4,9 +4,9 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
-    NodeStatus, OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
-    RebalanceStart, RebalanceStop, ServiceExplanation, Status,
+    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, JoinAnswer,
+    JoinRequest, NodeAction, NodeStatus, OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal,
+    RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove, Servers, ServiceExplanation, Status,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -48,6 +48,8 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<Heartbeat>,
         add::<HeartbeatReply>,
         add::<History>,
+        add::<JoinAnswer>,
+        add::<JoinRequest>,
         add::<NodeAction>,
         add::<NodeStatus>,
         add::<PlanReport>,
@@ -56,6 +58,8 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<RebalanceRequest>,
         add::<RebalanceStart>,
         add::<RebalanceStop>,
+        add::<ServerMove>,
+        add::<Servers>,
         add::<ServiceExplanation>,
         add::<Spec>,
         add::<Status>,
