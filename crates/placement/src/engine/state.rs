@@ -147,7 +147,7 @@ impl State {
         let used = self.free(node).iter().zip(self.world.limits(node)).zip(self.world.scales(node));
         let shares = used.map(|((free, limit), scale)| limit.saturating_sub(*free) as f64 * scale);
         self.full[node.at()] = shares.fold(0.0, f64::max) as i64;
-        self.ladders.changed(node, self.full.len());
+        self.ladders.changed(node);
     }
 
     pub(crate) fn used(&self, quota: QuotaId) -> &Used {
