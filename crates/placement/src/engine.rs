@@ -34,6 +34,7 @@ mod service;
 mod settle;
 mod state;
 mod tally;
+mod urgency;
 mod used;
 mod world;
 
