@@ -16,6 +16,8 @@
 //!
 //! TLS 1.3 only, all cryptography by `ring`, passed explicitly: no configuration here depends on what the process has
 //! installed as its default. Sessions are never resumed, so that who the peer is gets checked at every connection.
+//! When a handshake fails, [`explain`] says why in words.
+//!
 //! Configurations do not change: after a renewal or a rotation make new ones, and use them for the next connection.
 //!
 //! Times are milliseconds since the Unix epoch. This crate knows nothing of HTTP, Raft or files.
@@ -85,5 +87,5 @@ pub use identity::{Identity, InvalidIdentity};
 pub use key_pair::KeyPair;
 pub use request::SigningRequest;
 pub use rustls;
-pub use tls::{Expect, client_config, joining_config, server_config};
+pub use tls::{Expect, client_config, explain, joining_config, server_config};
 pub use token::{InvalidToken, Join, JoinToken, Kind, Token, TokenHash, TokenId, User, UserToken};

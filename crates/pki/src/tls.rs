@@ -1,6 +1,7 @@
 //! TLS configurations.
 
 mod client;
+mod explain;
 mod joining;
 mod server;
 
@@ -10,6 +11,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::{CertificateError, Error, OtherError, SupportedProtocolVersion};
 
 pub use client::{Expect, client_config};
+pub use explain::explain;
 pub use joining::joining_config;
 pub use server::server_config;
 

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use icefield_pki::rustls::{ClientConfig, ServerConfig};
 use icefield_pki::{
-    Authority, Bundle, Credential, Expect, Identity, KeyPair, client_config, joining_config, server_config,
+    Authority, Bundle, Credential, Expect, Identity, KeyPair, client_config, explain, joining_config, server_config,
 };
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -87,11 +87,14 @@ async fn reqwest_says_why_it_refuses() {
     let (shop, other) = (Shop::new(), Shop::new());
     let url = serve(server_config(&shop.bundle, &shop.credential(server("s1")))).await;
     let error = get(joining_config(other.authority.fingerprint()), &url).await.unwrap_err();
-    let mut text = String::new();
-    let mut cause: Option<&dyn std::error::Error> = Some(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
+    let text = explain(&error).unwrap();
     assert!(text.contains("does not belong to the authority that the token names"), "{text}");
+
+    let n1 = shop.credential(node("n1"));
+    let text = async |config| explain(&get(config, &url).await.unwrap_err()).unwrap();
+    let foreign = text(client_config(&other.bundle, None, Expect::Server)).await;
+    assert!(foreign.contains("not trusted here"), "{foreign}");
+    let wrong = text(client_config(&shop.bundle, Some(&n1), Expect::Node(name("n2")))).await;
+    assert!(wrong.contains("not the one that was expected"), "{wrong}");
+    assert_eq!(explain(&std::io::Error::other("no TLS")), None);
 }
