@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::http::{self, App};
+use crate::http::{self, Admission, App};
 use crate::leading::Leading;
 use crate::raft::{Group, GroupConfig, GroupError, Member, Members, Timings};
 use crate::reconcile::Config;
@@ -121,7 +121,18 @@ impl Server {
         let (ending, ends) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let (looking, leads) = (Arc::default(), Arc::clone(&leading));
-        let app = App { group: Arc::clone(&group), leading: leads, clock, timings, config, http, looking, ends };
+        let app = App {
+            group: Arc::clone(&group),
+            leading: leads,
+            clock,
+            timings,
+            config,
+            http,
+            looking,
+            admission: Admission::new(),
+            leader_heard: Default::default(),
+            ends,
+        };
         tasks.spawn(http::serve(listener, http::router(Arc::new(app)), ending.subscribe()));
         tasks.spawn(async move { leading.run().await });
         Ok(Self { address, group, ending, tasks })

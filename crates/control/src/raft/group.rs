@@ -19,6 +19,7 @@ use super::rpc::{self, Rpc, RpcError};
 use super::snapshot::SnapshotFile;
 use super::timings::Timings;
 use super::types::Raft;
+use crate::state::Proposal;
 use crate::{Applied, Command, State};
 
 /// What a server's part of a group is started with.
@@ -168,15 +169,27 @@ impl Group {
     }
 
     /// Has a command agreed on; returns when this server has applied it. Only a leader can.
-    pub(crate) async fn propose(&self, command: &Command) -> Result<Applied, ProposeError> {
-        self.proposer.propose(command).await
+    pub(crate) async fn propose(&self, command: Command) -> Result<Applied, ProposeError> {
+        self.proposer.propose(&command.into()).await
+    }
+
+    /// The same for what others ask for: it is not taken if too much is waiting already.
+    pub(crate) async fn offer(&self, proposal: &Proposal) -> Result<Applied, ProposeError> {
+        self.proposer.offer(proposal).await
+    }
+
+    /// How long ago most servers last listened to this one as their leader; `None` if it does not lead.
+    pub(crate) fn listened_to(&self) -> Option<Duration> {
+        self.raft.metrics().borrow().millis_since_quorum_ack.map(Duration::from_millis)
+    }
+
+    /// Whether a message that names this group and server is for this one.
+    pub(crate) fn is_meant(&self, group: &str, to: &str) -> bool {
+        to == self.me.name && group == self.members.group()
     }
 
     /// Answers another server of the group.
-    pub(crate) async fn answer(&self, rpc: Rpc, group: &str, to: &str, body: Bytes) -> Result<Vec<u8>, RpcError> {
-        if group != self.members.group() || to != self.me.name {
-            return Err(RpcError::Misdirected);
-        }
+    pub(crate) async fn answer(&self, rpc: Rpc, body: Bytes) -> Result<Vec<u8>, RpcError> {
         rpc::answer(&self.raft, rpc, body).await
     }
 

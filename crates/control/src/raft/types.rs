@@ -5,7 +5,8 @@ use openraft::BasicNode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{Applied, Command};
+use crate::Applied;
+use crate::state::Proposal;
 
 openraft::declare_raft_types!(
     /// The types that Raft is instantiated with.
@@ -51,7 +52,7 @@ impl Batch {
     }
 
     /// The commands.
-    pub(super) fn commands(&self) -> Result<Vec<Command>, serde_json::Error> {
+    pub(super) fn commands(&self) -> Result<Vec<Proposal>, serde_json::Error> {
         serde_json::from_str(self.0.get())
     }
 

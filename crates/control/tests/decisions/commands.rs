@@ -52,7 +52,7 @@ fn command() -> impl Strategy<Value = Command> {
         let services =
             declared.filter_map(|(text, version, replicas)| Some((text, service(VERSIONS.get(version)?, replicas))));
         let spec = spec(nodes, &services.collect::<Vec<_>>());
-        Command::Apply { at: 1, spec: Box::new(spec) }
+        Command::Apply { at: 1, spec: Box::new(spec), expect: None }
     });
     let place = (0..3_u64, prop::collection::vec(change(), 0..4)).prop_map(|(ago, changes)| Command::Place {
         at: 2,

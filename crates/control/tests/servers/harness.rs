@@ -176,7 +176,7 @@ pub(crate) fn spec(replicas: u32) -> Spec {
 }
 
 pub(crate) fn request(replicas: u32) -> ApplyRequest {
-    ApplyRequest { spec: spec(replicas), allow_unplaced: true }
+    ApplyRequest::whatever_is_there(spec(replicas))
 }
 
 /// What an agent without replicas says.
