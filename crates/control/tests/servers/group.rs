@@ -247,7 +247,7 @@ fn without_a_majority_nothing_is_told_or_changed() {
         group.kill(at);
     }
     group.block_on(async {
-        let client = group.client_of(leader);
+        let client = group.client_of(leader).patience(Duration::ZERO);
         let error = client.status(None, Duration::ZERO).await.unwrap_err();
         assert!(error.to_string().contains("most of the servers do not answer"), "{error}");
         let error = client.apply(&request(1)).await.unwrap_err();

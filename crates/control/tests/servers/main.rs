@@ -3,4 +3,6 @@
 mod api;
 mod group;
 mod harness;
+mod load;
 mod start;
+mod truth;
