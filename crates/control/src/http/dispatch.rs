@@ -12,6 +12,7 @@ use icefield_api::{IdempotencyKey, Stale};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::admission::Admitted;
 use super::app::App;
 use super::body;
 use super::failure::{Failure, is_again};
@@ -30,13 +31,8 @@ pub(crate) const KEY: HeaderName = HeaderName::from_static(IdempotencyKey::HEADE
 /// again: a request that changes something has a key, and is carried out once.
 pub(crate) async fn dispatch(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let (method, path) = (&parts.method, parts.uri.path());
-    let mut admitted = match app.admission.admit(Kind::of(method, &parts.uri)) {
+    let (admitted, body) = match let_in(&app, &parts, body).await {
         Ok(admitted) => admitted,
-        Err(failure) => return failure.into_response(),
-    };
-    let body = match body::read(body, body_limit(method, path), |bytes| admitted.hold(bytes)).await {
-        Ok(body) => body,
         Err(failure) => return failure.into_response(),
     };
     let answer = match with_key(&mut parts) {
@@ -45,6 +41,15 @@ pub(crate) async fn dispatch(State(app): State<Arc<App>>, request: Request, next
         Err(failure) => Err(failure),
     };
     admitted.until_sent(answer.unwrap_or_else(IntoResponse::into_response))
+}
+
+/// Reads a request's body and lets the request in.
+async fn let_in(app: &App, parts: &Parts, body: Body) -> Result<(Admitted, Bytes), Failure> {
+    let (method, kind) = (&parts.method, Kind::of(&parts.method, &parts.uri));
+    app.admission.check(kind)?;
+    let mut held = app.admission.body();
+    let body = body::read(body, body_limit(method, parts.uri.path()), |bytes| held.hold(bytes)).await?;
+    Ok((app.admission.admit(kind, held)?, body))
 }
 
 /// Checks the key of a request that changes something, and gives it one if it has none.

@@ -51,7 +51,7 @@ impl Kind {
     pub(crate) const fn most(self) -> usize {
         match self {
             Self::Heartbeat | Self::NodePlan => 16_384,
-            Self::Watch => 2_048,
+            Self::Watch => 1_024,
             Self::Read => 256,
             Self::Write => 4_096,
             Self::Compute => 8,
