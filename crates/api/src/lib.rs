@@ -9,20 +9,23 @@ mod error;
 mod event;
 mod explain;
 mod heartbeat;
+mod idempotency;
 mod node;
 mod openapi;
 mod operation;
 mod rebalance;
 mod report;
 mod server;
+mod stale;
 mod status;
 
-pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry};
+pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry, PlanBasis};
 pub use client::{Client, ClientError};
 pub use error::{ErrorBody, ErrorCode};
-pub use event::{Event, EventKind, Events};
+pub use event::{Event, EventKind, Events, NoteAnswer, NoteRequest};
 pub use explain::{ExplainedReplica, ServiceExplanation};
 pub use heartbeat::{Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
+pub use idempotency::IdempotencyKey;
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
 pub use operation::{OPERATIONS, Operation};
@@ -31,6 +34,7 @@ pub use rebalance::{
 };
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
 pub use server::{JoinAnswer, JoinRequest, ServerEntry, ServerMove, Servers};
+pub use stale::Stale;
 pub use status::{
     NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus, Status,
 };

@@ -17,13 +17,22 @@ pub struct Operation {
     pub response: &'static str,
 }
 
+const STALE: (&str, &str) = (
+    "stale",
+    "`true` for an answer from what the server that is asked has itself, which may be out of date; the header \
+     `icefield-stale` says of when it is. Without it, the answer has all that was acknowledged before.",
+);
+
+const READ: &[(&str, &str)] = &[STALE];
+
 const WATCH: &[(&str, &str)] = &[
     ("after", "Answer once the index is greater than this; at once without it."),
     ("wait", "The longest to wait for that, in milliseconds; at most 60000. Then the answer is as things stand."),
+    STALE,
 ];
 
 const fn read(path: &'static str, id: &'static str, summary: &'static str, response: &'static str) -> Operation {
-    Operation { method: "GET", path, id, summary, query: &[], request: None, response }
+    Operation { method: "GET", path, id, summary, query: READ, request: None, response }
 }
 
 const fn watch(path: &'static str, id: &'static str, summary: &'static str, response: &'static str) -> Operation {
@@ -38,6 +47,14 @@ const fn post(
     response: &'static str,
 ) -> Operation {
     Operation { method: "POST", path, id, summary, query: &[], request: Some(request), response }
+}
+
+impl Operation {
+    /// Whether a request for it carries an idempotency key: it changes what the servers agree on, and is carried out once
+    /// however often it arrives.
+    pub fn is_write(&self) -> bool {
+        self.method == "POST" && !matches!(self.id, "plan" | "rebalance" | "heartbeat")
+    }
 }
 
 /// Every operation of the public API.
@@ -70,10 +87,12 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[
             ("after", "Only events with a greater number; waits for one as long as `wait` says."),
             ("wait", "The longest to wait, in milliseconds; at most 60000."),
+            STALE,
         ],
         request: None,
         response: "Events",
     },
+    post("/v1/events", "note", "Puts a note among the events.", "NoteRequest", "NoteAnswer"),
     read("/v1/services/{service}/explain", "explain", "Why each replica is where it is.", "ServiceExplanation"),
     read("/v1/services/{service}/endpoints", "endpoints", "Where the healthy replicas are reached.", "Endpoints"),
     Operation {
@@ -81,7 +100,11 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/v1/services/{service}/replicas/{index}/logs",
         id: "logs",
         summary: "What a replica wrote.",
-        query: &[("tail", "Only so many of the last lines."), ("follow", "`true` to keep sending what is added.")],
+        query: &[
+            ("tail", "Only so many of the last lines."),
+            ("follow", "`true` to keep sending what is added."),
+            STALE,
+        ],
         request: None,
         response: "text",
     },

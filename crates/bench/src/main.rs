@@ -1,6 +1,7 @@
 //! Every figure that Icefield quotes, one subcommand each. A figure is measured on the real binary as a user starts it, but
 //! for those of the placement engine: that is measured alone.
 
+mod abuse;
 mod compile;
 mod dev_cluster;
 mod dev_start;
@@ -11,6 +12,7 @@ mod node_kill;
 mod placement;
 mod replica_kill;
 mod roadef;
+mod server_group;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -78,6 +80,16 @@ enum Figure {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Malformed, oversized, half-open and slow requests against three servers: no crash, no 5xx, memory flat, and real
+    /// clients served meanwhile; exit code 1 otherwise
+    Abuse {
+        /// How many requests
+        #[arg(long, default_value_t = 10_000)]
+        requests: usize,
+        /// What they are drawn with
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// The placement engine alone, in the shapes of Kubernetes' scheduler_perf; without one, 10,000 nodes and 1,000,000
     /// replicas, and then small changes
     Placement(placement::Arguments),
@@ -106,6 +118,11 @@ fn run(bench: &Bench) -> Result<(), Failure> {
             Figure::NodeKill { runs } => print(common, &node_kill::measure(common, *runs).await?),
             Figure::LeaderKill { runs } => print(common, &leader_kill::measure(common, *runs).await?),
             Figure::Compile { runs } => print(common, &compile::measure(common, *runs)?),
+            Figure::Abuse { requests, seed } => {
+                let abuse = abuse::measure(common, *requests, *seed).await?;
+                print(common, &abuse)?;
+                if abuse.met { Ok(()) } else { Err("the servers did not stand it".into()) }
+            }
             Figure::Placement(arguments) => match arguments.shape {
                 Some(shape) => print(common, &placement::measure_shape(arguments, shape)?),
                 None => print(common, &placement::measure_large(arguments)?),

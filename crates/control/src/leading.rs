@@ -134,10 +134,10 @@ impl Leading {
     /// Proposes the commands in order; whether all were applied.
     async fn carry_out(&self, commands: Vec<Command>) -> bool {
         for command in commands {
-            match self.group.propose(&command).await {
+            match self.group.propose(command).await {
                 Ok(Applied::Done(_) | Applied::Unchanged(_)) => {}
-                Ok(Applied::Refused(reason)) => {
-                    tracing::debug!(reason, "a command came too late");
+                Ok(refused @ (Applied::Refused(_) | Applied::Outdated(_) | Applied::KeyReused)) => {
+                    tracing::debug!(?refused, "a command came too late");
                     return false;
                 }
                 Err(error) => {
@@ -152,7 +152,7 @@ impl Leading {
     async fn announce(&self) {
         let name = self.group.name();
         let notes = vec![(EventKind::Leader, format!("server {name}"), format!("{name} leads now"))];
-        if let Err(error) = self.group.propose(&Command::Note { at: self.clock.now(), notes }).await {
+        if let Err(error) = self.group.propose(Command::Note { at: self.clock.now(), notes }).await {
             tracing::debug!(%error, "nobody was told who leads");
         }
     }

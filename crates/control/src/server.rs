@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::http::{self, App, HttpTransport};
+use crate::http::{self, Admission, App, HttpTransport};
 use crate::leading::Leading;
 use crate::raft::{
     self, Disk, FolderDisk, FolderError, Founders, Group, GroupConfig, GroupError, Leader, Member, Start, Timings,
@@ -163,6 +163,8 @@ impl Server {
             api,
             http,
             looking,
+            admission: Admission::new(),
+            leader_heard: Default::default(),
             ends,
         };
         let app = Arc::new(app);

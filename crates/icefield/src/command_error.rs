@@ -85,6 +85,9 @@ impl From<ClientError> for CommandError {
                 refused.causes.clone_from(&body.details);
                 match body.code {
                     ErrorCode::Unplaced => refused.hint("--allow-unplaced goes on without them"),
+                    ErrorCode::PlanOutdated => {
+                        refused.hint("`icefield plan` shows what would happen now; `icefield history` what was applied")
+                    }
                     ErrorCode::Unavailable => {
                         refused.hint("the cluster may be choosing a leader; try again in a moment")
                     }
@@ -93,6 +96,7 @@ impl From<ClientError> for CommandError {
             }
             ClientError::Unreachable { source, .. } => Self::because(error.to_string(), source)
                 .hint("is the cluster running? `icefield dev` starts one, --server names another"),
+            ClientError::Unwritable(_) => Self::new(error.to_string()),
             ClientError::Foreign { .. } => {
                 Self::new(error.to_string()).hint("is that the address of an Icefield server?")
             }

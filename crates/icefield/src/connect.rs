@@ -1,10 +1,10 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use icefield_api::Client;
+use icefield_api::{Client, Stale};
 
-use crate::cli::ClusterArgs;
+use crate::cli::{ClusterArgs, StaleArgs};
 use crate::command_error::CommandError;
-use crate::dev;
+use crate::{dev, output, render};
 
 /// No wait: the answer as things stand.
 pub(crate) const NOW: Duration = Duration::ZERO;
@@ -23,6 +23,20 @@ pub(crate) fn require(cluster: &ClusterArgs) -> Result<Client, CommandError> {
         CommandError::new("no cluster is running here")
             .hint("`icefield dev FILE` starts one; --server URL names another")
     })
+}
+
+/// Says on standard error that an answer may be out of date, if it may.
+pub(crate) fn tell_stale(stale: Option<&Stale>) {
+    if let Some(stale) = stale {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        output::complain(&render::stale(stale, now));
+    }
+}
+
+/// The same for a command that reads.
+pub(crate) fn require_to_read(cluster: &ClusterArgs, stale: StaleArgs) -> Result<Client, CommandError> {
+    Ok(require(cluster)?.stale(stale.stale))
 }
 
 fn checked(url: &str) -> Result<String, CommandError> {

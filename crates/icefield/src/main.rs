@@ -13,6 +13,7 @@ mod home;
 mod output;
 mod progress;
 mod render;
+mod saved_plan;
 mod source;
 
 use std::ffi::OsString;

@@ -1,9 +1,14 @@
 //! The HTTP API that every server serves, and what the servers say to each other, on one port.
 //!
 //! Every request under `/v1` is answered by the leader (`dispatch`, `forward`), so that an answer is true of the whole
-//! group. Handlers are in `cluster`, `specs`, `rebalance`, `services`, `servers` and `nodes`; `watch` is how they wait; `serve` is what keeps
-//! one connection from harming another.
+//! group, unless whoever asks is content with what one server has (`reading`). A request that changes something has a key
+//! and is carried out once (`write`). Handlers are in `cluster`, `specs`, `rebalance`, `services`, `servers` and `nodes`;
+//! `watch` is how they wait.
+//!
+//! What keeps one client from harming another: `serve` and `paced` for a connection, `kind` and `admission` for requests,
+//! `body` for what they send. `limits` has all their numbers.
 
+mod admission;
 mod app;
 mod blocking;
 mod body;
@@ -11,8 +16,12 @@ mod cluster;
 mod dispatch;
 mod failure;
 mod forward;
+mod kind;
+mod limits;
 mod nodes;
+mod paced;
 mod peers;
+mod reading;
 mod rebalance;
 mod router;
 mod serve;
@@ -21,7 +30,9 @@ mod services;
 mod specs;
 mod transport;
 mod watch;
+mod write;
 
+pub(crate) use admission::Admission;
 pub(crate) use app::App;
 pub(crate) use router::router;
 pub(crate) use serve::serve;

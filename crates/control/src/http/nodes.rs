@@ -5,32 +5,34 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use bytes::Bytes;
-use icefield_api::{ErrorCode, Heartbeat, HeartbeatReply, NodeAction, NodeStatus};
+use icefield_api::{Heartbeat, HeartbeatReply, NodeAction, NodeStatus};
 use icefield_plan::Generation;
 use icefield_spec::{Millis, Name, Revision};
 
-use super::app::{App, name};
+use super::app::{App, name, settle};
 use super::body;
 use super::failure::Failure;
-use super::watch::{self, Watch};
+use super::reading::{Answer, Read};
+use super::watch::{self, Rises, Watch};
+use super::write::Write;
 use crate::observe::registration;
-use crate::{Applied, Command, view};
+use crate::{Command, view};
 
 /// Cordons, drains or uncordons a node.
 pub(crate) async fn node(
     State(app): State<Arc<App>>,
     Path(node): Path<String>,
-    body: Bytes,
+    write: Write,
 ) -> Result<Json<NodeStatus>, Failure> {
     let node = name(&node)?;
-    let action: NodeAction = body::json(body).await?;
-    if !app.state().await?.nodes.contains_key(&node) {
-        return Err(Failure::not_found(format!("there is no node {node}, or its agent has not been seen yet")));
-    }
-    let command = Command::Node { at: app.clock.now(), node: node.clone(), action };
-    if let Applied::Refused(reason) = app.group.propose(&command).await? {
-        return Err(Failure::new(ErrorCode::Conflict, reason));
-    }
+    let action: NodeAction = write.json().await?;
+    let prepare = async |state: Arc<crate::State>| {
+        if state.nodes.contains_key(&node) {
+            return Ok(Command::Node { at: app.clock.now(), node: node.clone(), action });
+        }
+        Err(Failure::not_found(format!("there is no node {node}, or its agent has not been seen yet")))
+    };
+    app.prepare_change(&write, prepare).await?;
     let state = app.group.state().await;
     let status = app.leading.look(|seen| view::node_status(&state, seen, &node)).await?;
     status.map(Json).ok_or_else(|| Failure::not_found(format!("node {node} is gone")))
@@ -41,14 +43,16 @@ pub(crate) async fn plan(
     State(app): State<Arc<App>>,
     Path(node): Path<String>,
     uri: Uri,
-) -> Result<Json<Generation>, Failure> {
+) -> Result<Answer<Generation>, Failure> {
     let node = name(&node)?;
     let watch: Watch = watch::query(&uri)?;
-    app.state().await?;
+    Read::new(&app, watch.stale).await?;
     let number = || async { Ok(app.group.state().await.nodes.get(&node).map_or(0, |record| record.generation)) };
-    watch.until(&app, number).await?;
-    let generation = app.group.state().await.node_plan(&node);
-    generation.map(Json).ok_or_else(|| Failure::not_found(format!("node {node} has no generation yet")))
+    watch.until(&app, Rises::WithState, number).await?;
+    let read = Read::again(&app, watch.stale).await;
+    let generation = read.state.node_plan(&node);
+    let generation = generation.ok_or_else(|| Failure::not_found(format!("node {node} has no generation yet")))?;
+    Ok(read.answer(generation))
 }
 
 /// An agent's report.
@@ -63,10 +67,8 @@ pub(crate) async fn heartbeat(
     let known = heartbeat.endpoints.clone();
     // Before the registration: else a node that returns would count as heard of long ago, and so as lost again.
     app.leading.heartbeat(&node, heartbeat).await?;
-    if let Some(command) = registration
-        && let Applied::Refused(reason) = app.group.propose(&command).await?
-    {
-        return Err(Failure::new(ErrorCode::Conflict, reason));
+    if let Some(command) = registration {
+        settle(app.group.propose(command).await?)?;
     }
     Ok(Json(reply(&app, &node, &known).await?))
 }

@@ -1,5 +1,5 @@
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, Uri};
@@ -16,11 +16,14 @@ use super::failure::Failure;
 use super::{cluster, nodes, peers, rebalance, servers, services, specs};
 use crate::raft::Rpc;
 
+/// Made once: it is always the same.
+static OPENAPI: LazyLock<serde_json::Value> = LazyLock::new(openapi);
+
 /// All that a server serves.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/v1/status", get(cluster::status))
-        .route("/v1/events", get(cluster::events))
+        .route("/v1/events", get(cluster::events).post(cluster::note))
         .route("/v1/spec", get(specs::spec))
         .route("/v1/plan", post(specs::plan))
         .route("/v1/apply", post(specs::apply))
@@ -39,7 +42,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/nodes/{node}/heartbeat", post(nodes::heartbeat))
         // Of the routes above alone: what this server itself is asked needs no leader.
         .route_layer(from_fn_with_state(Arc::clone(&app), dispatch))
-        .route("/v1/openapi.json", get(|| async { Json(openapi()) }))
+        .route("/v1/openapi.json", get(|| async { Json(&*OPENAPI) }))
         .route("/healthz", get(|| async { "ok" }));
     for rpc in Rpc::ALL {
         let answer = move |state, headers, body| peers::answer(rpc, state, headers, body);

@@ -1,5 +1,6 @@
-use std::io;
+use std::io::{self, Write};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,20 +8,31 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// How long a client may take to send the head of a request. It is also how long a connection may be idle.
-const HEAD: Duration = Duration::from_secs(30);
+use super::limits::{ANSWER_PAUSE, CONNECTIONS, FILES_KEPT, HEAD, HEAD_BYTES, HEADERS, RETRY_AFTER};
+use super::paced::Paced;
 
 /// Serves connections until `ends` is true and those that are open have been answered. Each connection is a task of its
 /// own, and all end with this future.
 pub(crate) async fn serve(listener: TcpListener, router: Router, mut ends: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
+    let most = most_connections();
+    let free = Arc::new(Semaphore::new(most));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(connection(stream, router.clone(), ends.clone()))),
+                Ok((stream, _)) => match Arc::clone(&free).try_acquire_owned() {
+                    Ok(permit) => {
+                        let (router, ends) = (router.clone(), ends.clone());
+                        connections.spawn(async move {
+                            connection(stream, router, ends).await;
+                            drop(permit);
+                        });
+                    }
+                    Err(_) => refuse(stream, most),
+                },
                 Err(error) => pause_after(&error).await,
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
@@ -35,11 +47,14 @@ async fn connection(stream: TcpStream, router: Router, mut ends: watch::Receiver
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection may be slow");
     }
+    let stream = TokioIo::new(Paced::new(stream, ANSWER_PAUSE));
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .max_headers(HEADERS)
+            .max_buf_size(HEAD_BYTES)
+            .serve_connection(stream, TowerToHyperService::new(router))
     );
     let served = tokio::select! {
         served = connection.as_mut() => served,
@@ -50,6 +65,29 @@ async fn connection(stream: TcpStream, router: Router, mut ends: watch::Receiver
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// How many connections may be open at once.
+fn most_connections() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    CONNECTIONS.min(files.saturating_sub(FILES_KEPT).max(files / 2))
+}
+
+/// Says that there are too many connections, without waiting for whoever is there.
+fn refuse(stream: TcpStream, most: usize) {
+    let body = format!(
+        r#"{{"code":"overloaded","message":"this server has {most} connections open already; try again in a moment"}}"#
+    );
+    let answer = format!(
+        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: {RETRY_AFTER}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // It fits into what the system buffers; whoever does not read it learns of it by the end of the connection.
+    if let Err(error) = stream.into_std().and_then(|mut stream| stream.write_all(answer.as_bytes())) {
+        tracing::debug!(%error, "a connection was refused without a word");
     }
 }
 

@@ -267,7 +267,7 @@ mod tests {
         let command = match happening {
             Happening::Apply { nodes, web, log, db, quota } => {
                 let spec = Box::new(declared(*nodes, *web, *log, *db, *quota));
-                Some(Command::Apply { at: 1, spec })
+                Some(Command::Apply { at: 1, spec, expect: None })
             }
             Happening::Register { node, address } => {
                 sample.register(NODES[*node], if *address { "10.0.0.1" } else { "10.0.0.2" });
@@ -307,7 +307,8 @@ mod tests {
                 assert_eq!(kept.solve(&sample.state), solve(&sample.state, Joining::Absent));
             }
         };
-        let apply = |version| Command::Apply { at: 1, spec: Box::new(spec(&["n1"], &[("web", version, 1)])) };
+        let apply =
+            |version| Command::Apply { at: 1, spec: Box::new(spec(&["n1"], &[("web", version, 1)])), expect: None };
         let lease = |lost| Command::Lease { at: 1, node: node.clone(), lost, reason: String::new() };
         for command in [lease(true), lease(false), apply("b"), lease(true), lease(false)] {
             happen(&mut sample, command);

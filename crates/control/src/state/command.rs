@@ -3,6 +3,8 @@ use icefield_placement::Change;
 use icefield_spec::{Name, Revision, Spec};
 use serde::{Deserialize, Serialize};
 
+use super::expected::{Expected, Outdated};
+
 /// A change of the state, as the log carries it. Times (`at`) are in milliseconds since 1970 and are the proposer's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
@@ -13,6 +15,9 @@ pub enum Command {
         at: u64,
         /// The spec.
         spec: Box<Spec>,
+        /// What it was planned against; refused if that is no longer so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<Expected>,
     },
     /// Changes the placement.
     Place {
@@ -132,4 +137,8 @@ pub enum Applied {
     Unchanged(u64),
     /// It was refused, for this reason.
     Refused(String),
+    /// It was refused because the state is not as it was planned against.
+    Outdated(Outdated),
+    /// It was refused because the key of its request was another one's.
+    KeyReused,
 }

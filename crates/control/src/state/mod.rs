@@ -4,6 +4,8 @@ mod anew;
 mod apply_spec;
 mod command;
 mod events;
+mod expected;
+mod fingerprint;
 mod generation;
 mod journal;
 mod lease;
@@ -14,6 +16,8 @@ mod place;
 mod placed;
 mod rebalance;
 mod register;
+mod request;
+mod requests;
 mod rollout;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -21,9 +25,14 @@ mod service_record;
 mod ties;
 
 pub use command::{Applied, Command, RebalanceStep, RolloutStep};
+pub(crate) use expected::ago;
+pub use expected::{Expected, Outdated};
+pub use fingerprint::Fingerprint;
 pub use node_record::NodeRecord;
 pub use placed::{Decision, Placed};
 pub use rebalance::Rebalance;
+pub use request::{Proposal, Request};
+pub use requests::Requests;
 pub use service_record::{Rollout, ServiceRecord};
 pub use ties::Ties;
 
@@ -64,6 +73,9 @@ pub struct State {
     pub events: VecDeque<Event>,
     /// The number of the newest event.
     pub last_event: u64,
+    /// What became of the last requests.
+    #[serde(default, skip_serializing_if = "Requests::is_empty")]
+    pub requests: Requests,
 }
 
 /// How far a command reached.
@@ -79,11 +91,28 @@ enum Effect {
 
 impl State {
     /// Applies the command that the log has at `index`. Equal states and commands give equal states; a refused command
-    /// changes nothing.
-    pub fn apply(&mut self, index: u64, command: Command) -> Applied {
+    /// changes nothing. Of the commands of one request only the first is carried out; the others get its answer.
+    pub fn apply(&mut self, index: u64, proposal: impl Into<Proposal>) -> Applied {
+        let Proposal { command, request } = proposal.into();
+        let Some(request) = request else { return self.carry_out(index, command) };
+        if let Some(first) = self.requests.outcome(&request) {
+            return first;
+        }
+        let applied = self.carry_out(index, command);
+        // What was planned anew since may be asked for again.
+        if !matches!(applied, Applied::Outdated(_)) {
+            self.requests.remember(request, applied.clone());
+        }
+        applied
+    }
+
+    fn carry_out(&mut self, index: u64, command: Command) -> Applied {
         let is_spec = matches!(command, Command::Apply { .. });
         let effect = match command {
-            Command::Apply { at, spec } => Ok(self.apply_spec(index, at, spec)),
+            Command::Apply { at, spec, expect } => match self.outdated(at, &spec, expect) {
+                Some(outdated) => return Applied::Outdated(outdated),
+                None => self.apply_spec(index, at, spec),
+            },
             Command::Place { at, seen, changes } => self.place(index, at, seen, changes),
             Command::Register { at, node, address, api, capacity, drivers } => {
                 Ok(self.register(at, node, register::Facts { address, api, capacity, drivers }))

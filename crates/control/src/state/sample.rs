@@ -6,7 +6,7 @@ use icefield_api::Capacity;
 use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
 use icefield_spec::{Bytes, Cpu, Machine, Name, Node, Revision, Run, Service, Spec, Unit};
 
-use super::{Applied, Command, RolloutStep, State};
+use super::{Applied, Command, Proposal, RolloutStep, State};
 
 /// A state with the log index of its last command.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Sample {
         sample
     }
 
-    pub(crate) fn command(&mut self, command: Command) -> Applied {
+    pub(crate) fn command(&mut self, command: impl Into<Proposal>) -> Applied {
         self.index += 1;
         self.state.apply(self.index, command)
     }
@@ -76,7 +76,7 @@ impl Sample {
     }
 
     pub(crate) fn apply(&mut self, spec: &Spec) {
-        self.done(Command::Apply { at: self.index, spec: Box::new(spec.clone()) });
+        self.done(Command::Apply { at: self.index, spec: Box::new(spec.clone()), expect: None });
     }
 
     pub(crate) fn register(&mut self, node: &str, address: &str) -> Applied {

@@ -45,6 +45,7 @@ pub(super) fn service_status(
         running: counted(&|row| row.state.is_running()),
         healthy: counted(&healthy),
         updated: counted(&|row| healthy(row) && row.revision == Some(revision)),
+        unknown: 0,
         rollout: record.map(|record| rollout_status(state, seen, wanted, name, record)),
         replicas: Vec::new(),
     };

@@ -51,6 +51,7 @@ pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
         rebalance: state.rebalance.as_ref().map(Rebalance::status),
         services: names.into_iter().filter_map(service).collect(),
         nodes: nodes(state, seen),
+        stale: None,
     }
 }
 

@@ -68,7 +68,7 @@ impl World {
     }
 
     pub(crate) fn apply(&mut self, spec: &Spec) -> Applied {
-        self.propose(Command::Apply { at: self.now, spec: Box::new(spec.clone()) })
+        self.propose(Command::Apply { at: self.now, spec: Box::new(spec.clone()), expect: None })
     }
 
     pub(crate) fn propose(&mut self, command: Command) -> Applied {

@@ -3,7 +3,7 @@ use icefield_api::{Client, ClientError, ErrorCode, NodeAction, NodeStatus};
 use icefield_spec::Name;
 use serde_json::json;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
@@ -20,6 +20,8 @@ enum NodeCommand {
     List {
         #[command(flatten)]
         json: JsonArgs,
+        #[command(flatten)]
+        stale: StaleArgs,
     },
     /// Let all replicas leave a node, and place no new ones there
     Drain {
@@ -42,12 +44,17 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &NodeArgs) -> Result<u8, Com
     let client = connect::require(cluster)?;
     let runtime = connect::runtime()?;
     let (node, action) = match &arguments.command {
-        NodeCommand::List { json } => {
-            let status = runtime.block_on(client.status(None, connect::NOW))?;
+        NodeCommand::List { json, stale } => {
+            let status = runtime.block_on(client.stale(stale.stale).status(None, connect::NOW))?;
             if json.json {
-                output::json(&json!({ "schema": status.schema, "nodes": status.nodes }))?;
+                let mut answer = json!({ "schema": status.schema, "nodes": status.nodes });
+                if let Some(stale) = &status.stale {
+                    answer["stale"] = json!(stale);
+                }
+                output::json(&answer)?;
             } else {
                 output::print(&render::nodes(&status.nodes))?;
+                connect::tell_stale(status.stale.as_ref());
             }
             return Ok(0);
         }

@@ -9,6 +9,7 @@ mod nodes;
 mod plan;
 mod proposal;
 mod servers;
+mod stale;
 mod status;
 mod table;
 
@@ -21,5 +22,6 @@ pub(crate) use nodes::nodes;
 pub(crate) use plan::plan;
 pub(crate) use proposal::proposal;
 pub(crate) use servers::servers;
+pub(crate) use stale::stale;
 pub(crate) use status::{services, status};
 pub(crate) use table::Table;

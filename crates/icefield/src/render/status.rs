@@ -49,8 +49,12 @@ pub(crate) fn services(services: &[ServiceStatus]) -> String {
     }
     let mut table = Table::new(["SERVICE", "HEALTHY", "NAMESPACE", "PRIORITY", "REVISION", "ROLLOUT", "NOTE"]);
     for service in services {
-        let healthy = format!("{}/{}", service.healthy, service.desired);
+        let healthy = match service.unknown {
+            0 => format!("{}/{}", service.healthy, service.desired),
+            _ => format!("?/{}", service.desired),
+        };
         let healthy = match service.healthy {
+            _ if service.unknown > 0 => style(healthy).yellow(),
             n if n >= service.desired => style(healthy).green(),
             0 => style(healthy).red(),
             _ => style(healthy).yellow(),

@@ -1,18 +1,26 @@
+mod request;
+mod retry;
+
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use icefield_plan::Generation;
 use icefield_spec::{Name, Spec};
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::request::Request;
+use self::retry::Retry;
 use crate::{
     ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
-    JoinAnswer, JoinRequest, NodeAction, NodeStatus, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
-    RebalanceStart, RebalanceStop, ServerMove, Servers, ServiceExplanation, Status,
+    IdempotencyKey, JoinAnswer, JoinRequest, NodeAction, NodeStatus, NoteAnswer, NoteRequest, PlanReport, RebalanceAnswer,
+    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove, Servers, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -24,6 +32,10 @@ pub struct Client {
     servers: Arc<[String]>,
     /// The server that answered last; the next request goes there first.
     preferred: Arc<AtomicUsize>,
+    /// Whether reading answers may be out of date.
+    stale: bool,
+    /// How long a request is sent again and again while servers are there but none answers.
+    patience: Duration,
 }
 
 /// Why a request brought no answer to use.
@@ -41,6 +53,9 @@ pub enum ClientError {
     /// A server said no.
     #[error("{0}")]
     Refused(ErrorBody),
+    /// The request cannot be written as JSON.
+    #[error("the request cannot be written as JSON: {0}")]
+    Unwritable(String),
     /// A server answered something else than its API says.
     #[error("{server} answered with something that is not of Icefield's API: {reason}")]
     Foreign {
@@ -56,8 +71,8 @@ impl ClientError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused(body) => body.code == ErrorCode::Unavailable,
-            Self::Foreign { .. } => false,
+            Self::Refused(body) => matches!(body.code, ErrorCode::Unavailable | ErrorCode::Overloaded),
+            Self::Unwritable(_) | Self::Foreign { .. } => false,
         }
     }
 }
@@ -65,20 +80,35 @@ impl ClientError {
 impl Client {
     /// How long a connection may take.
     const CONNECT: Duration = Duration::from_secs(2);
-    /// How long an answer may take beyond the time it was asked to wait.
+    /// How long an answer may take beyond the time it was asked to wait; and how long a request is sent again if it was not
+    /// answered.
     const ANSWER: Duration = Duration::from_secs(10);
     /// How long it may take until a large answer is there.
     const LONG: Duration = Duration::from_secs(600);
+    /// How long an idle connection is kept: shorter than a server keeps it.
+    const IDLE: Duration = Duration::from_secs(15);
 
     /// A client of the servers with these URLs (`http://127.0.0.1:7700`); at least one.
     pub fn new(servers: impl IntoIterator<Item = String>) -> Self {
         let http = reqwest::Client::builder()
             .connect_timeout(Self::CONNECT)
+            .pool_idle_timeout(Self::IDLE)
             .no_proxy()
             .build()
             .expect("a client without TLS needs nothing that could be missing");
         let servers = servers.into_iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
-        Self { http, servers, preferred: Arc::default() }
+        Self { http, servers, preferred: Arc::default(), stale: false, patience: Self::ANSWER }
+    }
+
+    /// The same, but whatever server is asked gives reading answers from what it has itself: also when most servers are
+    /// gone, and maybe out of date.
+    pub fn stale(self, stale: bool) -> Self {
+        Self { stale, ..self }
+    }
+
+    /// The same, but a request that was not answered is sent again for so long: 10 seconds if it is not said.
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The URLs of the servers.
@@ -98,28 +128,28 @@ impl Client {
 
     /// What an apply would change.
     pub async fn plan(&self, request: &ApplyRequest) -> Result<PlanReport, ClientError> {
-        self.post("/v1/plan", request).await
+        self.ask("/v1/plan", request, Self::ANSWER).await
     }
 
     /// Puts a spec in force.
     pub async fn apply(&self, request: &ApplyRequest) -> Result<ApplyResponse, ClientError> {
-        self.post("/v1/apply", request).await
+        self.change("/v1/apply", request).await
     }
 
     /// A better layout, if there is one.
     pub async fn rebalance(&self, request: &RebalanceRequest) -> Result<RebalanceProposal, ClientError> {
         let timeout = Self::ANSWER + Duration::from_secs(RebalanceRequest::LONGEST);
-        self.answer(Method::POST, "/v1/rebalance", Some(request), timeout).await
+        self.ask("/v1/rebalance", request, timeout).await
     }
 
     /// Starts to carry a proposal out.
     pub async fn rebalance_start(&self, start: &RebalanceStart) -> Result<RebalanceAnswer, ClientError> {
-        self.post("/v1/rebalance/start", start).await
+        self.change("/v1/rebalance/start", start).await
     }
 
     /// Ends the rebalancing that is under way.
     pub async fn rebalance_stop(&self) -> Result<RebalanceAnswer, ClientError> {
-        self.post("/v1/rebalance/stop", &RebalanceStop {}).await
+        self.change("/v1/rebalance/stop", &RebalanceStop {}).await
     }
 
     /// The specs that were put in force, newest first.
@@ -130,6 +160,11 @@ impl Client {
     /// The events after number `after`, waiting for one as long as `wait`.
     pub async fn events(&self, after: Option<u64>, wait: Duration) -> Result<Events, ClientError> {
         self.watch("/v1/events", after, wait).await
+    }
+
+    /// Puts a note among the events.
+    pub async fn note(&self, text: &str) -> Result<NoteAnswer, ClientError> {
+        self.change("/v1/events", &NoteRequest { text: text.to_owned() }).await
     }
 
     /// Why each replica of `service` is where it is.
@@ -153,7 +188,9 @@ impl Client {
         let tail = tail.map_or(String::new(), |tail| format!("&tail={tail}"));
         let path = format!("/v1/services/{service}/replicas/{index}/logs?follow={follow}{tail}");
         let timeout = if follow { None } else { Some(Self::ANSWER) };
-        let (response, _) = self.send(Method::GET, &path, None::<&()>, timeout).await?;
+        let request = Request { timeout, ..Request::get(self.reading(path)) };
+        let answered = self.round(&request, |response| async { Ok(response) }).await;
+        let (response, _) = answered.map_err(|unanswered| unanswered.error)?;
         Ok(response.bytes_stream().map_ok(|bytes| bytes.to_vec()))
     }
 
@@ -164,30 +201,30 @@ impl Client {
 
     /// Asks for a server to be taken in.
     pub async fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, ClientError> {
-        self.post("/v1/servers", request).await
+        self.change("/v1/servers", request).await
     }
 
     /// Says where a server is reached now.
     pub async fn move_server(&self, server: &str, to: &ServerMove) -> Result<Servers, ClientError> {
-        self.post(&format!("/v1/servers/{server}"), to).await
+        self.change(&format!("/v1/servers/{server}"), to).await
     }
 
     /// Removes a server; with `force` also if too few of those that are left answer.
     pub async fn remove_server(&self, server: &str, force: bool) -> Result<Servers, ClientError> {
         let path = format!("/v1/servers/{server}?force={force}");
-        self.answer(Method::DELETE, &path, None::<&()>, Self::ANSWER).await
+        self.answer(Request { method: Method::DELETE, may_repeat: false, ..Request::get(path) }).await
     }
 
     /// The whole state, as it is kept for a restore.
     pub async fn backup(&self) -> Result<Vec<u8>, ClientError> {
-        let (response, server) = self.send(Method::GET, "/v1/backup", None::<&()>, Some(Self::LONG)).await?;
-        let bytes = response.bytes().await;
-        Ok(bytes.map_err(|error| ClientError::Foreign { server, reason: error.to_string() })?.to_vec())
+        let request = Request { timeout: Some(Self::LONG), ..Request::get("/v1/backup".into()) };
+        let whole = self.round(&request, Self::whole).await;
+        whole.map(|(content, _)| content.to_vec()).map_err(|unanswered| unanswered.error)
     }
 
     /// Cordons, drains or uncordons a node.
     pub async fn node(&self, node: &Name, action: NodeAction) -> Result<NodeStatus, ClientError> {
-        self.post(&format!("/v1/nodes/{node}"), &action).await
+        self.change(&format!("/v1/nodes/{node}"), &action).await
     }
 
     /// The generation of `node` once its number is greater than `after`, or as it stands when `wait` is over; `None`
@@ -201,9 +238,10 @@ impl Client {
         absent_is_none(self.watch(&format!("/v1/nodes/{node}/plan"), after, wait).await)
     }
 
-    /// Reports an agent's state.
+    /// Reports an agent's state. It is sent once to each server at most: the next one says it better.
     pub async fn heartbeat(&self, node: &Name, heartbeat: &Heartbeat) -> Result<HeartbeatReply, ClientError> {
-        self.post(&format!("/v1/nodes/{node}/heartbeat"), heartbeat).await
+        let request = Request::post(&format!("/v1/nodes/{node}/heartbeat"), heartbeat)?;
+        self.answer(Request { may_repeat: false, ..request }).await
     }
 
     async fn watch<T: DeserializeOwned>(
@@ -216,71 +254,142 @@ impl Client {
             Some(after) => format!("{path}?after={after}&wait={}", wait.as_millis()),
             None => path.to_owned(),
         };
-        self.answer(Method::GET, &path, None::<&()>, Self::ANSWER + wait).await
+        self.answer(Request { timeout: Some(Self::ANSWER + wait), ..Request::get(self.reading(path)) }).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.answer(Method::GET, path, None::<&()>, Self::ANSWER).await
+        self.answer(Request::get(self.reading(path.to_owned()))).await
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
-        self.answer(Method::POST, path, Some(body), Self::ANSWER).await
+    /// The path of a reading request, with the wish that answers may be out of date if this client has it.
+    fn reading(&self, path: String) -> String {
+        match path.contains('?') {
+            _ if !self.stale => path,
+            true => format!("{path}&stale=true"),
+            false => format!("{path}?stale=true"),
+        }
     }
 
-    async fn answer<T: DeserializeOwned>(
+    /// Asks for something that changes nothing.
+    async fn ask<T: DeserializeOwned>(
         &self,
-        method: Method,
         path: &str,
-        body: Option<&impl Serialize>,
+        body: &impl Serialize,
         timeout: Duration,
     ) -> Result<T, ClientError> {
-        let (response, server) = self.send(method, path, body, Some(timeout)).await?;
-        let foreign = |reason: String| ClientError::Foreign { server: server.clone(), reason };
-        let bytes = response.bytes().await.map_err(|error| foreign(error.to_string()))?;
-        serde_json::from_slice(&bytes).map_err(|error| foreign(error.to_string()))
+        self.answer(Request { timeout: Some(timeout), ..Request::post(path, body)? }).await
     }
 
-    /// Sends the request to one server after the other until one takes it.
+    /// Asks for a change: once, however often it must be asked for.
+    async fn change<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        self.answer(Request { key: Some(IdempotencyKey::fresh()), ..Request::post(path, body)? }).await
+    }
+
+    /// Sends a request until it is answered or its time is over, and reads the answer.
+    async fn answer<T: DeserializeOwned>(&self, request: Request) -> Result<T, ClientError> {
+        let mut retry = Retry::new(Instant::now() + self.patience);
+        loop {
+            let unanswered = match self.round(&request, Self::whole).await {
+                Ok((body, server)) => {
+                    let foreign = |error: serde_json::Error| ClientError::Foreign { server, reason: error.to_string() };
+                    return serde_json::from_slice(&body).map_err(foreign);
+                }
+                Err(unanswered) => unanswered,
+            };
+            let Again::After(asked) = unanswered.again else { return Err(unanswered.error) };
+            match retry.pause(Instant::now(), asked, random()) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(unanswered.error),
+            }
+        }
+    }
+
+    async fn whole(response: Response) -> Result<Bytes, reqwest::Error> {
+        response.bytes().await
+    }
+
+    /// Sends the request to one server after the other until one takes it; `read` reads the answer.
     ///
     /// A server that says it is unavailable (it knows no leader) is passed over like one that cannot be reached.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-        timeout: Option<Duration>,
-    ) -> Result<(Response, String), ClientError> {
+    async fn round<T, F>(&self, request: &Request, read: impl Fn(Response) -> F) -> Result<(T, String), Unanswered>
+    where
+        F: Future<Output = Result<T, reqwest::Error>>,
+    {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut last = None;
+        // Whether any server was there at all.
+        let mut again = Again::Never;
         for turn in 0..self.servers.len() {
             let at = (first + turn) % self.servers.len();
             let server = &self.servers[at];
-            let mut request = self.http.request(method.clone(), format!("{server}{path}"));
-            if let Some(timeout) = timeout {
-                request = request.timeout(timeout);
-            }
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            match request.send().await {
-                Ok(response) if response.status().is_success() => {
-                    self.preferred.store(at, Ordering::Relaxed);
-                    return Ok((response, server.clone()));
-                }
-                Ok(response) => {
-                    let retry = response.status() == StatusCode::SERVICE_UNAVAILABLE;
-                    let error = refusal(response, server).await;
-                    if !retry {
+            let lost = |source| ClientError::Unreachable { servers: self.servers.to_vec(), source };
+            match request.send(&self.http, server).await {
+                Ok(response) if response.status().is_success() => match read(response).await {
+                    Ok(answer) => {
                         self.preferred.store(at, Ordering::Relaxed);
-                        return Err(error);
+                        return Ok((answer, server.clone()));
                     }
-                    last = Some(error);
+                    Err(source) => {
+                        again = Again::After(None);
+                        last = Some(lost(source));
+                    }
+                },
+                Ok(response) => {
+                    let (status, asked) = (response.status(), retry_after(&response));
+                    let error = refusal(response, server).await;
+                    match status {
+                        StatusCode::SERVICE_UNAVAILABLE => {
+                            again = Again::After(None);
+                            last = Some(error);
+                        }
+                        StatusCode::TOO_MANY_REQUESTS => {
+                            return Err(Unanswered { error, again: Again::After(Some(asked)) });
+                        }
+                        _ => {
+                            self.preferred.store(at, Ordering::Relaxed);
+                            return Err(Unanswered { error, again: Again::Never });
+                        }
+                    }
                 }
-                Err(source) => last = Some(ClientError::Unreachable { servers: self.servers.to_vec(), source }),
+                Err(source) => {
+                    if !source.is_connect() {
+                        again = Again::After(None);
+                    }
+                    last = Some(lost(source));
+                }
             }
         }
-        Err(last.unwrap_or_else(|| ClientError::Foreign { server: String::new(), reason: "no server is known".into() }))
+        let nobody = || ClientError::Foreign { server: String::new(), reason: "no server is known".into() };
+        Err(Unanswered {
+            error: last.unwrap_or_else(nobody),
+            again: if request.may_repeat { again } else { Again::Never },
+        })
     }
+}
+
+/// Why a request was not answered by any server.
+struct Unanswered {
+    error: ClientError,
+    again: Again,
+}
+
+/// Whether a request is to be sent again.
+enum Again {
+    /// There is an answer, or nobody who could give one.
+    Never,
+    /// After a pause; of this length if a server asked for it.
+    After(Option<Duration>),
+}
+
+/// How long a server that has enough to do asks to be left alone.
+fn retry_after(response: &Response) -> Duration {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(1))
+}
+
+/// A number from 0 to 1 that differs from client to client.
+fn random() -> f64 {
+    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
 }
 
 async fn refusal(response: Response, server: &str) -> ClientError {
