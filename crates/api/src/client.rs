@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
+    Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
     NodeAction, NodeStatus, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart,
     RebalanceStop, ServiceExplanation, Status,
 };
@@ -155,7 +155,7 @@ impl Client {
         Ok(response.bytes_stream().map_ok(|bytes| bytes.to_vec()))
     }
 
-    /// Cordons, drains or uncordons a node.
+    /// Cordons, drains, uncordons or removes a node.
     pub async fn node(&self, node: &Name, action: NodeAction) -> Result<NodeStatus, ClientError> {
         self.post(&format!("/v1/nodes/{node}"), &action).await
     }
@@ -174,6 +174,11 @@ impl Client {
     /// Reports an agent's state.
     pub async fn heartbeat(&self, node: &Name, heartbeat: &Heartbeat) -> Result<HeartbeatReply, ClientError> {
         self.post(&format!("/v1/nodes/{node}/heartbeat"), heartbeat).await
+    }
+
+    /// Says that an agent's last report is still true.
+    pub async fn alive(&self, node: &Name, alive: &Alive) -> Result<HeartbeatReply, ClientError> {
+        self.post(&format!("/v1/nodes/{node}/alive"), alive).await
     }
 
     async fn watch<T: DeserializeOwned>(

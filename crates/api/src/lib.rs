@@ -21,7 +21,7 @@ pub use client::{Client, ClientError};
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{Event, EventKind, Events};
 pub use explain::{ExplainedReplica, ServiceExplanation};
-pub use heartbeat::{Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
+pub use heartbeat::{Alive, Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
 pub use operation::{OPERATIONS, Operation};
@@ -30,7 +30,8 @@ pub use rebalance::{
 };
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
 pub use status::{
-    NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus, Status,
+    HoldStatus, NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus,
+    Status,
 };
 
 /// The version of the answers' form.

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
+    Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
     NodeStatus, OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
     RebalanceStart, RebalanceStop, ServiceExplanation, Status,
 };
@@ -39,6 +39,7 @@ fn declare(generator: &mut SchemaGenerator) {
         generator.subschema_for::<T>();
     }
     let all = [
+        add::<Alive>,
         add::<ApplyRequest>,
         add::<ApplyResponse>,
         add::<Endpoints>,

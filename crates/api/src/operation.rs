@@ -85,7 +85,8 @@ pub const OPERATIONS: &[Operation] = &[
         request: None,
         response: "text",
     },
-    post("/v1/nodes/{node}", "node", "Cordons, drains or uncordons a node.", "NodeAction", "NodeStatus"),
+    post("/v1/nodes/{node}", "node", "Cordons, drains, uncordons or removes a node.", "NodeAction", "NodeStatus"),
     watch("/v1/nodes/{node}/plan", "node-plan", "A node's generation; 404 before it has one.", "Generation"),
     post("/v1/nodes/{node}/heartbeat", "heartbeat", "An agent's report; registers it.", "Heartbeat", "HeartbeatReply"),
+    post("/v1/nodes/{node}/alive", "alive", "An agent's last report is still true.", "Alive", "HeartbeatReply"),
 ];

@@ -95,5 +95,8 @@ async fn pass_on(
 /// Whether a request does no harm if it is carried out twice.
 fn may_be_repeated(parts: &Parts) -> bool {
     let path = parts.uri.path();
-    parts.method.is_safe() || matches!(path, "/v1/plan" | "/v1/rebalance") || path.ends_with("/heartbeat")
+    parts.method.is_safe()
+        || matches!(path, "/v1/plan" | "/v1/rebalance")
+        || path.ends_with("/heartbeat")
+        || path.ends_with("/alive")
 }
