@@ -99,7 +99,6 @@ impl Heartbeats {
                     self.servers.pass_over();
                 }
             }
-            sleep_until(sent + Self::APART).await;
             tokio::select! {
                 // While nobody answers, a change is no reason to ask more often.
                 changed = report.changed(), if answered => {
@@ -107,6 +106,7 @@ impl Heartbeats {
                         return;
                     }
                     report.mark_changed();
+                    sleep_until(sent + Self::APART).await;
                 }
                 () = sleep_until(sent + every) => {}
             }
