@@ -24,7 +24,7 @@ pub use client::{Client, ClientError};
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{Event, EventKind, Events, NoteAnswer, NoteRequest};
 pub use explain::{ExplainedReplica, ServiceExplanation};
-pub use heartbeat::{Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
+pub use heartbeat::{Alive, Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
 pub use idempotency::IdempotencyKey;
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
@@ -36,7 +36,8 @@ pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
 pub use server::{JoinAnswer, JoinRequest, ServerEntry, ServerMove, Servers};
 pub use stale::Stale;
 pub use status::{
-    NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus, Status,
+    HoldStatus, NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus,
+    Status,
 };
 
 /// The version of the answers' form.

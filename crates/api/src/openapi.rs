@@ -4,10 +4,10 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, IdempotencyKey,
-    JoinAnswer, JoinRequest, NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport,
-    RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove, Servers,
-    ServiceExplanation, Status,
+    Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History,
+    IdempotencyKey, JoinAnswer, JoinRequest, NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation,
+    PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove,
+    Servers, ServiceExplanation, Status,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -40,6 +40,7 @@ fn declare(generator: &mut SchemaGenerator) {
         generator.subschema_for::<T>();
     }
     let all = [
+        add::<Alive>,
         add::<ApplyRequest>,
         add::<ApplyResponse>,
         add::<Endpoints>,

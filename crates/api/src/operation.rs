@@ -53,7 +53,7 @@ impl Operation {
     /// Whether a request for it carries an idempotency key: it changes what the servers agree on, and is carried out once
     /// however often it arrives.
     pub fn is_write(&self) -> bool {
-        self.method == "POST" && !matches!(self.id, "plan" | "rebalance" | "heartbeat")
+        self.method == "POST" && !matches!(self.id, "plan" | "rebalance" | "heartbeat" | "alive")
     }
 }
 
@@ -121,7 +121,8 @@ pub const OPERATIONS: &[Operation] = &[
         response: "Servers",
     },
     read("/v1/backup", "backup", "The whole state, as `icefield restore` takes it.", "text"),
-    post("/v1/nodes/{node}", "node", "Cordons, drains or uncordons a node.", "NodeAction", "NodeStatus"),
+    post("/v1/nodes/{node}", "node", "Cordons, drains, uncordons or removes a node.", "NodeAction", "NodeStatus"),
     watch("/v1/nodes/{node}/plan", "node-plan", "A node's generation; 404 before it has one.", "Generation"),
     post("/v1/nodes/{node}/heartbeat", "heartbeat", "An agent's report; registers it.", "Heartbeat", "HeartbeatReply"),
+    post("/v1/nodes/{node}/alive", "alive", "An agent's last report is still true.", "Alive", "HeartbeatReply"),
 ];

@@ -28,6 +28,9 @@ pub struct Status {
     /// The rebalancing that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<RebalanceStatus>,
+    /// Nodes that went silent together and are therefore not replaced for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldStatus>,
     /// The services, by name.
     pub services: Vec<ServiceStatus>,
     /// The nodes, by name.
@@ -35,6 +38,17 @@ pub struct Status {
     /// Of an answer that may be out of date, because that was asked for: of when it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Stale>,
+}
+
+/// Nodes that went silent together: likelier than all of them, the network has failed, or the server that listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldStatus {
+    /// The nodes, by name.
+    pub nodes: Vec<Name>,
+    /// Since when the first of them is held, in milliseconds since 1970 (UTC).
+    pub since: u64,
+    /// When the first of them count as lost after all, if they stay silent; a few follow at a time.
+    pub until: u64,
 }
 
 /// One server.

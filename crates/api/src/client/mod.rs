@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use self::request::Request;
 use self::retry::Retry;
 use crate::{
-    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
+    Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
     IdempotencyKey, JoinAnswer, JoinRequest, NodeAction, NodeStatus, NoteAnswer, NoteRequest, PlanReport, RebalanceAnswer,
     RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove, Servers, ServiceExplanation, Status,
 };
@@ -222,7 +222,7 @@ impl Client {
         whole.map(|(content, _)| content.to_vec()).map_err(|unanswered| unanswered.error)
     }
 
-    /// Cordons, drains or uncordons a node.
+    /// Cordons, drains, uncordons or removes a node.
     pub async fn node(&self, node: &Name, action: NodeAction) -> Result<NodeStatus, ClientError> {
         self.change(&format!("/v1/nodes/{node}"), &action).await
     }
@@ -241,6 +241,12 @@ impl Client {
     /// Reports an agent's state. It is sent once to each server at most: the next one says it better.
     pub async fn heartbeat(&self, node: &Name, heartbeat: &Heartbeat) -> Result<HeartbeatReply, ClientError> {
         let request = Request::post(&format!("/v1/nodes/{node}/heartbeat"), heartbeat)?;
+        self.answer(Request { may_repeat: false, ..request }).await
+    }
+
+    /// Says that an agent's last report is still true.
+    pub async fn alive(&self, node: &Name, alive: &Alive) -> Result<HeartbeatReply, ClientError> {
+        let request = Request::post(&format!("/v1/nodes/{node}/alive"), alive)?;
         self.answer(Request { may_repeat: false, ..request }).await
     }
 

@@ -45,7 +45,7 @@ impl Kind {
         }
         match path {
             "/v1/plan" | "/v1/apply" | "/v1/rebalance" => Self::Compute,
-            _ if path.ends_with("/heartbeat") => Self::Heartbeat,
+            _ if is_report(path) => Self::Heartbeat,
             _ => Self::Write,
         }
     }
@@ -78,7 +78,12 @@ impl Kind {
 
 /// Whether a request changes what the servers agree on; such a request has an idempotency key.
 pub(crate) fn is_write(method: &Method, path: &str) -> bool {
-    *method == Method::POST && !matches!(path, "/v1/plan" | "/v1/rebalance") && !path.ends_with("/heartbeat")
+    *method == Method::POST && !matches!(path, "/v1/plan" | "/v1/rebalance") && !is_report(path)
+}
+
+/// Whether a request is an agent's report.
+fn is_report(path: &str) -> bool {
+    path.ends_with("/heartbeat") || path.ends_with("/alive")
 }
 
 /// The most that the body of a request may hold.

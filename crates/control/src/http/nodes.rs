@@ -5,9 +5,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use bytes::Bytes;
-use icefield_api::{Heartbeat, HeartbeatReply, NodeAction, NodeStatus};
+use icefield_api::{Alive, ErrorCode, Heartbeat, HeartbeatReply, NodeAction, NodeStatus};
 use icefield_plan::Generation;
-use icefield_spec::{Millis, Name, Revision};
+use icefield_spec::{Name, Revision};
 
 use super::app::{App, name, settle};
 use super::body;
@@ -15,10 +15,10 @@ use super::failure::Failure;
 use super::reading::{Answer, Read};
 use super::watch::{self, Rises, Watch};
 use super::write::Write;
-use crate::observe::registration;
+use crate::observe::{is_removed, registration};
 use crate::{Command, view};
 
-/// Cordons, drains or uncordons a node.
+/// Cordons, drains, uncordons or removes a node.
 pub(crate) async fn node(
     State(app): State<Arc<App>>,
     Path(node): Path<String>,
@@ -63,6 +63,10 @@ pub(crate) async fn heartbeat(
 ) -> Result<Json<HeartbeatReply>, Failure> {
     let node = name(&node)?;
     let heartbeat: Heartbeat = body::json(body).await?;
+    if is_removed(&*app.group.state().await, &node, heartbeat.started) {
+        let message = format!("node {node} was removed; start its agent anew to have it join again");
+        return Err(Failure::new(ErrorCode::Conflict, message));
+    }
     let registration = registration(&*app.group.state().await, &node, &heartbeat, app.clock.now());
     let known = heartbeat.endpoints.clone();
     // Before the registration: else a node that returns would count as heard of long ago, and so as lost again.
@@ -73,13 +77,24 @@ pub(crate) async fn heartbeat(
     Ok(Json(reply(&app, &node, &known).await?))
 }
 
+/// An agent's last report is still true.
+pub(crate) async fn alive(
+    State(app): State<Arc<App>>,
+    Path(node): Path<String>,
+    body: Bytes,
+) -> Result<Json<HeartbeatReply>, Failure> {
+    let node = name(&node)?;
+    let alive: Alive = body::json(body).await?;
+    let known = app.leading.alive(&node, &alive).await?;
+    let unknown = known.is_none();
+    Ok(Json(HeartbeatReply { unknown, ..reply(&app, &node, &known.unwrap_or_default()).await? }))
+}
+
 async fn reply(app: &App, node: &Name, known: &BTreeMap<Name, Option<Revision>>) -> Result<HeartbeatReply, Failure> {
-    /// How many heartbeats fit into a lease: so many may get lost or late before a node counts as lost.
-    const FIT: u64 = 6;
+    let (lease, fence) = app.leading.promise(node).await?;
     let state = app.group.state().await;
     let generation = state.nodes.get(node).map_or(0, |record| record.generation);
-    let lease = app.config.lease;
-    let every = Millis::new((lease.get() / FIT).max(1));
+    let every = app.config.heartbeat;
     let endpoints = app.leading.look(|seen| view::changed_endpoints(&state, seen, known)).await?;
-    Ok(HeartbeatReply { generation, every, lease, endpoints })
+    Ok(HeartbeatReply { generation, every, lease, fence, unknown: false, endpoints })
 }

@@ -40,6 +40,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/nodes/{node}", post(nodes::node))
         .route("/v1/nodes/{node}/plan", get(nodes::plan))
         .route("/v1/nodes/{node}/heartbeat", post(nodes::heartbeat))
+        .route("/v1/nodes/{node}/alive", post(nodes::alive))
         // Of the routes above alone: what this server itself is asked needs no leader.
         .route_layer(from_fn_with_state(Arc::clone(&app), dispatch))
         .route("/v1/openapi.json", get(|| async { Json(&*OPENAPI) }))

@@ -1,5 +1,5 @@
 use icefield_api::{Capacity, EventKind, NodeAction};
-use icefield_placement::Change;
+use icefield_placement::{Change, ReplicaId};
 use icefield_spec::{Name, Revision, Spec};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,9 @@ pub enum Command {
         capacity: Capacity,
         /// The agent's drivers.
         drivers: Vec<String>,
+        /// When the agent was started, as it says.
+        #[serde(default)]
+        started: u64,
     },
     /// A node's lease has run out, or it is heard of again.
     Lease {
@@ -81,6 +84,17 @@ pub enum Command {
         at: u64,
         /// Which of both.
         step: RebalanceStep,
+    },
+    /// A node surely runs a singleton no more that it was to give up.
+    Release {
+        /// When.
+        at: u64,
+        /// The singleton.
+        replica: ReplicaId,
+        /// The node.
+        node: Name,
+        /// How that is known.
+        reason: String,
     },
     /// Something was seen that is worth remembering and changes nothing.
     Note {

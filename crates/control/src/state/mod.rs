@@ -7,6 +7,7 @@ mod events;
 mod expected;
 mod fingerprint;
 mod generation;
+mod holders;
 mod journal;
 mod lease;
 mod node;
@@ -28,6 +29,7 @@ pub use command::{Applied, Command, RebalanceStep, RolloutStep};
 pub(crate) use expected::ago;
 pub use expected::{Expected, Outdated};
 pub use fingerprint::Fingerprint;
+pub use holders::Holders;
 pub use node_record::NodeRecord;
 pub use placed::{Decision, Placed};
 pub use rebalance::Rebalance;
@@ -64,6 +66,9 @@ pub struct State {
     /// The nodes that replicas are tied to by their volumes.
     #[serde(default, skip_serializing_if = "Ties::is_empty")]
     pub ties: Ties,
+    /// The nodes that singletons may be running on.
+    #[serde(default, skip_serializing_if = "Holders::is_empty")]
+    pub holders: Holders,
     /// The better layout that is being carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<Rebalance>,
@@ -114,13 +119,14 @@ impl State {
                 None => self.apply_spec(index, at, spec),
             },
             Command::Place { at, seen, changes } => self.place(index, at, seen, changes),
-            Command::Register { at, node, address, api, capacity, drivers } => {
-                Ok(self.register(at, node, register::Facts { address, api, capacity, drivers }))
+            Command::Register { at, node, address, api, capacity, drivers, started } => {
+                Ok(self.register(at, node, register::Facts { address, api, capacity, drivers, started }))
             }
             Command::Lease { at, node, lost, reason } => self.lease(at, &node, lost, &reason),
             Command::Node { at, node, action } => self.node(at, &node, action),
             Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
             Command::Rebalance { at, step } => self.rebalance(at, step),
+            Command::Release { at, replica, node, reason } => self.release_holder(at, &replica, &node, &reason),
             Command::Note { at, notes } => Ok(self.note(at, notes)),
         };
         match effect {

@@ -82,7 +82,15 @@ impl Sample {
     pub(crate) fn register(&mut self, node: &str, address: &str) -> Applied {
         let capacity = Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(1 << 30), ports: None };
         let (api, drivers) = ("http://127.0.0.1:1".to_owned(), vec!["exec".to_owned()]);
-        self.command(Command::Register { at: 0, node: name(node), address: address.into(), api, capacity, drivers })
+        self.command(Command::Register {
+            at: 0,
+            node: name(node),
+            address: address.into(),
+            api,
+            capacity,
+            drivers,
+            started: 1,
+        })
     }
 
     /// Places a replica at its service's target revision.

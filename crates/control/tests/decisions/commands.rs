@@ -68,10 +68,13 @@ fn command() -> impl Strategy<Value = Command> {
         api: "http://10.0.0.1:1".into(),
         capacity: Capacity { cpu: Cpu::from_millis(1), memory: Bytes::new(1), ports: None },
         drivers: vec!["exec".into()],
+        started: u64::from(address),
     });
     let lease =
         (node(), any::<bool>()).prop_map(|(node, lost)| Command::Lease { at: 4, node, lost, reason: "silence".into() });
-    let action = prop::sample::select(vec![NodeAction::Cordon, NodeAction::Drain, NodeAction::Uncordon]);
+    let actions =
+        [NodeAction::Cordon, NodeAction::Drain, NodeAction::Uncordon, NodeAction::Remove, NodeAction::ForceRemove];
+    let action = prop::sample::select(actions.to_vec());
     let wish = (node(), action).prop_map(|(node, action)| Command::Node { at: 5, node, action });
     let rollout = (service_name(), revision(), step()).prop_map(|(service, to, step)| Command::Rollout {
         at: 6,

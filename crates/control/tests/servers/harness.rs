@@ -203,6 +203,8 @@ pub(crate) fn request(replicas: u32) -> ApplyRequest {
 /// What an agent without replicas says.
 pub(crate) fn heartbeat() -> Heartbeat {
     Heartbeat {
+        started: 1,
+        number: 1,
         address: "127.0.0.1".into(),
         api: "http://127.0.0.1:1".into(),
         capacity: Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(4 << 30), ports: None },
@@ -211,6 +213,7 @@ pub(crate) fn heartbeat() -> Heartbeat {
         replicas: Vec::new(),
         endpoints: Default::default(),
         message: None,
+        leaving: false,
     }
 }
 

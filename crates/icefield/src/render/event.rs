@@ -42,7 +42,7 @@ fn changed_services(entry: &HistoryEntry) -> String {
 }
 
 /// A time in milliseconds since 1970 as this machine's clock would show it.
-fn time(millis: u64, format: &str) -> String {
+pub(super) fn time(millis: u64, format: &str) -> String {
     let stamp = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let stamp = stamp.unwrap_or(Timestamp::UNIX_EPOCH);
     stamp.to_zoned(TimeZone::system()).strftime(format).to_string()
