@@ -1,3 +1,5 @@
+mod trust;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,7 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
+    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History, Http, HttpOptions,
+    Keyring,
     NodeAction, NodeStatus, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart,
     RebalanceStop, ServiceExplanation, Status,
 };
@@ -20,7 +23,11 @@ use crate::{
 /// Cloning is cheap, and clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Http,
+    /// The token of whoever asks.
+    token: Option<Arc<str>>,
+    /// Whose bundle is kept up to date by the answers.
+    follows: Option<Keyring>,
     servers: Arc<[String]>,
     /// The server that answered last; the next request goes there first.
     preferred: Arc<AtomicUsize>,
@@ -63,20 +70,28 @@ impl ClientError {
 }
 
 impl Client {
-    /// How long a connection may take.
-    const CONNECT: Duration = Duration::from_secs(2);
     /// How long an answer may take beyond the time it was asked to wait.
     const ANSWER: Duration = Duration::from_secs(10);
 
     /// A client of the servers with these URLs (`http://127.0.0.1:7700`); at least one.
     pub fn new(servers: impl IntoIterator<Item = String>) -> Self {
-        let http = reqwest::Client::builder()
-            .connect_timeout(Self::CONNECT)
-            .no_proxy()
-            .build()
-            .expect("a client without TLS needs nothing that could be missing");
+        Self::over(Http::new(HttpOptions::default(), None), servers)
+    }
+
+    /// A client of these servers, over connections that are made as `http` says.
+    pub fn over(http: Http, servers: impl IntoIterator<Item = String>) -> Self {
         let servers = servers.into_iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
-        Self { http, servers, preferred: Arc::default() }
+        Self { http, token: None, follows: None, servers, preferred: Arc::default() }
+    }
+
+    /// The same, for the bearer of this token.
+    pub fn bearing(self, token: &str) -> Self {
+        Self { token: Some(token.into()), ..self }
+    }
+
+    /// The same, and the bundle in `keyring` follows what the cluster says.
+    pub fn following(self, keyring: Keyring) -> Self {
+        Self { follows: Some(keyring), ..self }
     }
 
     /// The URLs of the servers.
@@ -197,6 +212,10 @@ impl Client {
         self.answer(Method::POST, path, Some(body), Self::ANSWER).await
     }
 
+    async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.answer(Method::DELETE, path, None::<&()>, Self::ANSWER).await
+    }
+
     async fn answer<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -225,16 +244,20 @@ impl Client {
         for turn in 0..self.servers.len() {
             let at = (first + turn) % self.servers.len();
             let server = &self.servers[at];
-            let mut request = self.http.request(method.clone(), format!("{server}{path}"));
+            let mut request = self.http.get().request(method.clone(), format!("{server}{path}"));
             if let Some(timeout) = timeout {
                 request = request.timeout(timeout);
             }
             if let Some(body) = body {
                 request = request.json(body);
             }
+            if let Some(token) = &self.token {
+                request = request.bearer_auth(token);
+            }
             match request.send().await {
                 Ok(response) if response.status().is_success() => {
                     self.preferred.store(at, Ordering::Relaxed);
+                    self.follow(&response, server).await;
                     return Ok((response, server.clone()));
                 }
                 Ok(response) => {

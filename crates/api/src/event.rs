@@ -32,6 +32,8 @@ pub enum EventKind {
     Rollout,
     /// Another server leads.
     Leader,
+    /// A certificate or a token came or went, or the authority is changed.
+    Trust,
 }
 
 /// Events in the order they happened.

@@ -3,25 +3,40 @@
 //! All bodies are JSON. Reading answers carry the `schema` version of their form; fields are only ever added within
 //! one version.
 
+mod access;
 mod apply;
+mod audit;
 mod client;
+mod enrol;
 mod error;
 mod event;
 mod explain;
 mod heartbeat;
+mod http;
+mod join_token;
+mod keyring;
 mod node;
 mod openapi;
 mod operation;
 mod rebalance;
 mod report;
+mod role;
 mod status;
+mod trust;
+mod user_token;
 
+pub use access::Access;
 pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry};
+pub use audit::{AuditBreak, AuditEntry, AuditFacts, AuditLog};
 pub use client::{Client, ClientError};
+pub use enrol::{EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest};
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{Event, EventKind, Events};
 pub use explain::{ExplainedReplica, ServiceExplanation};
 pub use heartbeat::{Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
+pub use http::{Http, HttpOptions};
+pub use join_token::{JoinRole, JoinTokenRequest, JoinTokenStatus, JoinTokens};
+pub use keyring::{Held, IdentityError, IdentityFolder, Keeper, Keyring, write_secret};
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
 pub use operation::{OPERATIONS, Operation};
@@ -29,9 +44,12 @@ pub use rebalance::{
     RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStatus, RebalanceStop,
 };
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
+pub use role::Role;
 pub use status::{
     NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus, Status,
 };
+pub use trust::{AuthorityStatus, CaStatus, RotateRequest, RotationPhase, TrustAnswer, TrustMark};
+pub use user_token::{TokenProof, UserTokenRequest, UserTokenRotation, UserTokenStatus, UserTokens};
 
 /// The version of the answers' form.
 pub const SCHEMA: u32 = 1;

@@ -4,9 +4,10 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
+    ApplyRequest, ApplyResponse, AuditLog, CaStatus, EnrolAnswer, EnrolRequest, JoinTokenRequest, JoinTokens, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
     NodeStatus, OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
-    RebalanceStart, RebalanceStop, ServiceExplanation, Status,
+    RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RotateRequest, ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
+    Access,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -29,7 +30,13 @@ pub fn openapi() -> Value {
             "license": { "name": "Apache-2.0 OR MIT" },
         },
         "paths": paths,
-        "components": { "schemas": generator.take_definitions(true) },
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "description": "The token of a person or a program." },
+                "certificate": { "type": "mutualTLS", "description": "The certificate of a node or a server." },
+            },
+        },
     })
 }
 
@@ -41,13 +48,19 @@ fn declare(generator: &mut SchemaGenerator) {
     let all = [
         add::<ApplyRequest>,
         add::<ApplyResponse>,
+        add::<AuditLog>,
+        add::<CaStatus>,
         add::<Endpoints>,
+        add::<EnrolAnswer>,
+        add::<EnrolRequest>,
         add::<ErrorBody>,
         add::<Events>,
         add::<Generation>,
         add::<Heartbeat>,
         add::<HeartbeatReply>,
         add::<History>,
+        add::<JoinTokenRequest>,
+        add::<JoinTokens>,
         add::<NodeAction>,
         add::<NodeStatus>,
         add::<PlanReport>,
@@ -56,9 +69,16 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<RebalanceRequest>,
         add::<RebalanceStart>,
         add::<RebalanceStop>,
+        add::<RenewAnswer>,
+        add::<RenewRequest>,
+        add::<RotateRequest>,
         add::<ServiceExplanation>,
         add::<Spec>,
         add::<Status>,
+        add::<TrustAnswer>,
+        add::<UserTokenRequest>,
+        add::<UserTokenRotation>,
+        add::<UserTokens>,
     ];
     all.iter().for_each(|add| add(generator));
 }
@@ -93,6 +113,12 @@ fn describe(operation: &Operation) -> Value {
             },
         },
     });
+    described["security"] = match operation.access() {
+        Access::Anyone => json!([]),
+        Access::Node | Access::Machine | Access::Server => json!([{ "certificate": [] }]),
+        Access::Viewer | Access::Deployer | Access::DeployerOfAll | Access::Admin => json!([{ "token": [] }]),
+    };
+    described["x-icefield-access"] = operation.access().word().into();
     if let Some(request) = operation.request {
         described["requestBody"] = json!({
             "required": true,

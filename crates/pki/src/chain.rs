@@ -60,6 +60,11 @@ impl Chain {
         &self.identity
     }
 
+    /// Which certificate it is.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.certificates[0])
+    }
+
     /// The authority that it says has issued it.
     pub fn authority(&self) -> Fingerprint {
         Fingerprint::of(&self.certificates[1])
