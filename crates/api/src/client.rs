@@ -12,10 +12,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History, Http, HttpOptions,
-    Keyring,
-    NodeAction, NodeStatus, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart,
-    RebalanceStop, ServiceExplanation, Status,
+    ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History, Http,
+    HttpOptions, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeStatus, PlanReport, RebalanceAnswer,
+    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove, Servers, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -72,6 +71,8 @@ impl ClientError {
 impl Client {
     /// How long an answer may take beyond the time it was asked to wait.
     const ANSWER: Duration = Duration::from_secs(10);
+    /// How long it may take until a large answer is there.
+    const LONG: Duration = Duration::from_secs(600);
 
     /// A client of the servers with these URLs (`http://127.0.0.1:7700`); at least one.
     pub fn new(servers: impl IntoIterator<Item = String>) -> Self {
@@ -168,6 +169,34 @@ impl Client {
         let timeout = if follow { None } else { Some(Self::ANSWER) };
         let (response, _) = self.send(Method::GET, &path, None::<&()>, timeout).await?;
         Ok(response.bytes_stream().map_ok(|bytes| bytes.to_vec()))
+    }
+
+    /// The servers of the cluster.
+    pub async fn members(&self) -> Result<Servers, ClientError> {
+        self.get("/v1/servers").await
+    }
+
+    /// Asks for a server to be taken in.
+    pub async fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, ClientError> {
+        self.post("/v1/servers", request).await
+    }
+
+    /// Says where a server is reached now.
+    pub async fn move_server(&self, server: &str, to: &ServerMove) -> Result<Servers, ClientError> {
+        self.post(&format!("/v1/servers/{server}"), to).await
+    }
+
+    /// Removes a server; with `force` also if too few of those that are left answer.
+    pub async fn remove_server(&self, server: &str, force: bool) -> Result<Servers, ClientError> {
+        let path = format!("/v1/servers/{server}?force={force}");
+        self.answer(Method::DELETE, &path, None::<&()>, Self::ANSWER).await
+    }
+
+    /// The whole state, as it is kept for a restore.
+    pub async fn backup(&self) -> Result<Vec<u8>, ClientError> {
+        let (response, server) = self.send(Method::GET, "/v1/backup", None::<&()>, Some(Self::LONG)).await?;
+        let bytes = response.bytes().await;
+        Ok(bytes.map_err(|error| ClientError::Foreign { server, reason: error.to_string() })?.to_vec())
     }
 
     /// Cordons, drains or uncordons a node.

@@ -39,6 +39,8 @@ pub enum ErrorCode {
     Conflict,
     /// No leader, or it did not answer in time; try again: 503.
     Unavailable,
+    /// The disk is nearly full, so nothing can be changed: 507.
+    ReadOnly,
     /// A fault of the server's own: 500.
     Internal,
 }
@@ -63,6 +65,7 @@ impl ErrorCode {
             Self::TooLarge => 413,
             Self::Conflict => 409,
             Self::Unavailable => 503,
+            Self::ReadOnly => 507,
             Self::Internal => 500,
         }
     }

@@ -21,6 +21,7 @@ mod operation;
 mod rebalance;
 mod report;
 mod role;
+mod server;
 mod status;
 mod trust;
 mod user_token;
@@ -45,6 +46,7 @@ pub use rebalance::{
 };
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
 pub use role::Role;
+pub use server::{JoinAnswer, JoinRequest, ServerEntry, ServerMove, Servers};
 pub use status::{
     NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus, Status,
 };

@@ -4,10 +4,11 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ApplyRequest, ApplyResponse, AuditLog, CaStatus, EnrolAnswer, EnrolRequest, JoinTokenRequest, JoinTokens, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History, NodeAction,
-    NodeStatus, OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
-    RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RotateRequest, ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
-    Access,
+    Access, ApplyRequest, ApplyResponse, AuditLog, CaStatus, Endpoints, EnrolAnswer, EnrolRequest, ErrorBody, Events,
+    Heartbeat, HeartbeatReply, History, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens, NodeAction, NodeStatus,
+    OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart,
+    RebalanceStop, RenewAnswer, RenewRequest, RotateRequest, ServerMove, Servers, ServiceExplanation, Status,
+    TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -61,6 +62,8 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<History>,
         add::<JoinTokenRequest>,
         add::<JoinTokens>,
+        add::<JoinAnswer>,
+        add::<JoinRequest>,
         add::<NodeAction>,
         add::<NodeStatus>,
         add::<PlanReport>,
@@ -72,6 +75,8 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<RenewAnswer>,
         add::<RenewRequest>,
         add::<RotateRequest>,
+        add::<ServerMove>,
+        add::<Servers>,
         add::<ServiceExplanation>,
         add::<Spec>,
         add::<Status>,

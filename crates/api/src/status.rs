@@ -42,6 +42,8 @@ pub struct ServerStatus {
     pub api: String,
     /// Whether it leads.
     pub leader: bool,
+    /// Whether it votes; one that does not is catching up.
+    pub voter: bool,
 }
 
 /// One service.

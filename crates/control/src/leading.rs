@@ -6,6 +6,7 @@ use icefield_spec::Name;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::blocking::blocking;
 use crate::clock::Clock;
 use crate::observe::Observations;
 use crate::raft::{Group, Leader};
@@ -13,7 +14,7 @@ use crate::reconcile::{Config, Reconciler};
 use crate::{Applied, Command, ProposeError};
 
 /// What this server does and knows while it leads: what it has seen of the nodes, and the loop that decides from it.
-pub(crate) struct Leading {
+pub struct Leading {
     group: Arc<Group>,
     config: Config,
     clock: Clock,
@@ -27,12 +28,13 @@ impl Leading {
     /// How often it is looked whether time alone makes anything due.
     const TICK: Duration = Duration::from_millis(100);
 
-    pub(crate) fn new(group: Arc<Group>, config: Config, clock: Clock) -> Self {
+    /// What a server of the group does while it leads.
+    pub fn new(group: Arc<Group>, config: Config, clock: Clock) -> Self {
         Self { group, config, clock, seen: Arc::default(), sightings: watch::Sender::new(0) }
     }
 
     /// Takes up what an agent says.
-    pub(crate) async fn heartbeat(&self, node: &Name, heartbeat: Heartbeat) -> Result<(), ProposeError> {
+    pub async fn heartbeat(&self, node: &Name, heartbeat: Heartbeat) -> Result<(), ProposeError> {
         let mut seen = self.seen.lock().await;
         let seen = seen.as_mut().ok_or(ProposeError::NotLeader)?;
         seen.heartbeat(node, heartbeat, self.clock.now());
@@ -41,7 +43,7 @@ impl Leading {
     }
 
     /// Has a look at what was seen.
-    pub(crate) async fn look<T>(&self, look: impl FnOnce(&Observations) -> T) -> Result<T, ProposeError> {
+    pub async fn look<T>(&self, look: impl FnOnce(&Observations) -> T) -> Result<T, ProposeError> {
         self.seen.lock().await.as_ref().map(look).ok_or(ProposeError::NotLeader)
     }
 
@@ -51,7 +53,7 @@ impl Leading {
     }
 
     /// Sees that something new was seen.
-    pub(crate) fn sightings(&self) -> watch::Receiver<u64> {
+    pub fn sightings(&self) -> watch::Receiver<u64> {
         self.sightings.subscribe()
     }
 
@@ -61,7 +63,7 @@ impl Leading {
     }
 
     /// Leads whenever this server is to; never returns.
-    pub(crate) async fn run(&self) {
+    pub async fn run(&self) {
         let mut leader = self.group.leader();
         loop {
             let Ok(now) = leader.wait_for(|leader| matches!(leader, Leader::Me(_))).await.map(|now| now.clone()) else {
@@ -115,7 +117,7 @@ impl Leading {
             let commands = seen.as_mut().map(|seen| reconciler.reconcile(&state, seen, &config, now));
             (reconciler, commands.unwrap_or_default(), seen.as_ref().map(Observations::index))
         };
-        match tokio::task::spawn_blocking(decide).await {
+        match blocking(decide).await {
             Ok((reconciler, commands, index)) => {
                 if let Some(index) = index {
                     self.sightings.send_if_modified(|before| std::mem::replace(before, index) != index);
@@ -148,7 +150,7 @@ impl Leading {
     }
 
     async fn announce(&self) {
-        let name = &self.group.me().name;
+        let name = self.group.name();
         let notes = vec![(EventKind::Leader, format!("server {name}"), format!("{name} leads now"))];
         if let Err(error) = self.group.propose(&Command::Note { at: self.clock.now(), notes }).await {
             tracing::debug!(%error, "nobody was told who leads");

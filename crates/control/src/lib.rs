@@ -9,22 +9,25 @@
 //!
 //! Where the world is:
 //!
-//! - `raft` is how the servers agree; nothing of the Raft library is seen outside of it.
-//! - `leading` is what the one that leads does: it listens to the nodes, and proposes what must happen next.
+//! - [`raft`] is how the servers agree; nothing of the Raft library is seen outside of it.
+//! - [`Leading`] is what the one that leads does: it listens to the nodes, and proposes what must happen next.
 //! - `http` is the API that all of them serve.
 //! - [`Server`] puts these together.
 
+mod blocking;
 mod clock;
 mod count;
 mod http;
 mod leading;
 pub mod observe;
-mod raft;
+pub mod raft;
 pub mod reconcile;
 mod server;
 pub mod state;
 pub mod view;
 
-pub use raft::{FolderError, GroupError, Member, ProposeError, Timings};
-pub use server::{Server, ServerConfig, ServerError, StartError};
+pub use clock::Clock;
+pub use leading::Leading;
+pub use raft::{FolderError, GroupError, Member, MembershipError, ProposeError, Seat, Timings};
+pub use server::{Begin, Server, ServerConfig, ServerError, StartError};
 pub use state::{Applied, Command, State};

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use icefield_api::{Client, ClientError, JoinAnswer, JoinRequest, ServerMove};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::http::{self, App};
+use crate::http::{self, App, HttpTransport};
 use crate::leading::Leading;
-use crate::raft::{Group, GroupConfig, GroupError, Member, Members, Timings};
+use crate::raft::{
+    self, Disk, FolderDisk, FolderError, Founders, Group, GroupConfig, GroupError, Leader, Member, Start, Timings,
+};
 use crate::reconcile::Config;
 
 /// What a server is started with.
@@ -22,15 +25,31 @@ pub struct ServerConfig {
     pub name: String,
     /// Where it listens; an address of the loopback interface.
     pub listen: SocketAddr,
-    /// The whole group, this server among them: each server's name and URL. If empty, this server is a group by
-    /// itself.
-    pub peers: Vec<(String, String)>,
+    /// How it gets into a group if its folder is empty.
+    pub begin: Begin,
     /// Its folder; it must be no other server's.
     pub data: PathBuf,
     /// How fast the group is to notice and to do things.
     pub timings: Timings,
     /// What the cluster is set to.
     pub cluster: Config,
+}
+
+/// How a server gets into a group. One whose folder has its data is in one already and goes on there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begin {
+    /// It forms a new group with these servers, itself among them: each one's name and URL. If there are none, it is a
+    /// group by itself.
+    Form(Vec<(String, String)>),
+    /// It joins the group of these servers.
+    Join {
+        /// Their URLs.
+        servers: Vec<String>,
+        /// The server whose place it takes.
+        replaces: Option<String>,
+    },
+    /// Its folder must not be empty.
+    Resume,
 }
 
 /// Why a server did not start.
@@ -56,6 +75,15 @@ pub enum StartError {
     /// It cannot take part in the group.
     #[error(transparent)]
     Group(#[from] GroupError),
+    /// The group that it is to join did not take it in.
+    #[error("the group of {} did not take this server in", servers.join(", "))]
+    Join {
+        /// The servers that were asked.
+        servers: Vec<String>,
+        /// Why.
+        #[source]
+        source: Box<ClientError>,
+    },
     /// It cannot reach other servers.
     #[error("no client for the other servers: {0}")]
     Client(#[source] reqwest::Error),
@@ -106,24 +134,40 @@ impl Server {
         if !address.ip().is_loopback() {
             return Err(StartError::NotLoopback(address));
         }
-        let members = Arc::new(members(&config, address)?);
         let http = reqwest::Client::builder()
             .connect_timeout(Self::CONNECT)
             .pool_idle_timeout(Self::IDLE)
             .no_proxy()
             .build()
             .map_err(StartError::Client)?;
-        let ServerConfig { name, data, timings, cluster: config, .. } = config;
-        let group = GroupConfig { name, members, data, timings, http: http.clone() };
+        let api = own_url(&config, address);
+        let ServerConfig { name, data, timings, cluster, begin, .. } = config;
+        let disk = FolderDisk::open(data.clone()).map_err(|source| FolderError::Io { path: data, source });
+        let disk: Arc<dyn Disk> = Arc::new(disk.map_err(GroupError::from)?);
+        let start = start(begin, &name, &api, &*disk).await?;
+        let transport = Arc::new(HttpTransport::new(http.clone()));
+        let group = GroupConfig { name, start, disk, transport, timings };
         let group = Arc::new(Group::start(group).await?);
         let clock = Clock::start();
-        let leading = Arc::new(Leading::new(Arc::clone(&group), config, clock));
+        let leading = Arc::new(Leading::new(Arc::clone(&group), cluster, clock));
         let (ending, ends) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let (looking, leads) = (Arc::default(), Arc::clone(&leading));
-        let app = App { group: Arc::clone(&group), leading: leads, clock, timings, config, http, looking, ends };
-        tasks.spawn(http::serve(listener, http::router(Arc::new(app)), ending.subscribe()));
+        let app = App {
+            group: Arc::clone(&group),
+            leading: leads,
+            clock,
+            timings,
+            config: cluster,
+            api,
+            http,
+            looking,
+            ends,
+        };
+        let app = Arc::new(app);
+        tasks.spawn(http::serve(listener, http::router(Arc::clone(&app)), ending.subscribe()));
         tasks.spawn(async move { leading.run().await });
+        tasks.spawn(stay_known(Arc::clone(&group), app.api.clone()));
         Ok(Self { address, group, ending, tasks })
     }
 
@@ -132,16 +176,16 @@ impl Server {
         self.address
     }
 
-    /// Its name and URL.
-    pub fn member(&self) -> &Member {
-        self.group.me()
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.group.name()
     }
 
     /// Runs until `shutdown` is over, and then ends the server in good order.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         let result = tokio::select! {
             () = shutdown => Ok(()),
-            reason = self.group.failed() => Err(ServerError::Failed { name: self.member().name.clone(), reason }),
+            reason = self.group.failed() => Err(ServerError::Failed { name: self.name().to_owned(), reason }),
         };
         self.end().await;
         result
@@ -160,19 +204,71 @@ impl Server {
     }
 }
 
-/// The group that a server is started in.
-fn members(config: &ServerConfig, address: SocketAddr) -> Result<Members, StartError> {
+/// The URL that this server is reached by: what the founders were told, or where it listens.
+fn own_url(config: &ServerConfig, address: SocketAddr) -> String {
+    let named = match &config.begin {
+        Begin::Form(peers) => peers.iter().find(|(name, _)| *name == config.name),
+        Begin::Join { .. } | Begin::Resume => None,
+    };
+    named.map_or_else(|| format!("http://{address}"), |(_, api)| url(api))
+}
+
+fn url(api: &str) -> String {
+    let api = api.trim_end_matches('/');
+    if api.contains("://") { api.to_owned() } else { format!("http://{api}") }
+}
+
+/// How the server gets into its group; asks that group, if it is to join one.
+async fn start(begin: Begin, name: &str, api: &str, disk: &dyn Disk) -> Result<Start, StartError> {
+    match begin {
+        Begin::Form(peers) => founders(peers, name, api).map(Start::Form),
+        Begin::Resume => Ok(Start::Resume),
+        Begin::Join { .. } if raft::is_used(disk) => Ok(Start::Resume),
+        Begin::Join { servers, replaces } => {
+            let request = JoinRequest { name: name.to_owned(), api: api.to_owned(), replaces };
+            let answer = Client::new(servers.clone()).join(&request).await;
+            let refused = |error| StartError::Join { servers, source: Box::new(error) };
+            let JoinAnswer { number, group, .. } = answer.map_err(refused)?;
+            Ok(Start::Join { number, group })
+        }
+    }
+}
+
+/// The servers that form the group.
+fn founders(peers: Vec<(String, String)>, name: &str, api: &str) -> Result<Founders, StartError> {
+    if peers.is_empty() {
+        return Ok(Founders::new(vec![Member::new(name, api)]));
+    }
     let mut names = BTreeSet::new();
-    if let Some((name, _)) = config.peers.iter().find(|(name, _)| !names.insert(name)) {
+    if let Some((name, _)) = peers.iter().find(|(name, _)| !names.insert(name)) {
         return Err(StartError::SameName(name.clone()));
     }
-    let member = |(name, api): &(String, String)| {
-        let api = api.trim_end_matches('/');
-        let api = if api.contains("://") { api.to_owned() } else { format!("http://{api}") };
-        Member { name: name.clone(), api }
-    };
-    if config.peers.is_empty() {
-        return Ok(Members::new(vec![member(&(config.name.clone(), address.to_string()))]));
+    Ok(Founders::new(peers.iter().map(|(name, api)| Member::new(name, url(api))).collect()))
+}
+
+/// Tells the group where this server is reached, once it has a leader, if that is written down differently.
+async fn stay_known(group: Arc<Group>, api: String) {
+    /// The pause before it is told again.
+    const PAUSE: Duration = Duration::from_secs(1);
+    loop {
+        let leader = match group.leader().wait_for(|leader| *leader != Leader::Nobody).await {
+            Ok(leader) => leader.clone(),
+            Err(_) => return,
+        };
+        let known = group.seats().into_iter().find(|seat| seat.member.name == group.name());
+        let told = match (known, leader) {
+            (Some(seat), _) if seat.member.api == api => return,
+            (None, _) | (_, Leader::Nobody) => Ok(()),
+            (_, Leader::Me(_)) => group.relocate(group.name(), &api).await.map_err(|error| error.to_string()),
+            (_, Leader::Other(leader)) => {
+                let client = Client::new([leader.api]);
+                let told = client.move_server(group.name(), &ServerMove { api: api.clone() }).await;
+                told.map(drop).map_err(|error| error.to_string())
+            }
+        };
+        if let Err(error) = told {
+            tracing::debug!(error, "the group does not know yet where this server is");
+        }
+        tokio::time::sleep(PAUSE).await;
     }
-    Ok(Members::new(config.peers.iter().map(member).collect()))
 }

@@ -9,7 +9,7 @@ use crate::State;
 use crate::clock::Clock;
 use crate::leading::Leading;
 use crate::observe::Observations;
-use crate::raft::{Group, Leader, Timings};
+use crate::raft::{Group, Leader, Seat, Timings};
 use crate::reconcile::Config;
 use crate::view;
 
@@ -20,6 +20,8 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) timings: Timings,
     pub(crate) config: Config,
+    /// The URL that this server is reached by.
+    pub(crate) api: String,
     /// What agents are reached with.
     pub(crate) http: reqwest::Client,
     /// Held as long as a better layout is looked for.
@@ -39,15 +41,16 @@ impl App {
         let leader = match &*self.group.leader().borrow() {
             Leader::Nobody => None,
             Leader::Other(member) => Some(member.name.clone()),
-            Leader::Me(_) => Some(self.group.me().name.clone()),
+            Leader::Me(_) => Some(self.group.name().to_owned()),
         };
-        let status = |member: &crate::raft::Member| ServerStatus {
-            name: member.name.clone(),
-            api: member.api.clone(),
-            leader: leader.as_ref() == Some(&member.name),
+        let status = |seat: Seat| ServerStatus {
+            leader: leader.as_ref() == Some(&seat.member.name),
+            voter: seat.votes,
+            name: seat.member.name,
+            api: seat.member.api,
         };
-        let servers = self.group.members().iter().map(status).collect();
-        view::Group { api: self.group.me().api.clone(), leader, servers }
+        let servers = self.group.seats().into_iter().map(status).collect();
+        view::Group { api: self.api.clone(), leader, servers }
     }
 
     /// Computes something from the state and what was seen.

@@ -67,6 +67,7 @@ impl From<ProposeError> for Failure {
                 "most of the servers do not answer, so what is true cannot be known for sure; see whether they run and \
                  reach each other",
             ),
+            ProposeError::Full(full) => Self::new(ErrorCode::ReadOnly, full.to_string()),
             ProposeError::Stopped(reason) => Self::new(ErrorCode::Unavailable, format!("this server stops: {reason}")),
         }
     }

@@ -1,7 +1,7 @@
 //! The HTTP API that every server serves, and what the servers say to each other, on one port.
 //!
 //! Every request under `/v1` is answered by the leader (`dispatch`, `forward`), so that an answer is true of the whole
-//! group. Handlers are in `cluster`, `specs`, `rebalance`, `services` and `nodes`; `watch` is how they wait; `serve` is what keeps
+//! group. Handlers are in `cluster`, `specs`, `rebalance`, `services`, `servers` and `nodes`; `watch` is how they wait; `serve` is what keeps
 //! one connection from harming another.
 
 mod app;
@@ -16,10 +16,13 @@ mod peers;
 mod rebalance;
 mod router;
 mod serve;
+mod servers;
 mod services;
 mod specs;
+mod transport;
 mod watch;
 
 pub(crate) use app::App;
 pub(crate) use router::router;
 pub(crate) use serve::serve;
+pub(crate) use transport::HttpTransport;

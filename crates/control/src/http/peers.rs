@@ -25,6 +25,7 @@ pub(crate) async fn answer(rpc: Rpc, State(app): State<Arc<App>>, headers: Heade
             let status = match error {
                 RpcError::Misdirected => StatusCode::MISDIRECTED_REQUEST,
                 RpcError::Malformed(_) => StatusCode::BAD_REQUEST,
+                RpcError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
                 RpcError::Stopped(_) => StatusCode::SERVICE_UNAVAILABLE,
             };
             (status, error.to_string()).into_response()

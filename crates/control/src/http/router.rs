@@ -13,7 +13,7 @@ use icefield_api::{ErrorCode, openapi};
 use super::app::App;
 use super::dispatch::dispatch;
 use super::failure::Failure;
-use super::{cluster, nodes, peers, rebalance, services, specs};
+use super::{cluster, nodes, peers, rebalance, servers, services, specs};
 use crate::raft::Rpc;
 
 /// All that a server serves.
@@ -31,6 +31,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/services/{service}/explain", get(services::explain))
         .route("/v1/services/{service}/endpoints", get(services::endpoints))
         .route("/v1/services/{service}/replicas/{index}/logs", get(services::logs))
+        .route("/v1/servers", get(servers::list).post(servers::join))
+        .route("/v1/servers/{server}", post(servers::relocate).delete(servers::remove))
+        .route("/v1/backup", get(servers::backup))
         .route("/v1/nodes/{node}", post(nodes::node))
         .route("/v1/nodes/{node}/plan", get(nodes::plan))
         .route("/v1/nodes/{node}/heartbeat", post(nodes::heartbeat))

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use openraft::AnyError;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use tokio::task::JoinHandle;
@@ -33,13 +34,13 @@ impl Bulk {
     pub(super) fn send(
         line: Line,
         request: &AppendEntriesRequest<TypeConfig>,
-        body: Vec<u8>,
-        sign: Vec<u8>,
+        body: Bytes,
+        sign: Bytes,
         heartbeat: Duration,
     ) -> Self {
         let timeout = Self::PATIENCE + Duration::from_secs((body.len() / Self::RATE) as u64);
         let sending = tokio::spawn(async move {
-            let message = line.ask(Rpc::Append, body, timeout);
+            let message = line.ask(Rpc::Append, vec![body], timeout);
             tokio::select! {
                 answer = message => answer,
                 never = beat(&line, sign, heartbeat) => never,
@@ -73,12 +74,12 @@ impl Drop for Bulk {
 }
 
 /// Shows that the leader lives for as long as this is polled.
-async fn beat<T>(line: &Line, sign: Vec<u8>, heartbeat: Duration) -> T {
+async fn beat<T>(line: &Line, sign: Bytes, heartbeat: Duration) -> T {
     let mut ticks = tokio::time::interval(heartbeat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         // Whatever the answer: the message itself gets the one that counts.
-        drop(line.ask::<AppendEntriesResponse<u64>>(Rpc::Append, sign.clone(), heartbeat * 2).await);
+        drop(line.ask::<AppendEntriesResponse<u64>>(Rpc::Append, vec![sign.clone()], heartbeat * 2).await);
     }
 }

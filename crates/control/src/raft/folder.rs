@@ -1,24 +1,45 @@
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The version of the folder's form that this code reads and writes.
-const FORMAT: u32 = 1;
+use super::disk::Disk;
+use super::group::Start;
+use super::log_store::LogStore;
+use super::migrate;
 
-/// The folder in which one server keeps its log and its snapshot.
-#[derive(Debug, Clone)]
-pub(super) struct Folder {
-    path: PathBuf,
+/// The version of the folder's form that this code writes. It reads this one and those before.
+const FORMAT: u32 = 2;
+
+/// The name of the file in which a folder says what it is.
+pub(super) const LABEL: &str = "server.json";
+
+/// What a server's folder says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Label {
+    format: u32,
+    /// The server's name.
+    pub(super) server: String,
+    /// Its number in the group.
+    pub(super) number: u64,
+    /// The group that it is of.
+    pub(super) group: String,
+    /// The servers that formed the group together, if this one did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    founders: Vec<String>,
 }
 
-/// What a folder says of itself, in `server.json`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Label {
-    format: u32,
+/// What the first version wrote instead.
+#[derive(Debug, Deserialize)]
+struct FirstLabel {
     server: String,
     group: Vec<String>,
+}
+
+/// Whether a folder is a server's already.
+pub fn is_used(disk: &dyn Disk) -> bool {
+    disk.size(LABEL).is_ok_and(|size| size.is_some())
 }
 
 /// Why a server's folder cannot be used.
@@ -26,7 +47,8 @@ struct Label {
 pub enum FolderError {
     /// It was written by a later version.
     #[error(
-        "{path} has format {found}, written by a newer icefield; this one reads format {FORMAT}: start the newer one"
+        "{path} has format {found}, written by a newer icefield; this one reads up to format {FORMAT}: start the newer \
+         one"
     )]
     Newer {
         /// The file that says so.
@@ -44,7 +66,7 @@ pub enum FolderError {
         /// Who wanted it.
         server: String,
     },
-    /// It is of a group with other members.
+    /// It is of a group that other servers formed.
     #[error(
         "{path} holds the data of a group of {}, and this server is started in a group of {}; start it with the same \
          servers as before", before.join(", "), now.join(", ")
@@ -56,6 +78,20 @@ pub enum FolderError {
         before: Vec<String>,
         /// The members now.
         now: Vec<String>,
+    },
+    /// A server that is to form or join a group is of one already.
+    #[error(
+        "{path} holds the data of a server; start it without --join and it goes on, or give the new one a folder of its own"
+    )]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is nothing to go on from.
+    #[error("{path} holds no server's data; form a new cluster (--new-cluster) or join one (--join URL --token TOKEN)")]
+    Empty {
+        /// The folder.
+        path: PathBuf,
     },
     /// Another server uses it now.
     #[error("{path} is in use by another running server; stop that one first, or choose another folder")]
@@ -85,105 +121,128 @@ pub enum FolderError {
     },
 }
 
-impl Folder {
-    /// Opens the folder for `server`, one of `group`; makes it if it is not there.
-    pub(super) fn open(path: &Path, server: &str, group: &[String]) -> Result<Self, FolderError> {
-        let folder = Self { path: path.to_owned() };
-        fs::create_dir_all(path).map_err(|source| FolderError::Io { path: path.to_owned(), source })?;
-        let label_path = folder.label();
-        match fs::read(&label_path) {
-            Ok(text) => folder.check(&text, server, group)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if folder.log().exists() {
-                    let reason = "it is missing, though there is a log beside it".into();
-                    return Err(FolderError::Damaged { path: label_path, reason });
-                }
-                let label = Label { format: FORMAT, server: server.into(), group: group.to_vec() };
-                let text = serde_json::to_vec_pretty(&label).map_err(io::Error::from);
-                text.and_then(|text| write_atomically(&label_path, &text))
-                    .map_err(|source| FolderError::Io { path: label_path, source })?;
-            }
-            Err(source) => return Err(FolderError::Io { path: label_path, source }),
+impl Label {
+    /// What the folder says, or will say from now on if it is empty; of an older form it is brought to the present one.
+    pub(super) fn open(disk: &Arc<dyn Disk>, server: &str, start: &Start) -> Result<Self, FolderError> {
+        let io = |source| FolderError::Io { path: disk.path(LABEL), source };
+        if let Some(text) = disk.read(LABEL).map_err(io)? {
+            return Self::known(disk, &text, server, start);
         }
-        Ok(folder)
+        if disk.size(LogStore::NAME).map_err(io)?.is_some() {
+            let reason = "it is missing, though there is a log beside it".into();
+            return Err(FolderError::Damaged { path: disk.path(LABEL), reason });
+        }
+        let (number, group, founders) = match start {
+            Start::Form(founders) => (founders.number(server).unwrap_or_default(), founders.group(), founders.names()),
+            Start::Join { number, group } => (*number, group.clone(), Vec::new()),
+            Start::Resume => return Err(FolderError::Empty { path: disk.path("") }),
+        };
+        let label = Self { format: FORMAT, server: server.into(), number, group, founders };
+        label.write(&**disk).map_err(io)?;
+        Ok(label)
     }
 
-    fn check(&self, text: &[u8], server: &str, group: &[String]) -> Result<(), FolderError> {
-        let damaged = |error: serde_json::Error| FolderError::Damaged { path: self.label(), reason: error.to_string() };
-        // The format is read by itself first: a newer form may have other fields.
-        let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
-        if let Some(found) = value.get("format").and_then(serde_json::Value::as_u64)
-            && found > u64::from(FORMAT)
-        {
-            return Err(FolderError::Newer { path: self.label(), found });
-        }
-        let label: Label = serde_json::from_value(value).map_err(damaged)?;
+    /// The label of a group of this server alone.
+    pub(super) fn alone(server: &str, group: String) -> Self {
+        Self { format: FORMAT, server: server.into(), number: 1, group, founders: vec![server.into()] }
+    }
+
+    /// What a folder that is there says.
+    pub(super) fn read(disk: &Arc<dyn Disk>) -> Result<Self, FolderError> {
+        let io = |source| FolderError::Io { path: disk.path(LABEL), source };
+        let text = disk.read(LABEL).map_err(io)?;
+        let text = text.ok_or_else(|| FolderError::Empty { path: disk.path("") })?;
+        Self::parse(disk, &text, None)
+    }
+
+    fn known(disk: &Arc<dyn Disk>, text: &[u8], server: &str, start: &Start) -> Result<Self, FolderError> {
+        let label = Self::parse(disk, text, Some(start))?;
         if label.server != server {
             let (owner, server) = (label.server, server.to_owned());
-            return Err(FolderError::Foreign { path: self.path.clone(), owner, server });
+            return Err(FolderError::Foreign { path: disk.path(""), owner, server });
         }
-        if label.group != group {
-            let (before, now) = (label.group, group.to_vec());
-            return Err(FolderError::OtherGroup { path: self.path.clone(), before, now });
+        match start {
+            Start::Form(founders) if founders.names() != label.founders => {
+                let (before, now) = (label.founders, founders.names());
+                Err(FolderError::OtherGroup { path: disk.path(""), before, now })
+            }
+            Start::Join { number, group } if (*number, group) != (label.number, &label.group) => {
+                Err(FolderError::NotEmpty { path: disk.path("") })
+            }
+            _ => Ok(label),
         }
-        Ok(())
     }
 
-    fn label(&self) -> PathBuf {
-        self.path.join("server.json")
+    fn parse(disk: &Arc<dyn Disk>, text: &[u8], start: Option<&Start>) -> Result<Self, FolderError> {
+        let damaged =
+            |error: serde_json::Error| FolderError::Damaged { path: disk.path(LABEL), reason: error.to_string() };
+        // The format is read by itself first: another form may have other fields.
+        let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(found) if found > u64::from(FORMAT) => Err(FolderError::Newer { path: disk.path(LABEL), found }),
+            Some(1) => {
+                let FirstLabel { server, group: founders } = serde_json::from_value(value).map_err(damaged)?;
+                let number = founders.iter().position(|founder| *founder == server).map_or(0, |at| at as u64 + 1);
+                let group = match start {
+                    Some(Start::Form(now)) => now.group(),
+                    _ => founders.join(","),
+                };
+                migrate::from_first(disk, &founders)?;
+                let label = Self { format: FORMAT, server, number, group, founders };
+                label.write(&**disk).map_err(|source| FolderError::Io { path: disk.path(LABEL), source })?;
+                Ok(label)
+            }
+            _ => serde_json::from_value(value).map_err(damaged),
+        }
     }
 
-    /// The log's file.
-    pub(super) fn log(&self) -> PathBuf {
-        self.path.join("log.redb")
-    }
-
-    /// The snapshot's file.
-    pub(super) fn snapshot(&self) -> PathBuf {
-        self.path.join("snapshot")
-    }
-}
-
-/// Writes a file so that after a crash it is either as before or as it should be.
-pub(super) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let mut file = File::create(&draft)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
+    /// Writes it into the folder.
+    pub(super) fn write(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk.replace(LABEL, &serde_json::to_vec_pretty(self)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use super::super::disk::FolderDisk;
+    use super::super::members::{Founders, Member};
     use super::*;
 
-    fn group() -> Vec<String> {
-        vec!["a".into(), "b".into()]
+    fn form(names: &[&str]) -> Start {
+        Start::Form(Founders::new(names.iter().map(|name| Member::new(*name, "")).collect()))
+    }
+
+    fn disk(home: &tempfile::TempDir) -> Arc<dyn Disk> {
+        Arc::new(FolderDisk::open(home.path().to_owned()).unwrap())
     }
 
     #[test]
     fn a_folder_is_opened_again_by_its_server_alone() {
         let home = tempfile::tempdir().unwrap();
-        Folder::open(home.path(), "a", &group()).unwrap();
-        Folder::open(home.path(), "a", &group()).unwrap();
-        assert!(matches!(Folder::open(home.path(), "b", &group()), Err(FolderError::Foreign { .. })));
-        assert!(matches!(Folder::open(home.path(), "a", &["a".into()]), Err(FolderError::OtherGroup { .. })));
+        let (disk, group) = (disk(&home), form(&["a", "b"]));
+        assert!(matches!(Label::open(&disk, "a", &Start::Resume), Err(FolderError::Empty { .. })));
+        let label = Label::open(&disk, "a", &group).unwrap();
+        assert_eq!(Label::open(&disk, "a", &group).unwrap(), label);
+        assert_eq!(Label::open(&disk, "a", &Start::Resume).unwrap(), label);
+        assert!(matches!(Label::open(&disk, "b", &group), Err(FolderError::Foreign { .. })));
+        assert!(matches!(Label::open(&disk, "a", &form(&["a"])), Err(FolderError::OtherGroup { .. })));
+        let join = Start::Join { number: 9, group: "g".into() };
+        assert!(matches!(Label::open(&disk, "a", &join), Err(FolderError::NotEmpty { .. })));
     }
 
     #[test]
     fn a_newer_format_and_junk_are_refused() {
         let home = tempfile::tempdir().unwrap();
-        let label = home.path().join("server.json");
-        fs::write(&label, r#"{"format": 2, "whatever": true}"#).unwrap();
-        let error = Folder::open(home.path(), "a", &group()).unwrap_err();
+        let (disk, group) = (disk(&home), form(&["a", "b"]));
+        let label = home.path().join(LABEL);
+        fs::write(&label, r#"{"format": 3, "whatever": true}"#).unwrap();
+        let error = Label::open(&disk, "a", &group).unwrap_err();
         assert!(error.to_string().contains("newer icefield"), "{error}");
         for junk in ["", "\u{0}\u{1}", "{}", "[1]"] {
             fs::write(&label, junk).unwrap();
-            assert!(matches!(Folder::open(home.path(), "a", &group()), Err(FolderError::Damaged { .. })), "{junk:?}");
+            assert!(matches!(Label::open(&disk, "a", &group), Err(FolderError::Damaged { .. })), "{junk:?}");
         }
     }
 
@@ -191,6 +250,6 @@ mod tests {
     fn a_log_without_a_label_is_not_taken_over() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("log.redb"), "x").unwrap();
-        assert!(matches!(Folder::open(home.path(), "a", &group()), Err(FolderError::Damaged { .. })));
+        assert!(matches!(Label::open(&disk(&home), "a", &form(&["a"])), Err(FolderError::Damaged { .. })));
     }
 }

@@ -1,39 +1,60 @@
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use openraft::{BasicNode, ServerState};
+use openraft::ServerState;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::confirm::Confirmer;
-use super::folder::{Folder, FolderError};
+use super::disk::Disk;
+use super::folder::{FolderError, Label};
 use super::log_store::LogStore;
 use super::machine::{self, Machine};
-use super::members::{Member, Members};
+use super::members::{Addresses, Founders, Member};
+use super::membership;
 use super::network::Network;
 use super::propose::{ProposeError, Proposer};
 use super::rpc::{self, Rpc, RpcError};
 use super::snapshot::SnapshotFile;
+use super::space::{self, DiskFull};
 use super::timings::Timings;
+use super::transport::Transport;
 use super::types::Raft;
+use crate::blocking::blocking;
 use crate::{Applied, Command, State};
 
 /// What a server's part of a group is started with.
-#[derive(Debug)]
-pub(crate) struct GroupConfig {
-    /// This server's name: one of the members'.
-    pub(crate) name: String,
-    /// The group.
-    pub(crate) members: Arc<Members>,
-    /// The folder for the log and the snapshot.
-    pub(crate) data: PathBuf,
+#[derive(Debug, Clone)]
+pub struct GroupConfig {
+    /// This server's name.
+    pub name: String,
+    /// How it gets into a group if it is in none.
+    pub start: Start,
+    /// Where the log and the snapshot are.
+    pub disk: Arc<dyn Disk>,
+    /// What carries messages to other servers.
+    pub transport: Arc<dyn Transport>,
     /// How fast things are to go.
-    pub(crate) timings: Timings,
-    /// What other servers are reached with.
-    pub(crate) http: reqwest::Client,
+    pub timings: Timings,
+}
+
+/// How a server gets into a group. With data of its own it is in one, and goes on there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// It forms a new one with these, of which it is one; each of them is started so. Where it is in the group already,
+    /// this says where the others are reached now.
+    Form(Founders),
+    /// A group's leader has given it this number.
+    Join {
+        /// The number.
+        number: u64,
+        /// The group.
+        group: String,
+    },
+    /// It must be in one.
+    Resume,
 }
 
 /// Why a server's part of a group did not start.
@@ -65,7 +86,7 @@ pub enum GroupError {
 
 /// Who leads, as far as this server knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Leader {
+pub enum Leader {
     /// Nobody, or it is not known.
     Nobody,
     /// Another server.
@@ -75,46 +96,61 @@ pub(crate) enum Leader {
 }
 
 /// This server's part of a group of servers that agree on one state.
-pub(crate) struct Group {
-    raft: Raft,
+pub struct Group {
+    pub(super) raft: Raft,
     log: Mutex<Option<LogStore>>,
     shared: machine::Shared,
     proposer: Proposer,
     confirmer: Confirmer,
-    members: Arc<Members>,
-    me: Member,
+    name: String,
+    label: Label,
+    pub(super) addresses: Arc<Addresses>,
+    pub(super) transport: Arc<dyn Transport>,
     leader: watch::Receiver<Leader>,
     failure: watch::Receiver<Option<String>>,
+    full: watch::Receiver<Option<DiskFull>>,
+    /// Whether the others have told this server that it is no longer one of them.
+    left: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
 }
 
 impl Group {
+    /// The longest that a mere sign of life of a leader can be, in bytes; what is longer wants to be written.
+    const SIGN: usize = 512;
+
     /// Opens the folder and takes part in the group.
     ///
-    /// The first time, the group is formed: all servers know the same members, and forming it twice is the same as
+    /// The first time, the group is formed: all founders know the same members, and forming it twice is the same as
     /// forming it once. After a restart it goes on where it was.
-    pub(crate) async fn start(config: GroupConfig) -> Result<Self, GroupError> {
-        let GroupConfig { name, members, data, timings, http } = config;
-        let number = members.number(&name);
-        let Some((number, me)) = number.and_then(|number| Some((number, members.get(number)?.clone()))) else {
-            return Err(GroupError::NotMember { name, members: members.names() });
+    pub async fn start(config: GroupConfig) -> Result<Self, GroupError> {
+        let GroupConfig { name, start, disk, transport, timings } = config;
+        let mut addresses = Addresses::default();
+        if let Start::Form(founders) = &start {
+            if founders.number(&name).is_none() {
+                return Err(GroupError::NotMember { name, members: founders.names() });
+            }
+            addresses = founders.addresses();
+        }
+        let unusable = |reason: String| GroupError::Log { path: disk.path(""), reason };
+        let open = {
+            let (disk, name, start) = (Arc::clone(&disk), name.clone(), start.clone());
+            move || {
+                let label = Label::open(&disk, &name, &start)?;
+                Ok::<_, FolderError>((label, Machine::open(SnapshotFile::new(disk))?))
+            }
         };
-        let folder = Folder::open(&data, &name, &members.names())?;
-        let open = move || {
-            let log = LogStore::open(&folder.log())?;
-            Ok::<_, FolderError>((log, Machine::open(SnapshotFile::new(folder.snapshot()))?))
-        };
-        let opened = tokio::task::spawn_blocking(open).await;
-        let unusable = |reason: String| GroupError::Log { path: data.clone(), reason };
-        let (log, machine) = opened.map_err(|error| unusable(error.to_string()))??;
+        let (label, machine) = blocking(open).await.map_err(|error| unusable(error.to_string()))??;
+        let log = LogStore::open(Arc::clone(&disk)).await?;
         let shared = machine.shared();
 
         let mut raft_config = timings.raft_config().map_err(GroupError::Timings)?;
         let fresh = log.is_fresh().await.map_err(|error| unusable(error.to_string()))?;
         // A server that comes back hears of its leader soon. Wanting to lead before that would unseat it.
-        raft_config.enable_elect = fresh || members.iter().count() == 1;
-        let network = Network::new(http, Arc::clone(&members), timings.heartbeat);
-        let raft = Raft::new(number, Arc::new(raft_config), network, log.clone(), machine).await;
+        raft_config.enable_elect = false;
+        let addresses = Arc::new(addresses);
+        let group = label.group.as_str().into();
+        let network = Network::new(Arc::clone(&transport), group, Arc::clone(&addresses), timings.heartbeat);
+        let raft = Raft::new(label.number, Arc::new(raft_config), network, log.clone(), machine).await;
         let raft = raft.map_err(|error| unusable(error.to_string()))?;
 
         let mut tasks = JoinSet::new();
@@ -123,74 +159,122 @@ impl Group {
         let (confirmer, confirm) = Confirmer::new(raft.clone());
         tasks.spawn(confirm);
         let (leader_sender, leader) = watch::channel(Leader::Nobody);
-        tasks.spawn(watch_leader(raft.clone(), Arc::clone(&members), leader_sender));
+        tasks.spawn(watch_leader(raft.clone(), Arc::clone(&addresses), leader_sender));
         tasks.spawn(keep_log_small(raft.clone(), shared.bytes(), timings.snapshot_bytes));
         let (failure_sender, failure) = watch::channel(None);
         tasks.spawn(watch_failure(raft.clone(), failure_sender));
-        if fresh {
-            tasks.spawn(form(raft.clone(), Arc::clone(&members), number, timings));
-        } else {
-            tasks.spawn(allow_elections(raft.clone(), timings.lease + timings.election));
+        tasks.spawn(membership::promote(raft.clone(), timings.heartbeat));
+        let (full_sender, full) = watch::channel(None);
+        tasks.spawn(space::watch(name.clone(), Arc::clone(&disk), raft.clone(), full_sender));
+        match start {
+            Start::Form(founders) if fresh => {
+                raft.runtime_config().elect(true);
+                tasks.spawn(form(raft.clone(), founders, label.number, timings));
+            }
+            _ => {
+                let only = membership::voters(&raft).eq([label.number]);
+                let after = if only { Duration::ZERO } else { timings.lease + timings.election };
+                tasks.spawn(allow_elections(raft.clone(), after));
+            }
         }
-        let (log, tasks) = (Mutex::new(Some(log)), Mutex::new(tasks));
-        Ok(Self { raft, log, shared, proposer, confirmer, members, me, leader, failure, tasks })
+        let (log, tasks, left) = (Mutex::new(Some(log)), Mutex::new(tasks), watch::Sender::new(false));
+        Ok(Self {
+            raft,
+            log,
+            shared,
+            proposer,
+            confirmer,
+            name,
+            label,
+            addresses,
+            transport,
+            leader,
+            failure,
+            full,
+            left,
+            tasks,
+        })
     }
 
-    /// This server.
-    pub(crate) fn me(&self) -> &Member {
-        &self.me
+    /// This server's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// All servers of the group.
-    pub(crate) fn members(&self) -> &Members {
-        &self.members
+    /// Raft's number of this server.
+    pub(super) fn number(&self) -> u64 {
+        self.label.number
+    }
+
+    /// What the group is called between its servers.
+    pub fn id(&self) -> &str {
+        &self.label.group
     }
 
     /// Who leads, now and later.
-    pub(crate) fn leader(&self) -> watch::Receiver<Leader> {
+    pub fn leader(&self) -> watch::Receiver<Leader> {
         self.leader.clone()
     }
 
+    /// Whether this server's disk is nearly full.
+    pub fn full(&self) -> Option<DiskFull> {
+        self.full.borrow().clone()
+    }
+
     /// The state as this server knows it.
-    pub(crate) async fn state(&self) -> Arc<State> {
+    pub async fn state(&self) -> Arc<State> {
         self.shared.get().await
     }
 
     /// The state with all that was agreed on before this was called. Only a leader knows it.
-    pub(crate) async fn current_state(&self) -> Result<Arc<State>, ProposeError> {
+    pub async fn current_state(&self) -> Result<Arc<State>, ProposeError> {
         self.confirmer.confirm().await?;
         Ok(self.shared.get().await)
     }
 
     /// Sees the state's version change.
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes()
     }
 
     /// Has a command agreed on; returns when this server has applied it. Only a leader can.
-    pub(crate) async fn propose(&self, command: &Command) -> Result<Applied, ProposeError> {
+    pub async fn propose(&self, command: &Command) -> Result<Applied, ProposeError> {
+        if let Some(full) = self.full.borrow().clone() {
+            return Err(full.into());
+        }
         self.proposer.propose(command).await
     }
 
     /// Answers another server of the group.
-    pub(crate) async fn answer(&self, rpc: Rpc, group: &str, to: &str, body: Bytes) -> Result<Vec<u8>, RpcError> {
-        if group != self.members.group() || to != self.me.name {
+    pub async fn answer(&self, rpc: Rpc, group: &str, to: &str, body: Bytes) -> Result<Vec<u8>, RpcError> {
+        if group != self.label.group || to != self.name {
             return Err(RpcError::Misdirected);
+        }
+        if let (Rpc::Append | Rpc::Snapshot, Some(full)) = (rpc, self.full.borrow().clone())
+            && body.len() > Self::SIGN
+        {
+            return Err(full.into());
+        }
+        if rpc == Rpc::Leave {
+            self.left.send_replace(true);
         }
         rpc::answer(&self.raft, rpc, body).await
     }
 
     /// Returns why this server's part has failed, once it has.
-    pub(crate) async fn failed(&self) -> String {
-        let mut failure = self.failure.clone();
-        match failure.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "it is ending".into(),
+    pub async fn failed(&self) -> String {
+        let (mut failure, mut left) = (self.failure.clone(), self.left.subscribe());
+        tokio::select! {
+            failed = failure.wait_for(Option::is_some) => match failed {
+                Ok(reason) => reason.clone().unwrap_or_default(),
+                Err(_) => "it is ending".into(),
+            },
+            _ = left.wait_for(|left| *left) => "it was removed from the group".into(),
         }
     }
 
     /// Ends this server's part. When this returns, its folder may be used by another.
-    pub(crate) async fn shutdown(&self) {
+    pub async fn shutdown(&self) {
         const PATIENCE: Duration = Duration::from_secs(3);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -207,7 +291,7 @@ impl Group {
 }
 
 /// Tells who leads, until Raft ends.
-async fn watch_leader(raft: Raft, members: Arc<Members>, leader: watch::Sender<Leader>) {
+async fn watch_leader(raft: Raft, addresses: Arc<Addresses>, leader: watch::Sender<Leader>) {
     let mut metrics = raft.server_metrics();
     loop {
         let now = {
@@ -215,7 +299,8 @@ async fn watch_leader(raft: Raft, members: Arc<Members>, leader: watch::Sender<L
             match (metrics.state, metrics.current_leader) {
                 (ServerState::Leader, _) => Leader::Me(metrics.vote.leader_id().term),
                 (_, Some(other)) if other != metrics.id => {
-                    members.get(other).cloned().map_or(Leader::Nobody, Leader::Other)
+                    let member = metrics.membership_config.membership().get_node(&other);
+                    member.map_or(Leader::Nobody, |member| Leader::Other(addresses.of(member)))
                 }
                 _ => Leader::Nobody,
             }
@@ -256,16 +341,14 @@ async fn keep_log_small(raft: Raft, mut applied: watch::Receiver<u64>, every: u6
 }
 
 /// Forms the group. Its first server does at once; the others only if it does not for a while.
-async fn form(raft: Raft, members: Arc<Members>, number: u64, timings: Timings) {
+async fn form(raft: Raft, founders: Founders, number: u64, timings: Timings) {
     if number > 1 {
         tokio::time::sleep((timings.lease + timings.election) * 3).await;
         if !matches!(raft.is_initialized().await, Ok(false)) {
             return;
         }
     }
-    let node = |number: u64| Some((number, BasicNode::new(&members.get(number)?.api)));
-    let nodes: BTreeMap<u64, BasicNode> = members.numbers().filter_map(node).collect();
-    if let Err(error) = raft.initialize(nodes).await {
+    if let Err(error) = raft.initialize(founders.numbered()).await {
         tracing::debug!(%error, "the group is formed already");
     }
 }

@@ -1,18 +1,19 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, Range, RangeBounds};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{AnyError, LogState, OptionalSend, RaftLogReader};
 
+use super::disk::Disk;
 use super::folder::FolderError;
 use super::log_disk::{Change, LogDisk};
 use super::log_writer::LogWriter;
 use super::recent::Recent;
 use super::types::{Entry, LogId, StorageError, StorageIOError, TypeConfig, Vote};
+use crate::blocking::blocking;
 
 /// The log as Raft uses it: the newest entries in memory, all of them on the disk.
 #[derive(Debug, Clone)]
@@ -31,12 +32,19 @@ impl LogStore {
     /// The most bytes of entries in one message to another server.
     const MESSAGE: usize = 4 << 20;
 
+    /// The log's file on its disk.
+    pub(super) const NAME: &str = "log.redb";
+
     /// Opens the log's file, or makes it.
-    pub(super) fn open(path: &Path) -> Result<Self, FolderError> {
-        let disk = Arc::new(LogDisk::open(path)?);
-        let io = |source| FolderError::Io { path: path.to_owned(), source };
-        let writer = LogWriter::start(Arc::clone(&disk)).map_err(io)?;
-        Ok(Self { shared: Arc::new(Shared { writer, recent: Mutex::default(), disk }) })
+    pub(super) async fn open(disk: Arc<dyn Disk>) -> Result<Self, FolderError> {
+        let log = {
+            let disk = Arc::clone(&disk);
+            blocking(move || LogDisk::open(disk, Self::NAME)).await
+        };
+        let io = |source| FolderError::Io { path: disk.path(Self::NAME), source };
+        let log = Arc::new(log.map_err(|error| io(io::Error::other(error)))??);
+        let writer = LogWriter::start(Arc::clone(&log), disk.latency()).map_err(io)?;
+        Ok(Self { shared: Arc::new(Shared { writer, recent: Mutex::default(), disk: log }) })
     }
 
     /// Whether nothing was ever written to it.
@@ -48,11 +56,8 @@ impl LogStore {
     /// Returns when nobody uses the log any more, so that the file is closed.
     pub(super) async fn close(self) {
         let Shared { writer, disk, .. } = alone(self.shared).await;
-        let ended = tokio::task::spawn_blocking(move || drop(writer)).await;
+        writer.close().await;
         drop(alone(disk).await);
-        if let Err(error) = ended {
-            tracing::warn!(%error, "the log's writer did not end well");
-        }
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
@@ -88,7 +93,7 @@ impl LogStore {
         read: impl FnOnce(&LogDisk) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<T, StorageError> {
         let disk = Arc::clone(&self.shared.disk);
-        let result = tokio::task::spawn_blocking(move || read(&disk)).await;
+        let result = blocking(move || read(&disk)).await;
         let result = result.map_err(|error| AnyError::new(&error));
         let result = result.and_then(|result| result.map_err(|error| AnyError::new(&error)));
         result.map_err(|error| StorageIOError::read_logs(error).into())

@@ -1,23 +1,32 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use openraft::storage::LogFlushed;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::log_disk::{Change, LogDisk};
+use super::log_disk::{Change, LogDisk, is_full};
 use super::types::{LogId, TypeConfig};
+use crate::blocking::{blocking, is_single};
 
 /// The thread that alone writes to the disk: waiting for the disk must not keep the other tasks from running.
 ///
 /// What has queued up while one write was under way becomes one write.
 #[derive(Debug)]
 pub(super) struct LogWriter {
-    jobs: Option<Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    jobs: UnboundedSender<Job>,
+    writing: Writing,
     progress: Arc<Progress>,
+}
+
+/// What writes. On a runtime of one thread it is a task, so that a simulation comes out the same each time.
+#[derive(Debug)]
+enum Writing {
+    Thread(thread::JoinHandle<()>),
+    Task(tokio::task::JoinHandle<()>),
 }
 
 #[derive(Debug, Default)]
@@ -42,15 +51,54 @@ enum Done {
 impl LogWriter {
     /// The most changes in one write.
     const MOST: usize = 256;
+    /// How long after a write that found the disk full it is tried again.
+    const PAUSE: Duration = Duration::from_millis(200);
 
-    /// Starts the thread.
-    pub(super) fn start(disk: Arc<LogDisk>) -> io::Result<Self> {
-        let (jobs, queue) = channel();
+    /// Starts to write. Each write takes `latency` longer than the disk does.
+    pub(super) fn start(disk: Arc<LogDisk>, latency: Duration) -> io::Result<Self> {
+        let (jobs, mut queue) = unbounded_channel();
         let progress = Arc::<Progress>::default();
         let shared = Arc::clone(&progress);
-        let run = move || write_all(&disk, &queue, &shared);
-        let thread = thread::Builder::new().name("log-writer".into()).spawn(run)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), progress })
+        let writing = if is_single() {
+            Writing::Task(tokio::spawn(async move {
+                while let Some(first) = queue.recv().await {
+                    let mut write = Write::gather(first, &mut queue, &shared);
+                    while write.is_stuck(&disk) {
+                        tokio::time::sleep(Self::PAUSE).await;
+                    }
+                    tokio::time::sleep(latency).await;
+                    write.tell(&shared);
+                }
+            }))
+        } else {
+            let run = move || {
+                while let Some(first) = queue.blocking_recv() {
+                    let mut write = Write::gather(first, &mut queue, &shared);
+                    while write.is_stuck(&disk) {
+                        thread::sleep(Self::PAUSE);
+                    }
+                    write.tell(&shared);
+                }
+            };
+            Writing::Thread(thread::Builder::new().name("log-writer".into()).spawn(run)?)
+        };
+        Ok(Self { jobs, writing, progress })
+    }
+
+    /// Returns when all that is queued has been written.
+    pub(super) async fn close(self) {
+        drop(self.jobs);
+        let ended = match self.writing {
+            Writing::Task(task) => task.await.map_err(|error| error.to_string()),
+            Writing::Thread(thread) => match blocking(move || thread.join()).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err("it panicked".to_owned()),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        if let Err(error) = ended {
+            tracing::warn!(error, "the log's writer did not end well");
+        }
     }
 
     /// The index of the newest entry that is on the disk.
@@ -65,40 +113,41 @@ impl LogWriter {
 
     /// Writes entries, and then calls back.
     pub(super) fn append(&self, entries: Vec<(u64, Vec<u8>)>, done: LogFlushed<TypeConfig>) {
-        if let Err(Job { done: Done::Append(done), .. }) =
-            self.send(Job { change: Change::Append(entries), done: Done::Append(done) })
-        {
-            done.log_io_completed(Err(stopped()));
+        let job = Job { change: Change::Append(entries), done: Done::Append(done) };
+        if let Err(unsent) = self.jobs.send(job) {
+            unsent.0.done.tell(Err(stopped()));
         }
     }
 
     /// Makes another change, and returns when it is made.
     pub(super) async fn write(&self, change: Change) -> io::Result<()> {
         let (done, made) = oneshot::channel();
-        self.send(Job { change, done: Done::Other(done) }).map_err(|_| stopped())?;
+        self.jobs.send(Job { change, done: Done::Other(done) }).map_err(|_| stopped())?;
         made.await.unwrap_or_else(|_| Err(stopped()))
     }
+}
 
-    fn send(&self, job: Job) -> Result<(), Job> {
-        match &self.jobs {
-            Some(jobs) => jobs.send(job).map_err(|error| error.0),
-            None => Err(job),
+impl Done {
+    fn tell(self, result: io::Result<()>) {
+        match self {
+            Self::Append(flushed) => flushed.log_io_completed(result),
+            // Whoever asked may have gone.
+            Self::Other(sender) => drop(sender.send(result)),
         }
     }
 }
 
-impl Drop for LogWriter {
-    /// Waits for what is queued, so that the file is free when the store is gone.
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// One write, and who is to be told of it.
+struct Write {
+    changes: Vec<Change>,
+    committed: Option<LogId>,
+    result: Result<(), String>,
+    done: Vec<Done>,
 }
 
-fn write_all(disk: &LogDisk, queue: &Receiver<Job>, progress: &Progress) {
-    while let Ok(first) = queue.recv() {
+impl Write {
+    /// What `first` and what is queued behind it want to be written.
+    fn gather(first: Job, queue: &mut UnboundedReceiver<Job>, progress: &Progress) -> Self {
         let (mut changes, mut done) = (vec![first.change], vec![first.done]);
         while changes.len() < LogWriter::MOST
             && let Ok(job) = queue.try_recv()
@@ -107,18 +156,25 @@ fn write_all(disk: &LogDisk, queue: &Receiver<Job>, progress: &Progress) {
             done.push(job.done);
         }
         let committed = progress.committed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let result = disk.write(&changes, committed).map_err(|error| error.to_string());
-        if result.is_ok() {
+        Self { changes, committed, result: Ok(()), done }
+    }
+
+    /// Writes; whether the disk is full, so that it must be tried again. Until that succeeds nobody is told anything:
+    /// to the others this server is one whose disk is slow.
+    fn is_stuck(&mut self, disk: &LogDisk) -> bool {
+        let written = disk.write(&self.changes, self.committed);
+        let stuck = written.as_ref().is_err_and(is_full);
+        self.result = written.map_err(|error| error.to_string());
+        stuck
+    }
+
+    fn tell(self, progress: &Progress) {
+        if self.result.is_ok() {
             let before = progress.flushed.load(Ordering::Acquire);
-            progress.flushed.store(changes.iter().fold(before, newest), Ordering::Release);
+            progress.flushed.store(self.changes.iter().fold(before, newest), Ordering::Release);
         }
-        for done in done {
-            let result = result.clone().map_err(io::Error::other);
-            match done {
-                Done::Append(flushed) => flushed.log_io_completed(result),
-                // Whoever asked may have gone.
-                Done::Other(sender) => drop(sender.send(result)),
-            }
+        for done in self.done {
+            done.tell(self.result.clone().map_err(io::Error::other));
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedRwLockWriteGuard, RwLock, watch};
 use super::folder::FolderError;
 use super::snapshot::{self, Image, SnapshotFile};
 use super::types::{Entry, LogId, Membership, SnapshotMeta, StorageError, TypeConfig};
+use crate::blocking::blocking;
 use crate::{Applied, State};
 
 /// The state as readers see it.
@@ -96,7 +97,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         let state = Arc::clone(&self.shared.state).write_owned().await;
         let image = self.image.clone();
         let Outcome { image, version, applied } = if size > Self::LARGE {
-            let applied = tokio::task::spawn_blocking(move || apply(state, image, entries)).await;
+            let applied = blocking(move || apply(state, image, entries)).await;
             applied.map_err(|error| IoError::write_state_machine(&error))?
         } else {
             apply(state, image, entries)
@@ -124,7 +125,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 .map_err(|error| format!("{} cannot be written: {error}", file.path().display()))?;
             Ok::<_, String>(content)
         };
-        let installed = tokio::task::spawn_blocking(install).await.unwrap_or_else(|error| Err(error.to_string()));
+        let installed = blocking(install).await.unwrap_or_else(|error| Err(error.to_string()));
         let (image, state) = installed.map_err(|reason| IoError::write_snapshot(None, AnyError::error(reason)))?;
         self.replace(image, state).await;
         Ok(())
@@ -137,7 +138,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
             let image = snapshot::decode_image(&bytes)?;
             Ok(Some(Snapshot { meta: meta(&image), snapshot: Box::new(bytes) }))
         };
-        let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
+        let read = blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
         read.map_err(|reason| IoError::read_snapshot(None, AnyError::error(reason)).into())
     }
 }
@@ -158,7 +159,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
             file.write(&image, &bytes)?;
             Ok(Snapshot { meta: meta(&image), snapshot: Box::new(bytes) })
         };
-        let built = tokio::task::spawn_blocking(build).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let built = blocking(build).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         built.map_err(|error| IoError::write_snapshot(None, &error).into())
     }
 }

@@ -1,32 +1,40 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// One server of a group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its name.
     pub name: String,
     /// The URL that it is reached by, without a slash at its end.
     pub api: String,
+    /// The server whose place it takes once it has caught up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
-/// The servers of a group, by name. Every server of it is started with the same ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Members(Vec<Member>);
+impl Member {
+    /// A server of this name at this URL.
+    pub fn new(name: impl Into<String>, api: impl Into<String>) -> Self {
+        Self { name: name.into(), api: api.into(), replaces: None }
+    }
+}
 
-impl Members {
-    pub(crate) fn new(mut members: Vec<Member>) -> Self {
+/// The servers that form a group together, by name. Each of them is started with the same ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Founders(Vec<Member>);
+
+impl Founders {
+    /// These servers, in whatever order they are given.
+    pub fn new(mut members: Vec<Member>) -> Self {
         members.sort_by(|a, b| a.name.cmp(&b.name));
         Self(members)
     }
 
     /// Their names.
-    pub(crate) fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         self.0.iter().map(|member| member.name.clone()).collect()
-    }
-
-    /// All of them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.0.iter()
     }
 
     /// Raft's number of a server: its place in the list, from 1 up.
@@ -34,18 +42,13 @@ impl Members {
         self.0.iter().position(|member| member.name == name).map(|at| at as u64 + 1)
     }
 
-    /// The server of a number.
-    pub(super) fn get(&self, number: u64) -> Option<&Member> {
-        self.0.get(usize::try_from(number.checked_sub(1)?).ok()?)
+    /// All of them with their numbers.
+    pub(super) fn numbered(&self) -> BTreeMap<u64, Member> {
+        (1..).zip(self.0.iter().cloned()).collect()
     }
 
-    /// The numbers of all.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
-        (1..).take(self.0.len())
-    }
-
-    /// A text that only servers of the same group have: a message that reached another group's server by mistake (after
-    /// a restart on a port that was another's) is recognised by it.
+    /// The name of the group that they form: a message that reached another group's server by mistake (after a restart
+    /// on a port that was another's) is recognised by it.
     pub(super) fn group(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for member in &self.0 {
@@ -56,6 +59,25 @@ impl Members {
         }
         hasher.finalize().to_hex().to_string()
     }
+
+    /// Where each of them is reached.
+    pub(super) fn addresses(&self) -> Addresses {
+        Addresses(self.0.iter().map(|member| (member.name.clone(), member.api.clone())).collect())
+    }
+}
+
+/// Where servers are reached that may have moved since it was written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Addresses(BTreeMap<String, String>);
+
+impl Addresses {
+    /// The same server with the address that it has now.
+    pub(super) fn of(&self, member: &Member) -> Member {
+        match self.0.get(&member.name) {
+            Some(api) => Member { api: api.clone(), ..member.clone() },
+            None => member.clone(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -63,19 +85,25 @@ mod tests {
     use super::*;
 
     fn member(name: &str) -> Member {
-        Member { name: name.into(), api: format!("http://{name}") }
+        Member::new(name, format!("http://{name}"))
     }
 
     #[test]
     fn numbers_do_not_depend_on_the_order_given() {
-        let one = Members::new(vec![member("b"), member("a"), member("c")]);
-        let other = Members::new(vec![member("c"), member("b"), member("a")]);
+        let one = Founders::new(vec![member("b"), member("a"), member("c")]);
+        let other = Founders::new(vec![member("c"), member("b"), member("a")]);
         assert_eq!(one, other);
         assert_eq!(one.group(), other.group());
         assert_eq!(one.number("b"), Some(2));
-        assert_eq!(one.get(2).map(|member| member.name.as_str()), Some("b"));
-        assert_eq!(one.get(0), None);
-        assert_eq!(one.get(4), None);
-        assert_ne!(one.group(), Members::new(vec![member("a"), member("b")]).group());
+        assert_eq!(one.numbered()[&2], member("b"));
+        assert_eq!(one.number("d"), None);
+        assert_ne!(one.group(), Founders::new(vec![member("a"), member("b")]).group());
+    }
+
+    #[test]
+    fn an_address_given_now_comes_before_one_that_was_written_down() {
+        let addresses = Founders::new(vec![member("a")]).addresses();
+        assert_eq!(addresses.of(&Member::new("a", "http://before")), member("a"));
+        assert_eq!(addresses.of(&Member::new("b", "http://b")), member("b"));
     }
 }

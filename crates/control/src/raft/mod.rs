@@ -8,9 +8,13 @@
 //! - The state is in memory (`machine`), and on the disk as a snapshot and the log entries since.
 //! - `propose` gathers commands into log entries, `confirm` gathers reads into confirmations of the leader.
 //! - `network` sends messages to the other servers, `bulk` the large ones; `rpc` answers theirs.
+//! - `membership` takes servers in and lets them go; `migrate` reads what older versions wrote.
+//! - [`Disk`] and [`Transport`] are the world, as a simulation can have another one.
 
+mod backup;
 mod bulk;
 mod confirm;
+mod disk;
 mod folder;
 mod group;
 mod line;
@@ -19,21 +23,31 @@ mod log_store;
 mod log_writer;
 mod machine;
 mod members;
+mod membership;
+mod migrate;
 mod network;
 mod propose;
 mod recent;
 mod rpc;
+mod runtime;
 mod snapshot;
+mod space;
 #[cfg(test)]
 mod suite;
 mod timings;
+mod transport;
 mod types;
 
-pub use folder::FolderError;
-pub use group::GroupError;
-pub(crate) use group::{Group, GroupConfig, Leader};
-pub use members::Member;
-pub(crate) use members::Members;
+pub use backup::{Known, RestoreError, Restored, known, new_group, recover, restore};
+pub use disk::{Disk, FolderDisk};
+pub use folder::{FolderError, is_used};
+pub use group::{Group, GroupConfig, GroupError, Leader, Start};
+pub use members::{Founders, Member};
+pub use membership::{MembershipError, Seat};
 pub use propose::ProposeError;
-pub(crate) use rpc::{GROUP_HEADER, Rpc, RpcError, TO_HEADER};
+pub(crate) use rpc::{GROUP_HEADER, TO_HEADER};
+pub use rpc::{Rpc, RpcError};
+pub use runtime::seed_elections;
+pub use space::DiskFull;
 pub use timings::Timings;
+pub use transport::{Message, Transport, TransportError};

@@ -7,43 +7,44 @@ use futures_util::future::{self, Either};
 use openraft::error::{Fatal, RPCError, RaftError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
-use openraft::{AnyError, BasicNode, OptionalSend, Snapshot};
+use openraft::{AnyError, OptionalSend, Snapshot};
 use serde::Serialize;
 
 use super::bulk::Bulk;
 use super::line::Line;
-use super::members::Members;
+use super::members::{Addresses, Member};
 use super::rpc::{Rpc, SnapshotHead};
+use super::transport::Transport;
 use super::types::{TypeConfig, Vote};
 
-type RpcFailure = RPCError<u64, BasicNode, RaftError<u64>>;
+type RpcFailure = RPCError<u64, Member, RaftError<u64>>;
 
 /// Reaches the other servers of the group.
 #[derive(Debug, Clone)]
 pub(super) struct Network {
-    http: reqwest::Client,
-    members: Arc<Members>,
+    transport: Arc<dyn Transport>,
     group: Arc<str>,
+    addresses: Arc<Addresses>,
     heartbeat: Duration,
 }
 
 impl Network {
-    pub(super) fn new(http: reqwest::Client, members: Arc<Members>, heartbeat: Duration) -> Self {
-        let group = members.group().into();
-        Self { http, members, group, heartbeat }
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        group: Arc<str>,
+        addresses: Arc<Addresses>,
+        heartbeat: Duration,
+    ) -> Self {
+        Self { transport, group, addresses, heartbeat }
     }
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Peer;
 
-    async fn new_client(&mut self, target: u64, node: &BasicNode) -> Peer {
-        // Where a server is reached is what this one was started with: it may have moved since it was written down.
-        let (name, url) = match self.members.get(target) {
-            Some(member) => (member.name.clone(), member.api.clone()),
-            None => (String::new(), node.addr.clone()),
-        };
-        let line = Line::new(self.http.clone(), Arc::clone(&self.group), name.into(), url.into());
+    async fn new_client(&mut self, _: u64, member: &Member) -> Peer {
+        let to = self.addresses.of(member);
+        let line = Line::new(Arc::clone(&self.transport), Arc::clone(&self.group), to);
         Peer { line, heartbeat: self.heartbeat, bulk: None }
     }
 }
@@ -83,7 +84,7 @@ impl RaftNetwork<TypeConfig> for Peer {
         }
         let body = encode(&request).map_err(unreachable)?;
         if body.len() < Bulk::FROM {
-            return self.line.ask(Rpc::Append, body, option.hard_ttl()).await.map_err(unreachable);
+            return self.line.ask(Rpc::Append, vec![body], option.hard_ttl()).await.map_err(unreachable);
         }
         let AppendEntriesRequest { vote, prev_log_id, leader_commit, .. } = request;
         let sign = AppendEntriesRequest::<TypeConfig> { vote, prev_log_id, entries: Vec::new(), leader_commit };
@@ -95,7 +96,10 @@ impl RaftNetwork<TypeConfig> for Peer {
     }
 
     async fn vote(&mut self, request: VoteRequest<u64>, option: RPCOption) -> Result<VoteResponse<u64>, RpcFailure> {
-        self.line.ask(Rpc::Vote, encode(&request).map_err(unreachable)?, option.hard_ttl()).await.map_err(unreachable)
+        self.line
+            .ask(Rpc::Vote, vec![encode(&request).map_err(unreachable)?], option.hard_ttl())
+            .await
+            .map_err(unreachable)
     }
 
     async fn full_snapshot(
@@ -109,8 +113,7 @@ impl RaftNetwork<TypeConfig> for Peer {
         let head = serde_json::to_vec(&SnapshotHead { vote, meta: snapshot.meta });
         let mut head = head.map_err(|error| failed(AnyError::new(&error)))?;
         head.push(b'\n');
-        let parts: [Result<Bytes, std::io::Error>; 2] = [Ok(head.into()), Ok(*snapshot.snapshot)];
-        let body = reqwest::Body::wrap_stream(futures_util::stream::iter(parts));
+        let body = vec![head.into(), *snapshot.snapshot];
         let send = std::pin::pin!(self.line.ask(Rpc::Snapshot, body, Self::SNAPSHOT));
         match future::select(send, std::pin::pin!(cancel)).await {
             Either::Left((answer, _)) => answer.map_err(failed),
@@ -124,8 +127,8 @@ impl RaftNetwork<TypeConfig> for Peer {
     }
 }
 
-fn encode(request: &impl Serialize) -> Result<Vec<u8>, AnyError> {
-    serde_json::to_vec(request).map_err(|error| AnyError::new(&error))
+fn encode(request: &impl Serialize) -> Result<Bytes, AnyError> {
+    serde_json::to_vec(request).map(Bytes::from).map_err(|error| AnyError::new(&error))
 }
 
 /// Any failure counts as a server that cannot be reached: it is tried again after a pause.

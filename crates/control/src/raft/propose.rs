@@ -6,6 +6,7 @@ use futures_util::stream::FuturesUnordered;
 use openraft::error::ClientWriteError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::space::DiskFull;
 use super::types::{Batch, Raft};
 use crate::{Applied, Command};
 
@@ -21,6 +22,9 @@ pub enum ProposeError {
     /// Most servers do not answer, so that this one does not know whether it still leads.
     #[error("most servers do not answer")]
     Unconfirmed,
+    /// This server's disk is nearly full. The command was not applied.
+    #[error(transparent)]
+    Full(#[from] DiskFull),
     /// This server's Raft has stopped.
     #[error("this server has stopped: {0}")]
     Stopped(String),

@@ -3,47 +3,57 @@ use openraft::Snapshot;
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 use serde::{Deserialize, Serialize};
 
+use super::space::DiskFull;
 use super::types::{Raft, SnapshotMeta, TypeConfig, Vote};
 
 /// What one server asks of another, as the path that it is sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rpc {
+pub enum Rpc {
     /// Add these entries to your log; or, without entries: I lead.
     Append,
     /// Let me lead.
     Vote,
     /// Take this snapshot.
     Snapshot,
+    /// Are you there?
+    Alive,
+    /// You are no longer one of us.
+    Leave,
 }
 
 impl Rpc {
     /// Every question.
-    pub(crate) const ALL: [Self; 3] = [Self::Append, Self::Vote, Self::Snapshot];
+    pub const ALL: [Self; 5] = [Self::Append, Self::Vote, Self::Snapshot, Self::Alive, Self::Leave];
 
     /// The path it is sent to.
-    pub(crate) const fn path(self) -> &'static str {
+    pub const fn path(self) -> &'static str {
         match self {
             Self::Append => "/raft/append",
             Self::Vote => "/raft/vote",
             Self::Snapshot => "/raft/snapshot",
+            Self::Alive => "/raft/alive",
+            Self::Leave => "/raft/leave",
         }
     }
 }
 
-/// The header that names the group; see [`super::members::Members::group`].
+/// The header that names the group; see [`super::Group::id`].
 pub(crate) const GROUP_HEADER: &str = "icefield-group";
 /// The header that names the server that is meant.
 pub(crate) const TO_HEADER: &str = "icefield-to";
 
 /// Why a server does not answer another's question.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RpcError {
+pub enum RpcError {
     /// It was meant for another server.
     #[error("this is another server, or of another group; check the addresses that the servers were started with")]
     Misdirected,
     /// It is not what it should be.
     #[error("not a message of this version: {0}")]
     Malformed(String),
+    /// This server's disk is nearly full.
+    #[error(transparent)]
+    Full(#[from] DiskFull),
     /// This server's Raft has stopped.
     #[error("this server has stopped: {0}")]
     Stopped(String),
@@ -74,6 +84,7 @@ pub(super) async fn answer(raft: &Raft, rpc: Rpc, body: Bytes) -> Result<Vec<u8>
             let snapshot = Snapshot { meta, snapshot: Box::new(body.slice(line + 1..)) };
             write(raft.install_full_snapshot(vote, snapshot).await)
         }
+        Rpc::Alive | Rpc::Leave => write(Ok::<_, RpcError>(())),
     }
 }
 

@@ -1,12 +1,12 @@
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::folder::{FolderError, write_atomically};
+use super::disk::Disk;
+use super::folder::FolderError;
 use super::types::{LogId, Membership};
 use crate::State;
 
@@ -84,35 +84,34 @@ impl Header {
 /// The newest snapshot, in a file.
 #[derive(Debug, Clone)]
 pub(super) struct SnapshotFile {
-    path: PathBuf,
+    disk: Arc<dyn Disk>,
     /// The newest entry in the file. One snapshot may arrive from the leader while another one is being made.
     applied: Arc<Mutex<Option<LogId>>>,
 }
 
 impl SnapshotFile {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, applied: Arc::default() }
+    /// The file's name on its disk.
+    pub(super) const NAME: &str = "snapshot";
+
+    pub(super) fn new(disk: Arc<dyn Disk>) -> Self {
+        Self { disk, applied: Arc::default() }
     }
 
     /// The file's path.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn path(&self) -> PathBuf {
+        self.disk.path(Self::NAME)
     }
 
     /// The bytes of the snapshot, if there is one.
     pub(super) fn read(&self) -> io::Result<Option<Bytes>> {
-        match fs::read(&self.path) {
-            Ok(bytes) => Ok(Some(bytes.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(self.disk.read(Self::NAME)?.map(Bytes::from))
     }
 
     /// Replaces the snapshot, unless there is a newer one.
     pub(super) fn write(&self, image: &Image, bytes: &[u8]) -> io::Result<()> {
         let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
         if *applied <= image.applied {
-            write_atomically(&self.path, bytes)?;
+            self.disk.replace(Self::NAME, bytes)?;
             *applied = image.applied;
         }
         Ok(())
@@ -120,10 +119,10 @@ impl SnapshotFile {
 
     /// The snapshot's content, or nothing at all if there is none.
     pub(super) fn load(&self) -> Result<(Image, State), FolderError> {
-        let bytes = self.read().map_err(|source| FolderError::Io { path: self.path.clone(), source })?;
+        let bytes = self.read().map_err(|source| FolderError::Io { path: self.path(), source })?;
         match bytes {
             Some(bytes) => {
-                let damaged = |reason| FolderError::Damaged { path: self.path.clone(), reason };
+                let damaged = |reason| FolderError::Damaged { path: self.path(), reason };
                 let (image, state) = decode(&bytes).map_err(damaged)?;
                 *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = image.applied;
                 Ok((image, state))

@@ -2,8 +2,11 @@
 
 use openraft::storage::RaftLogStorage;
 use openraft::testing::{StoreBuilder, Suite};
+use std::sync::Arc;
+
 use tempfile::TempDir;
 
+use super::disk::{Disk, FolderDisk};
 use super::log_store::LogStore;
 use super::machine::Machine;
 use super::snapshot::SnapshotFile;
@@ -14,10 +17,14 @@ struct InTemporaryFolder;
 impl StoreBuilder<TypeConfig, LogStore, Machine, TempDir> for InTemporaryFolder {
     async fn build(&self) -> Result<(TempDir, LogStore, Machine), StorageError> {
         let home = tempfile::tempdir().unwrap();
-        let log = LogStore::open(&home.path().join("log.redb")).unwrap();
-        let machine = Machine::open(SnapshotFile::new(home.path().join("snapshot"))).unwrap();
+        let log = LogStore::open(disk(&home)).await.unwrap();
+        let machine = Machine::open(SnapshotFile::new(disk(&home))).unwrap();
         Ok((home, log, machine))
     }
+}
+
+fn disk(home: &TempDir) -> Arc<dyn Disk> {
+    Arc::new(FolderDisk::open(home.path().to_owned()).unwrap())
 }
 
 #[test]
@@ -29,20 +36,20 @@ fn the_storage_is_what_raft_expects() {
 async fn a_vote_survives_reopening_and_damage_is_told() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("log.redb");
-    let mut log = LogStore::open(&path).unwrap();
+    let mut log = LogStore::open(disk(&home)).await.unwrap();
     log.save_vote(&Vote::new(3, 2)).await.unwrap();
     log.close().await;
-    let mut log = LogStore::open(&path).unwrap();
+    let mut log = LogStore::open(disk(&home)).await.unwrap();
     assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(3, 2)));
-    assert!(LogStore::open(&path).unwrap_err().to_string().contains("in use"));
+    assert!(LogStore::open(disk(&home)).await.unwrap_err().to_string().contains("in use"));
     log.close().await;
 
     let whole = std::fs::read(&path).unwrap();
     for length in [0, 1, 100, whole.len() / 2, whole.len() - 1] {
         std::fs::write(&path, &whole[..length]).unwrap();
-        let error = LogStore::open(&path).err().map(|error| error.to_string());
+        let error = LogStore::open(disk(&home)).await.err().map(|error| error.to_string());
         assert!(error.as_ref().is_some_and(|error| error.contains("damaged")), "cut to {length}: {error:?}");
     }
     std::fs::write(&path, vec![b'x'; whole.len()]).unwrap();
-    assert!(LogStore::open(&path).unwrap_err().to_string().contains("damaged"));
+    assert!(LogStore::open(disk(&home)).await.unwrap_err().to_string().contains("damaged"));
 }

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openraft::BasicNode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::members::Member;
+use super::runtime::Runtime;
 use crate::{Applied, Command};
 
 openraft::declare_raft_types!(
@@ -13,17 +14,17 @@ openraft::declare_raft_types!(
         D = Batch,
         R = Vec<Applied>,
         NodeId = u64,
-        Node = BasicNode,
+        Node = Member,
         Entry = openraft::Entry<TypeConfig>,
         SnapshotData = Bytes,
-        AsyncRuntime = openraft::TokioRuntime,
+        AsyncRuntime = Runtime,
 );
 
 pub(super) type Entry = openraft::Entry<TypeConfig>;
 pub(super) type LogId = openraft::LogId<u64>;
-pub(super) type Membership = openraft::StoredMembership<u64, BasicNode>;
+pub(super) type Membership = openraft::StoredMembership<u64, Member>;
 pub(super) type Raft = openraft::Raft<TypeConfig>;
-pub(super) type SnapshotMeta = openraft::SnapshotMeta<u64, BasicNode>;
+pub(super) type SnapshotMeta = openraft::SnapshotMeta<u64, Member>;
 pub(super) type StorageError = openraft::StorageError<u64>;
 pub(super) type StorageIOError = openraft::StorageIOError<u64>;
 pub(super) type Vote = openraft::Vote<u64>;

@@ -1,5 +1,6 @@
 //! What the servers agree on. Everything here is pure: the log carries commands, and each server applies them alike.
 
+mod anew;
 mod apply_spec;
 mod command;
 mod events;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use icefield_api::{ApplyRequest, Capacity, Client, ErrorBody, Heartbeat, Status};
 use icefield_control::reconcile::Config;
-use icefield_control::{Server, ServerConfig, StartError, Timings};
+use icefield_control::{Begin, Server, ServerConfig, StartError, Timings};
 use icefield_spec::{Bytes, Cpu, Spec};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -38,7 +38,7 @@ impl Group {
         let config = |at: usize| ServerConfig {
             name: format!("s{at}"),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            peers: Vec::new(),
+            begin: Begin::Form(Vec::new()),
             data: home.path().join(format!("s{at}")),
             timings,
             cluster: Config::default(),
@@ -53,6 +53,14 @@ impl Group {
         group
     }
 
+    /// Adds a server to the group's and starts it, on a port of its own.
+    pub(crate) fn add(&mut self, config: ServerConfig) {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        self.configs.push(ServerConfig { listen: port, ..config });
+        self.running.push(None);
+        self.restart(self.configs.len() - 1);
+    }
+
     /// Gives every server another port, from its next start on.
     pub(crate) fn take_new_ports(&mut self) {
         // All ports are taken before any is given back, so that they differ.
@@ -63,7 +71,7 @@ impl Group {
         }
         let peer = |config: &ServerConfig| (config.name.clone(), format!("http://{}", config.listen));
         let peers: Vec<(String, String)> = self.configs.iter().map(peer).collect();
-        self.configs.iter_mut().for_each(|config| config.peers = peers.clone());
+        self.configs.iter_mut().for_each(|config| config.begin = Begin::Form(peers.clone()));
     }
 
     /// Keeps a server from doing anything for a while.

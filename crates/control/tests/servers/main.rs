@@ -3,4 +3,5 @@
 mod api;
 mod group;
 mod harness;
+mod membership;
 mod start;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use icefield_control::{Server, ServerConfig, Timings};
+use icefield_control::{Begin, Server, ServerConfig, Timings};
 
 use crate::harness::Group;
 
@@ -51,16 +51,15 @@ fn a_folder_that_another_server_uses() {
 fn a_folder_of_another_server_or_group() {
     let (group, config) = ended();
     let peers = vec![("other".to_owned(), "127.0.0.1:1".to_owned())];
-    let refused = refusal(&group, ServerConfig { name: "other".into(), peers, ..config.clone() });
+    let refused = refusal(&group, ServerConfig { name: "other".into(), begin: Begin::Form(peers), ..config.clone() });
     assert!(refused.contains("holds the data of server \"s0\""), "{refused}");
-    let mut peers = config.peers.clone();
-    peers.push(("s1".into(), "127.0.0.1:1".into()));
-    let refused = refusal(&group, ServerConfig { peers, ..config.clone() });
+    let peers = ["s0", "s1"].map(|name| (name.to_owned(), "127.0.0.1:1".to_owned())).to_vec();
+    let refused = refusal(&group, ServerConfig { begin: Begin::Form(peers), ..config.clone() });
     assert!(refused.contains("group of s0, and this server is started in a group of s0, s1"), "{refused}");
     let refused = refusal(&group, ServerConfig { name: "s7".into(), ..config.clone() });
     assert!(refused.contains("\"s7\" is not among the servers of the group (s0)"), "{refused}");
     let peers = vec![("s0".to_owned(), String::new()); 2];
-    let refused = refusal(&group, ServerConfig { peers, ..config });
+    let refused = refusal(&group, ServerConfig { begin: Begin::Form(peers), ..config });
     assert!(refused.contains("two servers are named \"s0\""), "{refused}");
 }
 

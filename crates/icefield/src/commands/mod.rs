@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod apply;
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
@@ -11,9 +12,12 @@ pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod logs;
+pub(crate) mod member;
 pub(crate) mod node;
 pub(crate) mod plan;
 pub(crate) mod rebalance;
+pub(crate) mod recover;
+pub(crate) mod restore;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod watch;
@@ -37,6 +41,10 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Logs(arguments) => logs::run(cluster, &arguments),
         Command::History(arguments) => history::run(cluster, &arguments),
         Command::Node(arguments) => node::run(cluster, &arguments),
+        Command::Member(arguments) => member::run(cluster, &arguments),
+        Command::Backup(arguments) => backup::run(cluster, &arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

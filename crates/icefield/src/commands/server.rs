@@ -3,24 +3,33 @@ use std::path::PathBuf;
 
 use clap::Args;
 use icefield_control::reconcile::Config;
-use icefield_control::{Server, ServerConfig, Timings};
+use icefield_control::{Begin, Server, ServerConfig, Timings};
 
 use crate::command_error::CommandError;
 use crate::commands::agent::{die_with_parent, log_to_stderr, until_told_to_end};
 
 /// Runs a server: it holds the cluster's state and decides
 ///
-/// One or three of them do so together, and any one of three may be lost. All servers of a cluster are started with the same --peer list. A new cluster forms by itself at the first start.
+/// One to seven of them do so together; any one of three, or two of five, may be lost. The first one is started with --new-cluster, the others with --join. From then on each goes on where it was, and needs neither.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// The server's own name, one of those in --peer
+    /// The server's own name; no two servers of a cluster may share one
     #[arg(long)]
     name: String,
     /// The address and port to listen on. Loopback only: servers speak plain HTTP
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// Every server of the cluster, itself among them
-    #[arg(long, value_name = "NAME=URL", required = true, value_parser = peer)]
+    /// Form a new cluster, if the folder is empty
+    #[arg(long, conflicts_with_all = ["join", "peer"])]
+    new_cluster: bool,
+    /// Join the cluster of this server, if the folder is empty; may be given several times
+    #[arg(long, value_name = "URL", value_delimiter = ',', conflicts_with = "peer")]
+    join: Vec<String>,
+    /// The server whose place this one takes: a dead one, or one to be retired
+    #[arg(long, value_name = "NAME", requires = "join")]
+    replace: Option<String>,
+    /// Every server that forms the cluster, itself among them, if all are started at once
+    #[arg(long, hide = true, value_name = "NAME=URL", value_parser = peer)]
     peer: Vec<(String, String)>,
     /// The folder for its state; no two servers may share one
     #[arg(long, value_name = "DIR")]
@@ -36,10 +45,16 @@ pub(crate) fn run(arguments: ServerArgs) -> Result<u8, CommandError> {
     }
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let begin = match (arguments.new_cluster, arguments.join, arguments.peer) {
+        (true, _, _) => Begin::Form(Vec::new()),
+        (false, servers, _) if !servers.is_empty() => Begin::Join { servers, replaces: arguments.replace },
+        (false, _, peers) if !peers.is_empty() => Begin::Form(peers),
+        (false, _, _) => Begin::Resume,
+    };
     let config = ServerConfig {
         name: arguments.name,
         listen: arguments.listen,
-        peers: arguments.peer,
+        begin,
         data: arguments.data,
         timings: Timings::default(),
         cluster: Config::default(),

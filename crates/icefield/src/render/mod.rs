@@ -8,6 +8,7 @@ mod live;
 mod nodes;
 mod plan;
 mod proposal;
+mod servers;
 mod status;
 mod table;
 
@@ -19,5 +20,6 @@ pub(crate) use live::LiveText;
 pub(crate) use nodes::nodes;
 pub(crate) use plan::plan;
 pub(crate) use proposal::proposal;
+pub(crate) use servers::servers;
 pub(crate) use status::{services, status};
 pub(crate) use table::Table;

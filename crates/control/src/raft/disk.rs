@@ -1,0 +1,97 @@
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use redb::{Builder, Database, DatabaseError};
+
+/// Where one server keeps its files: a folder of the machine, or a simulated disk.
+pub trait Disk: Debug + Send + Sync + 'static {
+    /// What errors call the file.
+    fn path(&self, name: &str) -> PathBuf;
+
+    /// The size of a file in bytes; `None` if there is none.
+    fn size(&self, name: &str) -> io::Result<Option<u64>>;
+
+    /// The content of a file; `None` if there is none.
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+
+    /// Gives a file a new content. When this returns it is on the disk; after a crash before that, the file is either
+    /// as it was or as it should be.
+    fn replace(&self, name: &str, content: &[u8]) -> io::Result<()>;
+
+    /// Removes a file, if it is there.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Opens a file as a database, and makes it if it is not there.
+    fn database(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError>;
+
+    /// How many bytes are free.
+    fn free(&self) -> io::Result<u64>;
+
+    /// How much longer than its call each write to a database is to take: that of a simulated disk.
+    fn latency(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// A folder of this machine.
+#[derive(Debug, Clone)]
+pub struct FolderDisk {
+    path: PathBuf,
+}
+
+impl FolderDisk {
+    /// The folder at `path`; it is made if it is not there.
+    pub fn open(path: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&path)?;
+        Ok(Self { path })
+    }
+}
+
+impl Disk for FolderDisk {
+    fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        present(fs::metadata(self.path(name)).map(|file| file.len()))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        present(fs::read(self.path(name)))
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let path = self.path(name);
+        let draft = path.with_extension("new");
+        let mut file = File::create(&draft)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)?;
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        present(fs::remove_file(self.path(name))).map(drop)
+    }
+
+    fn database(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
+        builder.create(self.path(name))
+    }
+
+    fn free(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+}
+
+/// What is not there is no error.
+fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
