@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History, Http,
     HttpOptions, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeStatus, PlanReport, RebalanceAnswer,
-    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove, Servers, ServiceExplanation, Status,
+    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove, Servers, ServiceExplanation,
+    Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.

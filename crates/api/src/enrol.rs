@@ -1,7 +1,7 @@
 use std::fmt;
 
 use icefield_pki::{Bundle, Chain, Identity, SigningRequest};
-use icefield_spec::{Name, Revision};
+use icefield_spec::Revision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,13 +13,13 @@ pub struct EnrolRequest {
     pub token: String,
     /// Proves the machine's key. The same one again gets the same answer.
     pub request: SigningRequest,
-    /// The name that the machine is to have; the token says whether as a server or a node.
-    pub name: Name,
+    /// Who the machine is to be.
+    pub identity: Identity,
 }
 
 impl fmt::Debug for EnrolRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EnrolRequest").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("EnrolRequest").field("identity", &self.identity).finish_non_exhaustive()
     }
 }
 

@@ -15,16 +15,6 @@ pub enum JoinRole {
     Node,
 }
 
-impl JoinRole {
-    /// Who a machine of this name is then.
-    pub fn identity(self, name: Name) -> Identity {
-        match self {
-            Self::Server => Identity::Server(name),
-            Self::Node => Identity::Node(name),
-        }
-    }
-}
-
 impl fmt::Display for JoinRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

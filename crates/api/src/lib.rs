@@ -37,7 +37,7 @@ pub use explain::{ExplainedReplica, ServiceExplanation};
 pub use heartbeat::{Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
 pub use http::{Http, HttpOptions};
 pub use join_token::{JoinRole, JoinTokenRequest, JoinTokenStatus, JoinTokens};
-pub use keyring::{Held, IdentityError, IdentityFolder, Keeper, Keyring, write_secret};
+pub use keyring::{Held, IdentityError, IdentityFolder, JoinError, Keeper, Keyring, join, write_secret};
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
 pub use operation::{OPERATIONS, Operation};

@@ -99,5 +99,5 @@ async fn beat(
     let endpoints = news.collect();
     heartbeat.send_replace(Some(beat));
     let generation = generation.borrow().as_ref().map_or(0, |generation| generation.number);
-    Json(HeartbeatReply { generation, every: Millis::new(100), lease: Millis::new(1000), endpoints })
+    Json(HeartbeatReply { generation, every: Millis::new(100), lease: Millis::new(1000), endpoints, trust: None })
 }

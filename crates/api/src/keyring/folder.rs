@@ -27,7 +27,9 @@ pub enum IdentityError {
         source: io::Error,
     },
     /// What stands in a file is not what should.
-    #[error("{path} cannot be used: {source}; move it away and join again with a new token (`icefield join-token create`)")]
+    #[error(
+        "{path} cannot be used: {source}; move it away and join again with a new token (`icefield join-token create`)"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -46,6 +48,11 @@ impl IdentityFolder {
     /// The file with the certificate and the private key.
     pub fn identity(&self) -> PathBuf {
         self.path.join("identity.pem")
+    }
+
+    /// The file with what a machine that is joining has sent.
+    pub(super) fn joining(&self) -> PathBuf {
+        self.path.join("joining.pem")
     }
 
     fn bundle(&self) -> PathBuf {

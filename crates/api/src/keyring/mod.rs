@@ -2,6 +2,7 @@
 
 mod due;
 mod folder;
+mod join;
 mod keeper;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use icefield_pki::rustls::{ClientConfig, ServerConfig};
 use icefield_pki::{Bundle, Credential, Expect, client_config, server_config};
 
 pub use self::folder::{IdentityError, IdentityFolder, write_secret};
+pub use self::join::{JoinError, join};
 pub use self::keeper::Keeper;
 use crate::{Http, HttpOptions};
 

@@ -32,14 +32,16 @@ pub fn allows(caller: &Caller, access: Access, node: Option<&str>) -> Result<(),
         return Ok(());
     }
     Err(match caller {
-        Caller::Nobody(reason) => Denied {
-            code: ErrorCode::Unauthenticated,
-            message: format!("this is for {access}, and {reason}"),
-        },
+        Caller::Nobody(reason) => {
+            Denied { code: ErrorCode::Unauthenticated, message: format!("this is for {access}, and {reason}") }
+        }
         Caller::User { name, role, namespaces } => {
             let only = match namespaces.is_empty() {
                 true => String::new(),
-                false => format!(" for the namespaces {}", namespaces.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ")),
+                false => format!(
+                    " for the namespaces {}",
+                    namespaces.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ")
+                ),
             };
             let message = format!("this is for {access}, and {name} has the role {role}{only}");
             Denied { code: ErrorCode::Forbidden, message }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use icefield_api::Role;
-use icefield_pki::{Fingerprint, Identity, UserToken};
+use icefield_pki::{Chain, Fingerprint, Identity, UserToken};
 use icefield_spec::Name;
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +48,20 @@ pub enum Presented {
     /// No certificate.
     Nothing,
     /// A certificate that an authority of the cluster has issued.
-    Certificate(Identity, Fingerprint),
+    Certificate {
+        /// Whom it names.
+        identity: Identity,
+        /// When it starts, in milliseconds since 1970.
+        starts: u64,
+        /// Which authority.
+        authority: Fingerprint,
+    },
+}
+
+impl From<&Chain> for Presented {
+    fn from(chain: &Chain) -> Self {
+        Self::Certificate { identity: chain.identity().clone(), starts: chain.starts(), authority: chain.authority() }
+    }
 }
 
 impl Caller {
@@ -56,17 +69,19 @@ impl Caller {
     pub fn of(trust: &Trust, presented: &Presented, token: Option<&str>, now: u64) -> Self {
         match (presented, token) {
             (Presented::Plain, _) if trust.is_empty() => Self::Local,
-            (Presented::Certificate(identity, certificate), _) => match identity {
-                _ if !trust.admits(identity, *certificate) => Self::Nobody(
-                    "this certificate is good no more: the machine was removed, or has another one by now; join again with a \
-                     new token",
+            (Presented::Certificate { identity, starts, .. }, _) => match identity {
+                _ if !trust.admits(identity, *starts) => Self::Nobody(
+                    "this certificate is good no more: the machine was removed, or another one joined under its name; join again \
+                     with a new token",
                 ),
                 Identity::Server(name) => Self::Server(name.clone()),
                 Identity::Node(name) => Self::Node(name.clone()),
             },
             (_, None) => Self::Nobody("there is neither a token nor a certificate"),
             (_, Some(token)) => match token.parse::<UserToken>() {
-                Err(_) => Self::Nobody("what was given as a token is none of a person's; it starts with icefield-user."),
+                Err(_) => {
+                    Self::Nobody("what was given as a token is none of a person's; it starts with icefield-user.")
+                }
                 Ok(token) => match trust.user(&token, now) {
                     Err(reason) => Self::Nobody(reason),
                     Ok((name, record)) => {

@@ -1,5 +1,5 @@
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::app::App;
 use super::failure::is_not_leader;
+use super::guard::{PEER, passed_on};
 use super::watch::patience;
 use crate::raft::Member;
 
@@ -25,9 +26,15 @@ pub(crate) enum ForwardError {
 /// Passes a request on to another server; the answer's body comes as it is sent.
 pub(crate) async fn forward(app: &App, to: &Member, parts: &Parts, body: Bytes) -> Result<Response, ForwardError> {
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut request = app.http.request(parts.method.clone(), format!("{}{path}", to.api));
+    let mut request = app.http.get().request(parts.method.clone(), format!("{}{path}", to.api));
     if let Some(kind) = parts.headers.get(CONTENT_TYPE) {
         request = request.header(CONTENT_TYPE, kind);
+    }
+    if let Some(token) = parts.headers.get(AUTHORIZATION) {
+        request = request.header(AUTHORIZATION, token);
+    }
+    if let Some(peer) = passed_on(parts) {
+        request = request.header(PEER, peer);
     }
     let request = request.header(FORWARDED, "1").body(body);
     let answer = match tokio::time::timeout(patience(&parts.uri), request.send()).await {

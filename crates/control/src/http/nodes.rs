@@ -79,5 +79,5 @@ async fn reply(app: &App, node: &Name, known: &BTreeMap<Name, Option<Revision>>)
     let lease = app.config.lease;
     let every = Millis::new((lease.get() / FIT).max(1));
     let endpoints = app.leading.look(|seen| view::changed_endpoints(&state, seen, known)).await?;
-    Ok(HeartbeatReply { generation, every, lease, endpoints })
+    Ok(HeartbeatReply { generation, every, lease, endpoints, trust: state.trust.mark })
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::ServerState;
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -23,6 +24,7 @@ use super::timings::Timings;
 use super::transport::Transport;
 use super::types::Raft;
 use crate::blocking::blocking;
+use crate::state::Proposal;
 use crate::{Applied, Command, State};
 
 /// What a server's part of a group is started with.
@@ -239,6 +241,15 @@ impl Group {
 
     /// Has a command agreed on; returns when this server has applied it. Only a leader can.
     pub async fn propose(&self, command: &Command) -> Result<Applied, ProposeError> {
+        self.agree(command).await
+    }
+
+    /// The same for a command that someone has asked for.
+    pub async fn offer(&self, proposal: &Proposal) -> Result<Applied, ProposeError> {
+        self.agree(proposal).await
+    }
+
+    async fn agree(&self, command: &(impl Serialize + Sync)) -> Result<Applied, ProposeError> {
         if let Some(full) = self.full.borrow().clone() {
             return Err(full.into());
         }

@@ -4,11 +4,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use openraft::error::ClientWriteError;
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use super::space::DiskFull;
 use super::types::{Batch, Raft};
-use crate::{Applied, Command};
+use crate::Applied;
 
 /// Why a command was not applied, or is not known to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +63,7 @@ impl Proposer {
     }
 
     /// Has a command agreed on and applied.
-    pub(super) async fn propose(&self, command: &Command) -> Result<Applied, ProposeError> {
+    pub(super) async fn propose(&self, command: &impl Serialize) -> Result<Applied, ProposeError> {
         let command = serde_json::to_string(command).map_err(|error| ProposeError::Stopped(error.to_string()))?;
         let (reply, answer) = oneshot::channel();
         let stopped = || ProposeError::Stopped("it is ending".into());

@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 
 use super::members::Member;
 use super::runtime::Runtime;
-use crate::{Applied, Command};
+use crate::Applied;
+use crate::state::Proposal;
 
 openraft::declare_raft_types!(
     /// The types that Raft is instantiated with.
@@ -52,7 +53,7 @@ impl Batch {
     }
 
     /// The commands.
-    pub(super) fn commands(&self) -> Result<Vec<Command>, serde_json::Error> {
+    pub(super) fn commands(&self) -> Result<Vec<Proposal>, serde_json::Error> {
         serde_json::from_str(self.0.get())
     }
 

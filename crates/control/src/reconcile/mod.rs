@@ -14,6 +14,7 @@ mod rebalance;
 mod reconciler;
 mod rollouts;
 mod standing;
+mod trust;
 mod wanted;
 
 pub use config::Config;

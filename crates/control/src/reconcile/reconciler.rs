@@ -2,7 +2,7 @@ use icefield_placement::{Solution, Unplaced};
 
 use super::kept::Kept;
 use super::rebalance::Possible;
-use super::{Config, leases, rebalance, rollouts};
+use super::{Config, leases, rebalance, rollouts, trust};
 use crate::observe::Observations;
 use crate::{Command, State};
 
@@ -75,6 +75,9 @@ impl Reconciler {
         config: &Config,
         now: u64,
     ) -> (Vec<Command>, Option<Placing>) {
+        if let Some(step) = trust::due(state, now) {
+            return (vec![step], None);
+        }
         let leases = leases::due(state, seen, config, now);
         if !leases.is_empty() || state.spec.is_none() {
             return (leases, None);

@@ -49,7 +49,8 @@ mod tests {
     fn keeps_the_last_ten_thousand_which_are_a_chain() {
         let mut audit = Audit::default();
         for at in 0..10_500 {
-            let [who, from, operation, subject, outcome] = ["user anna", "::1", "apply", "/v1/apply", "done"].map(String::from);
+            let [who, from, operation, subject, outcome] =
+                ["user anna", "::1", "apply", "/v1/apply", "done"].map(String::from);
             audit.add(AuditFacts { at, who, from, operation, subject, revision: None, outcome });
         }
         let numbers = |after| audit.after(after).map(|entry| entry.number).collect::<Vec<u64>>();

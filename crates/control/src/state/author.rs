@@ -29,3 +29,28 @@ impl Author {
         AuditFacts { at, who, from, operation, subject, revision, outcome }
     }
 }
+
+impl super::State {
+    /// Refuses a spec that changes what its author may not.
+    pub(super) fn check_namespaces(&self, spec: &icefield_spec::Spec, author: &Author) -> Result<(), String> {
+        const SHOWN: usize = 5;
+        if author.namespaces.is_empty() {
+            return Ok(());
+        }
+        let outside = crate::access::outside(self.spec.as_deref(), spec, &author.namespaces);
+        if outside.is_empty() {
+            return Ok(());
+        }
+        let more = match outside.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let mine: Vec<&str> = author.namespaces.iter().map(Name::as_str).collect();
+        Err(format!(
+            "{} may change services of the namespaces {} alone, and this changes {}{more}",
+            author.who,
+            mine.join(", "),
+            outside[..outside.len().min(SHOWN)].join(", ")
+        ))
+    }
+}

@@ -2,6 +2,8 @@
 
 mod anew;
 mod apply_spec;
+mod audit;
+mod author;
 mod command;
 mod events;
 mod generation;
@@ -12,6 +14,7 @@ mod node_record;
 mod note;
 mod place;
 mod placed;
+mod proposal;
 mod rebalance;
 mod register;
 mod rollout;
@@ -19,13 +22,18 @@ mod rollout;
 pub(crate) mod sample;
 mod service_record;
 mod ties;
+mod trust;
 
+pub use audit::Audit;
+pub use author::Author;
 pub use command::{Applied, Command, RebalanceStep, RolloutStep};
 pub use node_record::NodeRecord;
 pub use placed::{Decision, Placed};
+pub use proposal::Proposal;
 pub use rebalance::Rebalance;
 pub use service_record::{Rollout, ServiceRecord};
 pub use ties::Ties;
+pub use trust::{Enrolment, JoinRecord, Secret, Trust, TrustStep, Used, UserRecord};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -64,6 +72,12 @@ pub struct State {
     pub events: VecDeque<Event>,
     /// The number of the newest event.
     pub last_event: u64,
+    /// Whom the cluster trusts; secret, see [`Trust`].
+    #[serde(default)]
+    pub trust: Arc<Trust>,
+    /// Who changed what.
+    #[serde(default, skip_serializing_if = "Audit::is_empty")]
+    pub audit: Audit,
 }
 
 /// How far a command reached.
@@ -79,8 +93,25 @@ enum Effect {
 
 impl State {
     /// Applies the command that the log has at `index`. Equal states and commands give equal states; a refused command
-    /// changes nothing.
-    pub fn apply(&mut self, index: u64, command: Command) -> Applied {
+    /// changes nothing. What someone asked for and got is written down.
+    pub fn apply(&mut self, index: u64, proposal: impl Into<Proposal>) -> Applied {
+        let Proposal { command, author } = proposal.into();
+        let Some(author) = author else { return self.carry_out(index, command) };
+        if let Command::Apply { spec, .. } = &command
+            && let Err(reason) = self.check_namespaces(spec, &author)
+        {
+            return Applied::Refused(reason);
+        }
+        let is_spec = matches!(command, Command::Apply { .. });
+        let applied = self.carry_out(index, command);
+        if let Applied::Done(_) = applied {
+            let revision = self.history.back().filter(|_| is_spec).map(|entry| entry.revision);
+            self.audit.add(author.facts(revision, "done".into()));
+        }
+        applied
+    }
+
+    fn carry_out(&mut self, index: u64, command: Command) -> Applied {
         let is_spec = matches!(command, Command::Apply { .. });
         let effect = match command {
             Command::Apply { at, spec } => Ok(self.apply_spec(index, at, spec)),
@@ -93,6 +124,11 @@ impl State {
             Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
             Command::Rebalance { at, step } => self.rebalance(at, step),
             Command::Note { at, notes } => Ok(self.note(at, notes)),
+            Command::Trust { at, step } => self.trust_step(at, step),
+            Command::Denied { facts } => {
+                self.audit.add(facts);
+                Ok(Effect::Noted)
+            }
         };
         match effect {
             Err(reason) => return Applied::Refused(reason),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use icefield_api::{ApplyRequest, Capacity, Client, ErrorBody, Heartbeat, Status};
 use icefield_control::reconcile::Config;
-use icefield_control::{Begin, Server, ServerConfig, StartError, Timings};
+use icefield_control::{Begin, Security, Server, ServerConfig, StartError, Timings};
 use icefield_spec::{Bytes, Cpu, Spec};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -38,6 +38,7 @@ impl Group {
         let config = |at: usize| ServerConfig {
             name: format!("s{at}"),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            security: Security::Plain,
             begin: Begin::Form(Vec::new()),
             data: home.path().join(format!("s{at}")),
             timings,

@@ -11,7 +11,7 @@ pub(crate) fn event(event: &Event) -> String {
         EventKind::Apply | EventKind::Rollout => style(&event.subject).cyan(),
         EventKind::Placement => style(&event.subject).blue(),
         EventKind::Replica => style(&event.subject).yellow(),
-        EventKind::Node | EventKind::Leader => style(&event.subject).magenta(),
+        EventKind::Node | EventKind::Leader | EventKind::Trust => style(&event.subject).magenta(),
     };
     format!(
         "{}  {}  {}",
@@ -31,7 +31,7 @@ pub(crate) fn history(history: &History) -> String {
 }
 
 /// A time in milliseconds since 1970 as this machine's clock would show it.
-fn time(millis: u64, format: &str) -> String {
+pub(crate) fn time(millis: u64, format: &str) -> String {
     let stamp = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let stamp = stamp.unwrap_or(Timestamp::UNIX_EPOCH);
     stamp.to_zoned(TimeZone::system()).strftime(format).to_string()

@@ -4,80 +4,56 @@ use serde::{Deserialize, Serialize};
 
 use super::Trust;
 
-/// The certificate of a node or a server.
+/// That a node or a server is one of the cluster's.
+///
+/// Its certificates are renewed without being written down here, each for the next weeks; all are good that start no
+/// earlier than the one that it joined with. So a machine that joins again under its name shuts out whoever had that name
+/// before, and neither a lost answer nor a restored backup shuts out a machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolment {
-    /// Which certificate it was issued last.
-    pub certificate: Fingerprint,
-    /// The one that it used when it asked for that: the answer may not have reached it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Fingerprint>,
-    /// The authority that issued the last one.
-    pub authority: Fingerprint,
-    /// Since when it is enrolled, in milliseconds since 1970.
+    /// When it joined, in milliseconds since 1970.
     pub since: u64,
+    /// When its first certificate starts, in milliseconds since 1970.
+    pub starts: u64,
+    /// The authority of the certificate that it came with last.
+    pub authority: Fingerprint,
     /// The bundle that it says it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<Revision>,
-    /// Whether it has used a certificate of this authority.
-    #[serde(default)]
-    pub proven: bool,
 }
 
 impl Enrolment {
-    /// A machine's first certificate.
+    /// That of a machine that has just been issued its first certificate.
     pub fn first(chain: &Chain, at: u64) -> Self {
-        Self {
-            certificate: chain.fingerprint(),
-            before: None,
-            authority: chain.authority(),
-            since: at,
-            bundle: None,
-            proven: false,
-        }
-    }
-
-    /// Whether a certificate is its last one, or the one before.
-    pub(super) fn has(&self, certificate: Fingerprint) -> bool {
-        self.certificate == certificate || self.before == Some(certificate)
+        Self { since: at, starts: chain.starts(), authority: chain.authority(), bundle: None }
     }
 }
 
 impl Trust {
-    /// Takes up what a machine says of its bundle and the certificate that it is issued, having `presented` another.
-    pub(super) fn renew(
-        &mut self,
-        identity: &Identity,
-        presented: Fingerprint,
-        chain: Option<&Chain>,
-        bundle: Revision,
-    ) -> Result<bool, String> {
-        let signer = self.mark.map(|mark| mark.signer);
-        if chain.is_some_and(|chain| Some(chain.authority()) != signer) {
-            return Err("the authority was changed in this very moment; ask again".into());
-        }
-        let Some(enrolment) = self.enrolled.get_mut(identity).filter(|enrolment| enrolment.has(presented)) else {
-            return Err(format!("{identity} is not of this cluster any more; join again with a new token"));
-        };
-        let proven = enrolment.proven || enrolment.certificate == presented;
-        let renewed = match chain {
-            Some(chain) => Enrolment {
-                certificate: chain.fingerprint(),
-                before: Some(presented),
-                authority: chain.authority(),
-                since: enrolment.since,
-                bundle: Some(bundle),
-                proven: false,
-            },
-            None => Enrolment { bundle: Some(bundle), proven, ..enrolment.clone() },
-        };
-        let changed = renewed != *enrolment;
-        *enrolment = renewed;
-        Ok(changed)
+    /// Whether a certificate that names `identity` and starts at `starts` is good. That an authority of the bundle has issued
+    /// it and that it has not ended is for TLS to check.
+    pub fn admits(&self, identity: &Identity, starts: u64) -> bool {
+        self.enrolled.get(identity).is_some_and(|enrolment| starts >= enrolment.starts)
     }
 
-    /// Takes a machine's certificate back; whether it had one.
-    pub(super) fn forget(&mut self, identity: &Identity) -> bool {
-        self.enrolled.remove(identity).is_some()
+    /// Whether it is known already what a machine tells of its certificate and its bundle.
+    pub fn knows(&self, identity: &Identity, authority: Fingerprint, bundle: Revision) -> bool {
+        let enrolment = self.enrolled.get(identity);
+        enrolment.is_some_and(|enrolment| enrolment.authority == authority && enrolment.bundle == Some(bundle))
+    }
+
+    /// Takes up what a machine tells; whether that is new.
+    pub(super) fn told(
+        &mut self,
+        identity: &Identity,
+        authority: Fingerprint,
+        bundle: Revision,
+    ) -> Result<bool, String> {
+        let known = self.knows(identity, authority, bundle);
+        let enrolment =
+            self.enrolled.get_mut(identity).ok_or_else(|| format!("{identity} is not of this cluster any more"))?;
+        enrolment.authority = authority;
+        enrolment.bundle = Some(bundle);
+        Ok(!known)
     }
 }

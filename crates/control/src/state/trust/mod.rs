@@ -39,7 +39,7 @@ pub struct Trust {
     pub join_tokens: BTreeMap<TokenId, JoinRecord>,
     /// The tokens of people and programs, by name.
     pub users: BTreeMap<Name, UserRecord>,
-    /// The machines that have a certificate.
+    /// The machines that are of the cluster.
     pub enrolled: BTreeMap<Identity, Enrolment>,
 }
 
@@ -55,11 +55,6 @@ impl Trust {
         self.authorities.iter().find(|authority| authority.fingerprint() == signer)
     }
 
-    /// Whether a certificate is the one that a machine has now, or the one that it had just before.
-    pub fn admits(&self, identity: &Identity, certificate: Fingerprint) -> bool {
-        self.enrolled.get(identity).is_some_and(|enrolment| enrolment.has(certificate))
-    }
-
     /// Makes anew what follows from the authorities.
     fn trust_now(&mut self, signer: Fingerprint) {
         let bundles = self.authorities.iter().map(Bundle::from);
@@ -69,4 +64,4 @@ impl Trust {
 }
 
 #[cfg(test)]
-mod sample;
+mod tests;

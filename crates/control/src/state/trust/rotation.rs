@@ -36,12 +36,7 @@ impl Trust {
         }
         let next = self.next_signer().ok_or("there is no other authority")?;
         match phase {
-            RotationPhase::Spreading => {
-                self.phase = Some(RotationPhase::Renewing);
-                for enrolment in self.enrolled.values_mut() {
-                    enrolment.proven = false;
-                }
-            }
+            RotationPhase::Spreading => self.phase = Some(RotationPhase::Renewing),
             RotationPhase::Renewing => {
                 self.phase = None;
                 self.authorities.retain(|authority| authority.fingerprint() == next);
@@ -56,7 +51,7 @@ impl Trust {
         let (Some(phase), Some(mark)) = (self.phase, self.mark) else { return Vec::new() };
         let waits = self.enrolled.iter().filter(|(_, enrolment)| match phase {
             RotationPhase::Spreading => enrolment.bundle != Some(mark.bundle),
-            RotationPhase::Renewing => enrolment.authority != mark.signer || !enrolment.proven,
+            RotationPhase::Renewing => enrolment.authority != mark.signer,
         });
         waits.map(|(identity, _)| identity).collect()
     }

@@ -44,18 +44,21 @@ pub enum TrustStep {
         /// What it is issued.
         chain: Chain,
     },
-    /// A machine says whom it trusts, and is perhaps issued another certificate.
-    Renew {
+    /// A server that has the state, and so the authority, but no certificate has issued itself one: after a restore.
+    Adopt {
+        /// Its certificate.
+        chain: Chain,
+    },
+    /// A machine says which certificate it has and whom it trusts.
+    Told {
         /// Who it is.
         identity: Identity,
-        /// The certificate that it came with.
-        presented: Fingerprint,
+        /// The authority of the certificate that it came with.
+        authority: Fingerprint,
         /// The bundle that it has.
         bundle: Revision,
-        /// What it is issued.
-        chain: Option<Chain>,
     },
-    /// A machine's certificate is good no more.
+    /// A machine's certificates are good no more.
     Forget {
         /// Whose.
         identity: Identity,
@@ -135,7 +138,9 @@ impl Trust {
             }
             TrustStep::RevokeJoinToken { id } => match self.join_tokens.remove(&id) {
                 Some(_) => event(format!("join token {id}"), "revoked"),
-                None => return Err(format!("there is no join token {id}; `icefield join-token list` shows those that are")),
+                None => {
+                    return Err(format!("there is no join token {id}; `icefield join-token list` shows those that are"));
+                }
             },
             TrustStep::Enrol { token, request, chain } => {
                 let identity = chain.identity().clone();
@@ -144,15 +149,21 @@ impl Trust {
                     false => Told::Nothing,
                 }
             }
-            TrustStep::Renew { identity, presented, bundle, chain } => {
-                match self.renew(&identity, presented, chain.as_ref(), bundle)? {
-                    true => Told::Silently,
-                    false => Told::Nothing,
+            TrustStep::Adopt { chain } => {
+                let identity = chain.identity().clone();
+                if self.mark.is_none_or(|mark| mark.signer != chain.authority()) {
+                    return Err("another authority issues certificates by now".into());
                 }
+                self.enrolled.insert(identity.clone(), Enrolment::first(&chain, at));
+                event(subject(&identity), "has issued itself a certificate, having the state")
             }
-            TrustStep::Forget { identity } => match self.forget(&identity) {
-                true => event(subject(&identity), "its certificate is good no more"),
+            TrustStep::Told { identity, authority, bundle } => match self.told(&identity, authority, bundle)? {
+                true => Told::Silently,
                 false => Told::Nothing,
+            },
+            TrustStep::Forget { identity } => match self.enrolled.remove(&identity) {
+                Some(_) => event(subject(&identity), "its certificates are good no more"),
+                None => Told::Nothing,
             },
             TrustStep::CreateUser { name, record } => {
                 let told = event(format!("token of {name}"), &format!("made by {}, role {}", record.by, record.role));

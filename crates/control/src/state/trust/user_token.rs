@@ -92,7 +92,9 @@ impl Trust {
             return Err(format!("there are {MOST} users already; revoke the tokens of some"));
         }
         if record.role == Role::Admin && !record.namespaces.is_empty() {
-            return Err("an admin is one of the whole cluster; leave the namespaces out, or take the role deployer".into());
+            return Err(
+                "an admin is one of the whole cluster; leave the namespaces out, or take the role deployer".into()
+            );
         }
         if record.secrets.iter().any(|secret| !secret.is_good(at)) {
             return Err("the token would have ended already; say another --valid".into());
@@ -120,7 +122,9 @@ impl Trust {
         let admins = self.users.iter().filter(|(other, record)| *other != name && record.role == Role::Admin).count();
         let record = self.users.get(name).ok_or_else(|| unknown(name))?;
         if record.role == Role::Admin && admins == 0 {
-            return Err(format!("{name} is the only admin; make another one first (`icefield token create NAME --role admin`)"));
+            return Err(format!(
+                "{name} is the only admin; make another one first (`icefield token create NAME --role admin`)"
+            ));
         }
         self.users.remove(name);
         Ok(())
