@@ -53,6 +53,9 @@ impl fmt::Debug for Http {
     }
 }
 
+/// How long a connection may be silent before its other end is asked whether it is there, and how long that may take.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+
 fn build(options: HttpOptions, tls: Option<ClientConfig>) -> reqwest::Client {
     let mut tls = tls.unwrap_or_else(nobody_config);
     if options.apart {
@@ -63,6 +66,9 @@ fn build(options: HttpOptions, tls: Option<ClientConfig>) -> reqwest::Client {
         .connect_timeout(options.connect)
         .pool_idle_timeout(options.idle)
         .http2_adaptive_window(true)
+        // Else requests would go on to be sent over a connection whose other end is cut off.
+        .http2_keep_alive_interval(KEEP_ALIVE.0)
+        .http2_keep_alive_timeout(KEEP_ALIVE.1)
         .no_proxy()
         .build()
         .expect("a client with a TLS configuration of ours needs nothing that could be missing")

@@ -1,5 +1,5 @@
 use icefield_pki::{Bundle, Fingerprint, Identity};
-use icefield_spec::Revision;
+use icefield_spec::{Millis, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,9 @@ pub struct CaStatus {
     /// How far a rotation is; absent if none is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<RotationPhase>,
+    /// Until when the new authority is made known at least, in milliseconds since 1970 (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
     /// Whom it waits for.
     pub waits_for: Vec<Identity>,
     /// The people whose tokens name an authority that is no longer trusted: they still work for who is logged in, and not
@@ -68,10 +71,18 @@ pub struct CaStatus {
 }
 
 /// Starts a rotation, or goes on with one without those that it waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {
     /// Whether to go on though that locks out those that are waited for.
     #[serde(default)]
     pub finish: bool,
+    /// How long the new authority is made known at least, so that people who are logged in hear of it: each does with the
+    /// first command in that time.
+    #[serde(default = "no_time")]
+    pub spread: Millis,
+}
+
+fn no_time() -> Millis {
+    Millis::new(0)
 }

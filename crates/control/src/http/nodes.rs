@@ -10,6 +10,7 @@ use icefield_plan::Generation;
 use icefield_spec::{Millis, Name, Revision};
 
 use super::app::{App, name};
+use super::asker::Asker;
 use super::body;
 use super::failure::Failure;
 use super::watch::{self, Watch};
@@ -20,6 +21,7 @@ use crate::{Applied, Command, view};
 pub(crate) async fn node(
     State(app): State<Arc<App>>,
     Path(node): Path<String>,
+    asker: Asker,
     body: Bytes,
 ) -> Result<Json<NodeStatus>, Failure> {
     let node = name(&node)?;
@@ -28,7 +30,7 @@ pub(crate) async fn node(
         return Err(Failure::not_found(format!("there is no node {node}, or its agent has not been seen yet")));
     }
     let command = Command::Node { at: app.clock.now(), node: node.clone(), action };
-    if let Applied::Refused(reason) = app.group.propose(&command).await? {
+    if let Applied::Refused(reason) = app.group.offer(&asker.asks(command)).await? {
         return Err(Failure::new(ErrorCode::Conflict, reason));
     }
     let state = app.group.state().await;

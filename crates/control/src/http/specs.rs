@@ -7,6 +7,7 @@ use icefield_api::{ApplyRequest, ApplyResponse, ErrorBody, ErrorCode, History, P
 use icefield_spec::Spec;
 
 use super::app::App;
+use super::asker::Asker;
 use super::blocking::blocking;
 use super::body;
 use super::failure::Failure;
@@ -33,7 +34,11 @@ pub(crate) async fn plan(State(app): State<Arc<App>>, body: Bytes) -> Result<Jso
 }
 
 /// Puts a spec in force.
-pub(crate) async fn apply(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<ApplyResponse>, Failure> {
+pub(crate) async fn apply(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    body: Bytes,
+) -> Result<Json<ApplyResponse>, Failure> {
     let ApplyRequest { spec, allow_unplaced } = body::json(body).await?;
     let (spec, report) = report(&app, spec).await?;
     if !report.unplaced.is_empty() && !allow_unplaced {
@@ -41,7 +46,7 @@ pub(crate) async fn apply(State(app): State<Arc<App>>, body: Bytes) -> Result<Js
     }
     let revision = spec.revision();
     let command = Command::Apply { at: app.clock.now(), spec: Box::new(spec) };
-    let version = match app.group.propose(&command).await? {
+    let version = match app.group.offer(&asker.asks(command)).await? {
         Applied::Done(version) | Applied::Unchanged(version) => version,
         Applied::Refused(reason) => return Err(Failure::new(ErrorCode::Conflict, reason)),
     };

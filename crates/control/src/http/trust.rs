@@ -17,7 +17,7 @@ use super::body;
 use super::enrol::no_trust;
 use super::failure::Failure;
 use super::watch::query;
-use crate::state::{JoinRecord, Proposal, Secret, TrustStep, UserRecord};
+use crate::state::{JoinRecord, Secret, TrustStep, UserRecord};
 use crate::{Applied, Command, State as Agreed};
 
 /// Whom the cluster trusts.
@@ -34,7 +34,7 @@ pub(crate) async fn ca(State(app): State<Arc<App>>) -> Result<Json<CaStatus>, Fa
 
 /// Starts a rotation, or goes on with one.
 pub(crate) async fn rotate(State(app): State<Arc<App>>, asker: Asker, body: Bytes) -> Result<Json<CaStatus>, Failure> {
-    let RotateRequest { finish } = body::json(body).await?;
+    let RotateRequest { finish, spread } = body::json(body).await?;
     let (state, now) = (app.state().await?, app.clock.now());
     let step = match (finish, state.trust.phase) {
         (true, Some(phase)) => {
@@ -49,7 +49,7 @@ pub(crate) async fn rotate(State(app): State<Arc<App>>, asker: Asker, body: Byte
             let cluster = cluster.map_or_else(|| name("cluster"), Ok)?;
             let authority = Authority::create(&cluster, now);
             let authority = authority.map_err(|error| Failure::new(ErrorCode::Internal, error.to_string()))?;
-            TrustStep::Rotate { authority: authority.into() }
+            TrustStep::Rotate { authority: authority.into(), until: now.saturating_add(spread.get()) }
         }
     };
     change(&app, asker, step).await?;
@@ -145,7 +145,7 @@ pub(crate) async fn audit(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<
 
 async fn change(app: &App, asker: Asker, step: TrustStep) -> Result<(), Failure> {
     let command = Command::Trust { at: app.clock.now(), step };
-    match app.group.offer(&Proposal { command, author: Some(asker.author) }).await? {
+    match app.group.offer(&asker.asks(command)).await? {
         Applied::Refused(reason) => Err(Failure::new(ErrorCode::Conflict, reason)),
         _ => Ok(()),
     }
@@ -166,6 +166,7 @@ fn ca_status(state: &Agreed) -> CaStatus {
         schema: SCHEMA,
         authorities: trust.authorities.iter().map(authority).collect(),
         phase: trust.phase,
+        until: trust.spread_until,
         waits_for: trust.waits_for().into_iter().cloned().collect(),
         outdated_tokens: outdated.map(|(name, _)| name.to_string()).collect(),
     }

@@ -73,7 +73,7 @@ pub struct State {
     /// The number of the newest event.
     pub last_event: u64,
     /// Whom the cluster trusts; secret, see [`Trust`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "no_trust")]
     pub trust: Arc<Trust>,
     /// Who changed what.
     #[serde(default, skip_serializing_if = "Audit::is_empty")]
@@ -154,4 +154,8 @@ impl State {
     pub fn declares(&self, node: &str) -> bool {
         self.spec.as_ref().is_some_and(|spec| spec.fleet_node(node).is_some())
     }
+}
+
+fn no_trust(trust: &Arc<Trust>) -> bool {
+    **trust == Trust::default()
 }

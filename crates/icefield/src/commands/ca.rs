@@ -1,5 +1,6 @@
 use clap::{Args, Subcommand};
 use icefield_api::RotateRequest;
+use icefield_spec::Millis;
 
 use crate::cli::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
@@ -24,6 +25,10 @@ enum CaCommand {
     /// The new one is first made known to every machine, then it issues each one a new certificate, then the old one is
     /// trusted no more. It goes on by itself; `icefield ca status` shows whom it waits for.
     Rotate {
+        /// How long the new authority is made known at least: people who are logged in hear of it with the first command in
+        /// that time; who uses none must log in again
+        #[arg(long, value_name = "TIME", default_value = "1h", conflicts_with = "finish")]
+        spread: Millis,
         /// Go on without those that the rotation waits for: they are locked out, and must join again
         #[arg(long)]
         finish: bool,
@@ -45,14 +50,14 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &CaArgs) -> Result<u8, Comma
                 }
                 status
             }
-            CaCommand::Rotate { finish, yes } => {
+            CaCommand::Rotate { spread, finish, yes } => {
                 let locked_out = if *finish && !yes { client.ca().await?.waits_for } else { Vec::new() };
                 if !locked_out.is_empty() {
                     let names = locked_out.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                     return Err(CommandError::new(format!("this would lock out {names}"))
                         .hint("start them, and the rotation goes on by itself; --yes goes on without them, and they must join again"));
                 }
-                client.rotate_ca(&RotateRequest { finish: *finish }).await?
+                client.rotate_ca(&RotateRequest { finish: *finish, spread: *spread }).await?
             }
         };
         output::print(&render::authorities(&status))?;

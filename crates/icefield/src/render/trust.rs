@@ -19,6 +19,9 @@ pub(crate) fn authorities(status: &CaStatus) -> String {
             RotationPhase::Renewing => "the new authority issues every machine a certificate",
         };
         text.push_str(&format!("\nrotation: {phase}\n"));
+        if let Some(until) = status.until {
+            text.push_str(&format!("  until {} at least\n", time(until, TIME)));
+        }
         for identity in &status.waits_for {
             text.push_str(&format!("  waits for {identity}\n"));
         }

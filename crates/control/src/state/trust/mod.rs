@@ -35,6 +35,9 @@ pub struct Trust {
     /// How far a rotation is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<RotationPhase>,
+    /// Until when a new authority is made known at least, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread_until: Option<u64>,
     /// The join tokens.
     pub join_tokens: BTreeMap<TokenId, JoinRecord>,
     /// The tokens of people and programs, by name.

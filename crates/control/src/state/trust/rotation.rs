@@ -6,13 +6,13 @@ use super::Trust;
 /// A rotation goes through two phases, so that at no moment anyone meets a certificate that it does not trust:
 ///
 /// 1. *Spreading*: the new authority is in the bundle, the old one issues. It lasts until every enrolled machine has said that
-///    it has this bundle.
+///    it has this bundle, and at least as long as was asked for: so long people's clients hear of it.
 /// 2. *Renewing*: the new one issues. It lasts until every enrolled machine has used a certificate of it.
 ///
 /// Then the old one is trusted no more.
 impl Trust {
     /// Starts a rotation.
-    pub(super) fn rotate(&mut self, next: Authority) -> Result<(), String> {
+    pub(super) fn rotate(&mut self, next: Authority, until: u64) -> Result<(), String> {
         let Some(mark) = self.mark else {
             return Err("this cluster has no certificates, so there is no authority to change".into());
         };
@@ -25,6 +25,7 @@ impl Trust {
         }
         self.authorities.push(next);
         self.phase = Some(RotationPhase::Spreading);
+        self.spread_until = Some(until);
         self.trust_now(mark.signer);
         Ok(())
     }
@@ -35,6 +36,7 @@ impl Trust {
             return Err("the rotation is not there any more".into());
         }
         let next = self.next_signer().ok_or("there is no other authority")?;
+        self.spread_until = None;
         match phase {
             RotationPhase::Spreading => self.phase = Some(RotationPhase::Renewing),
             RotationPhase::Renewing => {

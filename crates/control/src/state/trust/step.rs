@@ -88,6 +88,8 @@ pub enum TrustStep {
     Rotate {
         /// The new authority.
         authority: Box<Authority>,
+        /// Until when it is made known at least, in milliseconds since 1970.
+        until: u64,
     },
     /// A rotation goes on.
     Advance {
@@ -139,7 +141,9 @@ impl Trust {
             TrustStep::RevokeJoinToken { id } => match self.join_tokens.remove(&id) {
                 Some(_) => event(format!("join token {id}"), "revoked"),
                 None => {
-                    return Err(format!("there is no join token {id}; `icefield join-token list` shows those that are"));
+                    return Err(format!(
+                        "there is no join token {id}; `icefield join-token list` shows those that are"
+                    ));
                 }
             },
             TrustStep::Enrol { token, request, chain } => {
@@ -178,8 +182,8 @@ impl Trust {
                 self.revoke_user(&name)?;
                 event(format!("token of {name}"), "revoked")
             }
-            TrustStep::Rotate { authority } => {
-                self.rotate(*authority)?;
+            TrustStep::Rotate { authority, until } => {
+                self.rotate(*authority, until)?;
                 event("authority".into(), "a new one is made known to every machine")
             }
             TrustStep::Advance { phase, without } => {
