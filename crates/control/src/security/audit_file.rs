@@ -19,17 +19,20 @@ pub(crate) async fn write_audit(group: Arc<Group>, data: PathBuf) {
     let mut changes = group.changes();
     loop {
         changes.borrow_and_update();
-        let state = group.state().await;
-        if state.audit.last() > written {
+        // Not held while it is written: else the next change would be made to a copy of the state.
+        let (new, last) = {
+            let state = group.state().await;
             let new: Vec<Arc<AuditEntry>> = state.audit.after(written).cloned().collect();
-            let (to, last) = (path.clone(), state.audit.last());
+            (new, state.audit.last())
+        };
+        if !new.is_empty() {
+            let to = path.clone();
             match tokio::task::spawn_blocking(move || append(&to, &new)).await {
                 Ok(Ok(())) => written = last,
                 Ok(Err(error)) => tracing::warn!(%error, "{} is not up to date; it is tried again", path.display()),
                 Err(error) => tracing::error!(%error, "the audit log cannot be written; this is a mistake in icefield"),
             }
         }
-        drop(state);
         tokio::time::sleep(APART).await;
         if changes.changed().await.is_err() {
             return;
