@@ -10,6 +10,7 @@ use icefield_pki::Expect;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::http::{self, App, HttpTransport};
@@ -267,10 +268,22 @@ async fn start(begin: Begin, name: &str, api: &str, disk: &dyn Disk, http: &Http
         Begin::Join { .. } if raft::is_used(disk) => Ok(Start::Resume),
         Begin::Join { servers, replaces } => {
             let request = JoinRequest { name: name.to_owned(), api: api.to_owned(), replaces };
-            let answer = Client::over(http.clone(), servers.clone()).join(&request).await;
-            let refused = |error| StartError::Join { servers, source: Box::new(error) };
-            let JoinAnswer { number, group, .. } = answer.map_err(refused)?;
+            let JoinAnswer { number, group, .. } = join(http, servers, &request).await?;
             Ok(Start::Join { number, group })
+        }
+    }
+}
+
+/// Asks to be taken in, again and again while the group cannot decide: it may be choosing a leader, or just taking
+/// another server in.
+async fn join(http: &Http, servers: Vec<String>, request: &JoinRequest) -> Result<JoinAnswer, StartError> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let (client, until) = (Client::over(http.clone(), servers.clone()), Instant::now() + PATIENCE);
+    loop {
+        match client.join(request).await {
+            Err(error) if error.is_passing() && Instant::now() < until => tokio::time::sleep(PAUSE).await,
+            answer => return answer.map_err(|error| StartError::Join { servers, source: Box::new(error) }),
         }
     }
 }

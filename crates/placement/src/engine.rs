@@ -8,6 +8,7 @@ use crate::{Assignment, Change, ChangeKind, Demand, Explanation, Host, Objective
 mod agenda;
 mod backtrack;
 mod branch;
+mod change_log;
 mod column;
 mod compile;
 mod daemon;
@@ -33,6 +34,7 @@ mod service;
 mod settle;
 mod state;
 mod tally;
+mod urgency;
 mod used;
 mod world;
 

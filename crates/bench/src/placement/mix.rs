@@ -20,7 +20,7 @@ const NAMESPACES: u32 = 10;
 pub(super) fn fleet(sizes: &Sizes) -> Fleet {
     let mut random = Random::new(sizes.seed);
     let mut fleet = Fleet::default();
-    for (number, replicas) in (0..).zip(sizes.split(sizes.apart())) {
+    for (number, replicas) in (0..).zip(sizes.split_apart()) {
         let cpu = *random.one_of(&[20, 50, 100, 100, 200, 400]);
         let memory = *random.one_of(&[32, 64, 128, 256, 512]) << 20;
         let mut service = service(number, replicas, cpu, memory);

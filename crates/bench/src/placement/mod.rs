@@ -33,7 +33,8 @@ pub(crate) struct Arguments {
     /// How many replicas; by default 50,000, of daemons one a node, of the mix 1,000,000
     #[arg(long, value_parser = up_to(10_000_000))]
     replicas: Option<u32>,
-    /// How many services they are of; by default one for each 1,000 replicas
+    /// How many services they are of; by default one for each 1,000 replicas. More than that where they must be small
+    /// enough to be on different nodes
     #[arg(long, value_parser = up_to(1_000_000))]
     services: Option<u32>,
     /// Another seed is another fleet, or another order of events

@@ -12,9 +12,12 @@ impl Sizes {
     /// How many replicas a service has where nothing was said.
     pub(crate) const OF_A_SERVICE: u32 = 1_000;
 
-    /// As many replicas a service as fit where they may not share nodes, nor be on those of another service.
-    pub(crate) fn apart(&self) -> u32 {
-        Self::OF_A_SERVICE.min(self.nodes / 4).max(1)
+    /// How many replicas each service has where they may not share nodes, nor be on those of another service. There are
+    /// more services than were asked for where those would be too large for that.
+    pub(crate) fn split_apart(&self) -> Vec<u32> {
+        let most = Self::OF_A_SERVICE.min(self.nodes / 4).max(1);
+        let least = self.replicas.div_ceil(most);
+        split(self.replicas, most, Some(self.services.unwrap_or(least).max(least)))
     }
 
     /// How many replicas each service has: as alike as can be, about `each` of them where the number of services is free.
@@ -39,5 +42,13 @@ mod tests {
         assert_eq!(split(2_500, 1_000, Some(2)), [1_250, 1_250]);
         assert_eq!(split(2, 1_000, Some(5)), [1, 1]);
         assert_eq!(split(0, 1_000, None), [0]);
+    }
+
+    #[test]
+    fn services_that_must_be_apart_are_no_larger_than_their_share_of_the_nodes() {
+        let parts = |services| Sizes { nodes: 40, replicas: 95, services, seed: 0 }.split_apart();
+        assert_eq!(parts(None), [10, 10, 10, 10, 10, 9, 9, 9, 9, 9]);
+        assert_eq!(parts(Some(2)), parts(None));
+        assert_eq!(parts(Some(19)), [5; 19]);
     }
 }

@@ -13,6 +13,7 @@ use super::folder::{FolderError, LABEL, Label};
 use super::group::Group;
 use super::log_disk::{Change, LogDisk};
 use super::log_store::LogStore;
+use super::mark;
 use super::members::Member;
 use super::propose::ProposeError;
 use super::snapshot::{self, Image, SnapshotFile};
@@ -148,6 +149,7 @@ fn begin(disk: &Arc<dyn Disk>, me: Member, group: String, commands: u64, mut sta
         written.map_err(|source| FolderError::Io { path: disk.path(name), source })
     };
     write(SnapshotFile::NAME, snapshot::encode(&image, &state))?;
+    mark::clear(&**disk).map_err(|source| FolderError::Io { path: disk.path(LogStore::NAME), source })?;
     let log = LogDisk::open(Arc::clone(disk), LogStore::NAME)?;
     let changes = [Change::Vote(Vote::new(1, label.number)), Change::Purge(applied)];
     log.write(&changes, Some(applied))

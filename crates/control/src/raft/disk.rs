@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redb::{Builder, Database, DatabaseError};
@@ -22,6 +24,10 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// as it was or as it should be.
     fn replace(&self, name: &str, content: &[u8]) -> io::Result<()>;
 
+    /// Gives a file a new content of the same few bytes, at once and without waiting for the disk: after a loss of power
+    /// it may be as it was.
+    fn note(&self, name: &str, content: &[u8]) -> io::Result<()>;
+
     /// Removes a file, if it is there.
     fn remove(&self, name: &str) -> io::Result<()>;
 
@@ -31,24 +37,35 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// How many bytes are free.
     fn free(&self) -> io::Result<u64>;
 
+    /// Keeps so many bytes aside, for what has been begun when the disk gets full.
+    fn reserve(&self, bytes: u64) -> io::Result<()>;
+
+    /// Gives back what was kept aside.
+    fn release(&self) -> io::Result<()>;
+
     /// How much longer than its call each write to a database is to take: that of a simulated disk.
     fn latency(&self) -> Duration {
         Duration::ZERO
     }
 }
 
+/// The name of the file that keeps space aside.
+const RESERVE: &str = "reserve";
+
 /// A folder of this machine. The state that is kept in it has the authorities' private keys: only the owner can read what is
 /// in it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct FolderDisk {
     path: PathBuf,
+    /// The files that were noted something in.
+    noted: Mutex<BTreeMap<String, File>>,
 }
 
 impl FolderDisk {
     /// The folder at `path`; it is made if it is not there.
     pub fn open(path: PathBuf) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
-        Ok(Self { path })
+        Ok(Self { path, noted: Mutex::default() })
     }
 }
 
@@ -76,6 +93,15 @@ impl Disk for FolderDisk {
         File::open(&self.path)?.sync_all()
     }
 
+    fn note(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut open = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !open.contains_key(name) {
+            let file = File::options().create(true).truncate(false).write(true).open(self.path(name))?;
+            open.insert(name.to_owned(), file);
+        }
+        open[name].write_all_at(content, 0)
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         present(fs::remove_file(self.path(name))).map(drop)
     }
@@ -91,6 +117,15 @@ impl Disk for FolderDisk {
     fn free(&self) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(&self.path)?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        let file = File::options().create(true).truncate(false).write(true).open(self.path(RESERVE))?;
+        Ok(rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?)
+    }
+
+    fn release(&self) -> io::Result<()> {
+        self.remove(RESERVE)
     }
 }
 

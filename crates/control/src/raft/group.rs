@@ -111,6 +111,8 @@ pub struct Group {
     leader: watch::Receiver<Leader>,
     failure: watch::Receiver<Option<String>>,
     full: watch::Receiver<Option<DiskFull>>,
+    /// Whether another server is to lead, because this one's disk is full.
+    aside: watch::Receiver<bool>,
     /// Whether the others have told this server that it is no longer one of them.
     left: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
@@ -167,7 +169,8 @@ impl Group {
         tasks.spawn(watch_failure(raft.clone(), failure_sender));
         tasks.spawn(membership::promote(raft.clone(), timings.heartbeat));
         let (full_sender, full) = watch::channel(None);
-        tasks.spawn(space::watch(name.clone(), Arc::clone(&disk), raft.clone(), full_sender));
+        let (aside_sender, aside) = watch::channel(false);
+        tasks.spawn(space::watch(name.clone(), Arc::clone(&disk), raft.clone(), full_sender, aside_sender));
         match start {
             Start::Form(founders) if fresh => {
                 raft.runtime_config().elect(true);
@@ -193,6 +196,7 @@ impl Group {
             leader,
             failure,
             full,
+            aside,
             left,
             tasks,
         })
@@ -230,6 +234,10 @@ impl Group {
 
     /// The state with all that was agreed on before this was called. Only a leader knows it.
     pub async fn current_state(&self) -> Result<Arc<State>, ProposeError> {
+        // To confirm it would keep the others from taking over.
+        if *self.aside.borrow() {
+            return Err(ProposeError::NotLeader);
+        }
         self.confirmer.confirm().await?;
         Ok(self.shared.get().await)
     }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::disk::Disk;
 use super::folder::FolderError;
+use super::mark;
 use super::types::{Entry, LogId, Vote};
 
 const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("entries");
@@ -51,6 +52,35 @@ impl LogDisk {
 
     /// Opens the file of this name, or makes it.
     pub(super) fn open(disk: Arc<dyn Disk>, name: &'static str) -> Result<Self, FolderError> {
+        let open = Self::open_and(disk, name, |log| log.vote().and(log.ends()).map(drop))?;
+        open.check_mark()?;
+        Ok(open)
+    }
+
+    /// Whether the log comes as far as it once did.
+    fn check_mark(&self) -> Result<(), FolderError> {
+        let damaged = |reason| FolderError::Damaged { path: self.disk.path(self.name), reason };
+        let marked = mark::get(&*self.disk).map_err(|error| damaged(error.to_string()))?;
+        let (_, last) = self.ends().map_err(|error| damaged(error.to_string()))?;
+        let last = last.map_or(0, |last| last.index);
+        match marked {
+            Some(marked) if marked > last => {
+                Err(damaged(format!("it ends with entry {last}, though entry {marked} was written and acknowledged")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the file without a look at what is in it, which may be of another format.
+    pub(super) fn open_unread(disk: Arc<dyn Disk>, name: &'static str) -> Result<Self, FolderError> {
+        Self::open_and(disk, name, |_| Ok(()))
+    }
+
+    fn open_and(
+        disk: Arc<dyn Disk>,
+        name: &'static str,
+        look: impl FnOnce(&Self) -> Result<(), redb::Error>,
+    ) -> Result<Self, FolderError> {
         let path = disk.path(name);
         let damaged = |reason: String| FolderError::Damaged { path: path.clone(), reason };
         if disk.size(name).is_ok_and(|size| size == Some(0)) {
@@ -60,8 +90,7 @@ impl LogDisk {
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = Mutex::new(Some(Arc::new(database(&*disk, name)?)));
             let log = Self { disk: Arc::clone(&disk), name, database };
-            log.vote()?;
-            log.ends()?;
+            look(&log)?;
             Ok(log)
         }));
         match opened {
@@ -105,11 +134,35 @@ impl LogDisk {
     ///
     /// After an error nothing is made, and the same may be tried again.
     pub(super) fn write(&self, changes: &[Change], committed: Option<LogId>) -> Result<(), redb::Error> {
+        let written = self.try_to_write(changes, committed);
+        match &written {
+            // What was kept aside for this is used now.
+            Err(error) if is_full(error) && self.disk.release().is_ok() => self.try_to_write(changes, committed),
+            _ => written,
+        }
+    }
+
+    fn try_to_write(&self, changes: &[Change], committed: Option<LogId>) -> Result<(), redb::Error> {
+        // What is removed is forgotten before, what is added is remembered after it: so the mark is never ahead.
+        for change in changes {
+            if let Change::Truncate(from) = change {
+                mark::set(&*self.disk, from.saturating_sub(1))?;
+            }
+        }
         let written = self.present().and_then(|database| write(&database, changes, committed));
         if written.is_err() {
             *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
-        written
+        written?;
+        let last = changes.iter().rev().find_map(|change| match change {
+            Change::Append(entries) => Some(entries.last().map(|(index, _)| *index)),
+            Change::Truncate(from) => Some(Some(from.saturating_sub(1))),
+            Change::Purge(_) | Change::Vote(_) => None,
+        });
+        if let Some(Some(index)) = last {
+            mark::set(&*self.disk, index)?;
+        }
+        Ok(())
     }
 
     /// The entries of `range`, each with its size, until they are `bytes` together, but at least one; and whether those
@@ -132,21 +185,36 @@ impl LogDisk {
         })
     }
 
-    /// Changes entries, as JSON, in one step; `change` says whether it has changed one.
-    pub(super) fn rewrite(&self, change: impl Fn(&mut serde_json::Value) -> bool) -> Result<(), redb::Error> {
+    /// Brings values of the first format, which had no hash, to the present one, in one step; `change` does with an
+    /// entry what else is to be done.
+    pub(super) fn seal(&self, change: impl Fn(&mut serde_json::Value)) -> Result<(), redb::Error> {
         let transaction = self.present()?.begin_write()?;
         {
             let mut entries = transaction.open_table(ENTRIES)?;
-            let mut changed = Vec::new();
+            let mut facts = transaction.open_table(FACTS)?;
+            let (mut old_entries, mut old_facts) = (Vec::new(), Vec::new());
             for row in entries.iter()? {
                 let (index, value) = row?;
-                let mut entry = decode(value.value())?;
-                if change(&mut entry) {
-                    changed.push((index.value(), encode(&entry)?));
+                if open(value.value()).is_none() {
+                    old_entries.push((index.value(), value.value().to_vec()));
                 }
             }
-            for (index, entry) in changed {
-                entries.insert(index, entry.as_slice())?;
+            for row in facts.iter()? {
+                let (name, value) = row?;
+                if open(value.value()).is_none() {
+                    old_facts.push((name.value().to_owned(), value.value().to_vec()));
+                }
+            }
+            let read = |bytes: &[u8]| -> Result<serde_json::Value, redb::Error> {
+                serde_json::from_slice(bytes).map_err(|error| redb::Error::Corrupted(error.to_string()))
+            };
+            for (index, bytes) in old_entries {
+                let mut entry = read(&bytes)?;
+                change(&mut entry);
+                entries.insert(index, encode(&entry)?.as_slice())?;
+            }
+            for (name, bytes) in old_facts {
+                facts.insert(name.as_str(), encode(&read(&bytes)?)?.as_slice())?;
             }
         }
         transaction.commit()?;
@@ -245,10 +313,25 @@ pub(super) fn is_full(error: &redb::Error) -> bool {
     }
 }
 
-fn encode(value: &impl Serialize) -> Result<Vec<u8>, redb::Error> {
-    serde_json::to_vec(value).map_err(|error| redb::Error::Io(error.into()))
+/// How many bytes of its hash stand before a value: redb itself checks what it reads only after a crash.
+const SEAL: usize = 8;
+
+/// A value as it is written: its hash, then its JSON.
+pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, redb::Error> {
+    let mut bytes = vec![0; SEAL];
+    serde_json::to_writer(&mut bytes, value).map_err(|error| redb::Error::Io(error.into()))?;
+    let hash = blake3::hash(&bytes[SEAL..]);
+    bytes[..SEAL].copy_from_slice(&hash.as_bytes()[..SEAL]);
+    Ok(bytes)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, redb::Error> {
-    serde_json::from_slice(bytes).map_err(|error| redb::Error::Corrupted(error.to_string()))
+    let json = open(bytes).ok_or_else(|| redb::Error::Corrupted("a value does not match its hash".into()))?;
+    serde_json::from_slice(json).map_err(|error| redb::Error::Corrupted(error.to_string()))
+}
+
+/// The JSON of a value whose hash is right.
+fn open(bytes: &[u8]) -> Option<&[u8]> {
+    let (seal, json) = bytes.split_at_checked(SEAL)?;
+    (blake3::hash(json).as_bytes()[..SEAL] == *seal).then_some(json)
 }

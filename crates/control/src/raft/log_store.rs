@@ -9,7 +9,7 @@ use openraft::{AnyError, LogState, OptionalSend, RaftLogReader};
 
 use super::disk::Disk;
 use super::folder::FolderError;
-use super::log_disk::{Change, LogDisk};
+use super::log_disk::{self, Change, LogDisk};
 use super::log_writer::LogWriter;
 use super::recent::Recent;
 use super::types::{Entry, LogId, StorageError, StorageIOError, TypeConfig, Vote};
@@ -166,8 +166,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         {
             let mut recent = self.recent();
             for entry in entries {
-                let bytes = serde_json::to_vec(&entry)
-                    .map_err(|error| StorageIOError::write_log_entry(entry.log_id, &io::Error::from(error)))?;
+                let bytes = log_disk::encode(&entry)
+                    .map_err(|error| StorageIOError::write_log_entry(entry.log_id, AnyError::new(&error)))?;
                 let (index, size) = (entry.log_id.index, bytes.len());
                 recent.push(entry, size);
                 encoded.push((index, bytes));

@@ -78,11 +78,12 @@ impl Group {
     pub fn seats(&self) -> Vec<Seat> {
         let metrics = self.raft.metrics();
         let membership = Arc::clone(&metrics.borrow().membership_config);
-        let voters: BTreeSet<u64> = membership.membership().voter_ids().collect();
+        // While a change is under way, the old and the new voters must both agree: one counts that is of both.
+        let configs = membership.membership().get_joint_config();
         let seat = |(number, member): (&u64, &Member)| Seat {
             number: *number,
             member: self.addresses.of(member),
-            votes: voters.contains(number),
+            votes: configs.iter().all(|voters| voters.contains(number)),
         };
         let mut seats: Vec<Seat> = membership.nodes().map(seat).collect();
         seats.sort_by(|a, b| a.member.name.cmp(&b.member.name));

@@ -6,7 +6,7 @@ use super::disk::Disk;
 use super::folder::FolderError;
 use super::log_disk::LogDisk;
 use super::log_store::LogStore;
-use super::snapshot::SnapshotFile;
+use super::snapshot::{self, SnapshotFile};
 
 /// Brings the log and the snapshot of a folder of the first format to the present one: there, a group's members were
 /// fixed and had no names of their own in the log.
@@ -14,12 +14,13 @@ use super::snapshot::SnapshotFile;
 /// It may be interrupted and begun again: the label, which says that it is done, is written last.
 pub(super) fn from_first(disk: &Arc<dyn Disk>, founders: &[String]) -> Result<(), FolderError> {
     if disk.size(LogStore::NAME).is_ok_and(|size| size.is_some()) {
-        let log = LogDisk::open(Arc::clone(disk), LogStore::NAME)?;
-        let name = |entry: &mut Value| match entry.pointer_mut("/payload/Membership") {
-            Some(membership) => name_members(membership, founders),
-            None => false,
+        let log = LogDisk::open_unread(Arc::clone(disk), LogStore::NAME)?;
+        let name = |entry: &mut Value| {
+            if let Some(membership) = entry.pointer_mut("/payload/Membership") {
+                name_members(membership, founders);
+            }
         };
-        log.rewrite(name).map_err(|error| damaged(&**disk, LogStore::NAME, &error))?;
+        log.seal(name).map_err(|error| damaged(&**disk, LogStore::NAME, &error))?;
     }
     let io = |source| FolderError::Io { path: disk.path(SnapshotFile::NAME), source };
     if let Some(bytes) = disk.read(SnapshotFile::NAME).map_err(io)? {
@@ -27,6 +28,7 @@ pub(super) fn from_first(disk: &Arc<dyn Disk>, founders: &[String]) -> Result<()
         let header = serde_json::from_slice(&bytes[..line]);
         let mut header: Value = header.map_err(|error| damaged(&**disk, SnapshotFile::NAME, &error))?;
         if header.pointer_mut("/membership/membership").is_some_and(|membership| name_members(membership, founders)) {
+            header["format"] = snapshot::FORMAT.into();
             let mut content = header.to_string().into_bytes();
             content.extend_from_slice(&bytes[line..]);
             disk.replace(SnapshotFile::NAME, &content).map_err(io)?;

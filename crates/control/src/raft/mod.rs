@@ -22,6 +22,7 @@ mod log_disk;
 mod log_store;
 mod log_writer;
 mod machine;
+mod mark;
 mod members;
 mod membership;
 mod migrate;

@@ -33,7 +33,7 @@ struct Header {
 }
 
 /// The version of a snapshot's form.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Writes a snapshot as bytes: a line of JSON that says what it is, then the state.
 pub(super) fn encode(image: &Image, state: &State) -> io::Result<Bytes> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use openraft::ServerState;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::disk::Disk;
 use super::membership;
@@ -15,6 +16,9 @@ const LOW: u64 = 16 << 20;
 
 /// From so many free bytes on it takes writes again.
 const ENOUGH: u64 = 24 << 20;
+
+/// So many bytes are kept aside for what has been begun when the disk gets full between two looks.
+const RESERVE: u64 = 8 << 20;
 
 /// How often the disk is looked at.
 const EVERY: Duration = Duration::from_millis(250);
@@ -38,7 +42,15 @@ pub struct DiskFull {
 ///
 /// A server whose disk is nearly full refuses changes rather than break off in the middle of one, and lets another one
 /// lead, if there is one.
-pub(super) async fn watch(server: String, disk: Arc<dyn Disk>, raft: Raft, full: watch::Sender<Option<DiskFull>>) {
+pub(super) async fn watch(
+    server: String,
+    disk: Arc<dyn Disk>,
+    raft: Raft,
+    full: watch::Sender<Option<DiskFull>>,
+    aside: watch::Sender<bool>,
+) {
+    let mut aside = Aside { full: false, leads: false, until: None, now: aside };
+    let mut is_reserved = false;
     loop {
         let look = Arc::clone(&disk);
         let free = blocking(move || look.free()).await;
@@ -51,36 +63,59 @@ pub(super) async fn watch(server: String, disk: Arc<dyn Disk>, raft: Raft, full:
                 }
                 full.send_replace(Some(now));
             }
-            Ok(Ok(_)) if was_full => {
-                tracing::warn!("there is space on the disk again; changes are taken");
-                full.send_replace(None);
+            Ok(Ok(_)) => {
+                if was_full {
+                    tracing::warn!("there is space on the disk again; changes are taken");
+                    full.send_replace(None);
+                }
+                if was_full || !is_reserved {
+                    let keep = Arc::clone(&disk);
+                    is_reserved = matches!(blocking(move || keep.reserve(RESERVE)).await, Ok(Ok(())));
+                }
             }
-            Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::debug!(%error, "how full the disk is cannot be told"),
             Err(_) => return,
         }
-        let is_full = full.borrow().is_some();
-        if is_full != was_full {
-            stand_aside(&raft, is_full);
-        }
+        aside.turn(&raft, full.borrow().is_some());
         tokio::time::sleep(EVERY).await;
     }
 }
 
-/// Lets another server lead, or no longer.
-fn stand_aside(raft: &Raft, aside: bool) {
-    let (leads, own) = {
-        let metrics = raft.metrics();
-        let metrics = metrics.borrow();
-        (metrics.state == ServerState::Leader, metrics.id)
-    };
-    if membership::voters(raft).eq([own]) {
-        // There is no other.
-        return;
-    }
-    raft.runtime_config().elect(!aside);
-    if leads || !aside {
-        // A leader that is silent is replaced.
-        raft.runtime_config().heartbeat(!aside);
+/// How a server whose disk is full lets another one lead.
+///
+/// It does so for a while only: if nobody takes over then, all are full or gone, and a leader that serves reads is better
+/// than none.
+#[derive(Debug)]
+struct Aside {
+    full: bool,
+    leads: bool,
+    until: Option<Instant>,
+    now: watch::Sender<bool>,
+}
+
+impl Aside {
+    /// For how long. A new leader needs less.
+    const LENGTH: Duration = Duration::from_secs(3);
+
+    fn turn(&mut self, raft: &Raft, full: bool) {
+        let (leads, own) = {
+            let metrics = raft.metrics();
+            let metrics = metrics.borrow();
+            (metrics.state == ServerState::Leader, metrics.id)
+        };
+        let begins = full && !(self.full && (self.leads || !leads));
+        (self.full, self.leads) = (full, leads);
+        if begins && !membership::voters(raft).eq([own]) {
+            self.until = Some(Instant::now() + Self::LENGTH);
+        }
+        if !full || self.until.is_some_and(|until| Instant::now() >= until) {
+            self.until = None;
+        }
+        let aside = self.until.is_some();
+        if self.now.send_replace(aside) != aside {
+            raft.runtime_config().elect(!aside);
+            // A leader that is silent is replaced.
+            raft.runtime_config().heartbeat(!aside);
+        }
     }
 }

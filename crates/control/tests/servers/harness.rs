@@ -34,13 +34,18 @@ impl Group {
     }
 
     pub(crate) fn start_with(count: usize, timings: Timings) -> Self {
+        Self::start_in(count, timings, |_| None)
+    }
+
+    /// Starts a group some of whose servers keep their data in folders of their own.
+    pub(crate) fn start_in(count: usize, timings: Timings, folder: impl Fn(usize) -> Option<PathBuf>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let config = |at: usize| ServerConfig {
             name: format!("s{at}"),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             security: Security::Plain,
             begin: Begin::Form(Vec::new()),
-            data: home.path().join(format!("s{at}")),
+            data: folder(at).unwrap_or_else(|| home.path().join(format!("s{at}"))),
             timings,
             cluster: Config::default(),
         };

@@ -1,7 +1,10 @@
 //! Real servers, talked to as agents and people do.
 
 mod api;
+mod damage;
+mod full_disk;
 mod group;
 mod harness;
 mod membership;
+mod migration;
 mod start;

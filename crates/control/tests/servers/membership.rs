@@ -143,7 +143,15 @@ fn a_backup_becomes_a_cluster_that_agents_believe() {
     let node = icefield_spec::Name::new("n1").unwrap();
     let applied = group.block_on(group.client().apply(&request(2))).unwrap();
     group.block_on(group.client().heartbeat(&node, &heartbeat())).unwrap();
-    let before = group.block_on(group.client().node_plan(&node, None, Duration::ZERO)).unwrap().unwrap();
+    let before = group.block_on(async {
+        let client = group.client();
+        loop {
+            let generation = client.node_plan(&node, None, Duration::ZERO).await.unwrap().unwrap();
+            if generation.plan.replicas.len() == 2 {
+                return generation;
+            }
+        }
+    });
     let backup = group.block_on(group.client().backup()).unwrap();
     for at in 0..3 {
         group.kill(at);

@@ -61,11 +61,6 @@ impl Group {
         }
     }
 
-    /// Whether `node` has what one more replica needs.
-    pub(crate) fn fits(&self, state: &State, node: NodeId) -> bool {
-        self.need.iter().zip(state.free(node)).all(|(need, free)| need <= free || *need == 0)
-    }
-
     /// Whether every hard rule lets one more replica onto `node`.
     pub(crate) fn admitted(&self, state: &State, node: NodeId) -> bool {
         self.hard.iter().all(|rule| rule.admits(state, node))

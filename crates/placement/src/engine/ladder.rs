@@ -1,5 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
+use super::change_log::ChangeLog;
 use super::id::NodeId;
 use super::state::State;
 use crate::rules::{Fill, Soft};
@@ -7,17 +8,14 @@ use crate::rules::{Fill, Soft};
 /// So many orders are kept; beyond them, those are forgotten that were longest of no use.
 const ORDERS: usize = 64;
 
-/// The nodes that take replicas in the order of what their fullness makes them worth, for each size of replica that was
-/// asked for: so that the best for one more need not be searched among all.
+/// The nodes that have room for one more replica in the order of what their fullness makes them worth, for each size of
+/// replica that was asked for: so that the best for one more need not be searched among all.
 ///
 /// An order is brought up to date when it is asked for, by the nodes that have changed since.
 #[derive(Debug, Default)]
 pub(crate) struct Ladders {
     orders: HashMap<Fill, Ladder>,
-    /// Nodes that have changed, one after the other.
-    changes: Vec<NodeId>,
-    /// How many changes have been forgotten.
-    forgotten: usize,
+    log: ChangeLog,
     /// The order of names that ranks are of.
     generation: u64,
     asked: u64,
@@ -25,26 +23,20 @@ pub(crate) struct Ladders {
 
 #[derive(Debug, Default)]
 pub(crate) struct Ladder {
-    /// What a replica costs on each node, with the node's rank.
+    /// What a replica costs on each node that has room for it, with the node's rank.
     order: BTreeSet<(i64, u32)>,
     /// The entry of each node.
     entries: Vec<Option<(i64, u32)>>,
-    /// How many changes it knows of.
-    known: usize,
+    /// The last change that it knows of.
+    known: u64,
     asked: u64,
 }
 
 impl Ladders {
     /// Takes note that `node` is not what it was.
-    pub(crate) fn changed(&mut self, node: NodeId, nodes: usize) {
-        if self.orders.is_empty() {
-            return;
-        }
-        self.changes.push(node);
-        // An order that has missed so many is made anew rather than mended.
-        if self.changes.len() > 4 * nodes + 1024 {
-            self.forgotten += self.changes.len();
-            self.changes.clear();
+    pub(crate) fn changed(&mut self, node: NodeId) {
+        if !self.orders.is_empty() {
+            self.log.note(node);
         }
     }
 
@@ -62,17 +54,16 @@ impl Ladders {
             }
             self.orders.insert(size.clone(), Ladder::default());
         }
-        let now = self.forgotten + self.changes.len();
         let order = self.orders.entry(size.clone()).or_default();
-        let missed = now - order.known;
-        if order.entries.is_empty() || missed > self.changes.len().min(state.world.order().len() / 2) {
+        // With many entries out of place, sorting all of them takes less than to move each.
+        if order.entries.is_empty() || self.log.since(order.known).count() > state.world.order().len() / 4 {
             order.make(state, size);
         } else {
-            for node in &self.changes[self.changes.len() - missed..] {
-                order.mend(state, size, *node);
+            for node in self.log.since(order.known) {
+                order.mend(state, size, node);
             }
         }
-        (order.known, order.asked) = (now, self.asked);
+        (order.known, order.asked) = (self.log.now(), self.asked);
         order
     }
 }
@@ -80,17 +71,17 @@ impl Ladders {
 impl Ladder {
     fn make(&mut self, state: &State, size: &Fill) {
         self.entries = vec![None; state.world.nodes.len()];
-        let entries: Vec<_> = state.world.open().iter().map(|node| (*node, entry(state, size, *node))).collect();
-        for (node, entry) in &entries {
-            self.entries[node.at()] = Some(*entry);
+        let mut order = Vec::new();
+        for node in state.world.open() {
+            self.entries[node.at()] = entry(state, size, *node);
+            order.extend(self.entries[node.at()]);
         }
-        let mut order: Vec<(i64, u32)> = entries.into_iter().map(|(_, entry)| entry).collect();
         order.sort_unstable();
         self.order = order.into_iter().collect();
     }
 
     fn mend(&mut self, state: &State, size: &Fill, node: NodeId) {
-        let after = state.world.is_open(node).then(|| entry(state, size, node));
+        let after = entry(state, size, node).filter(|_| state.world.is_open(node));
         let before = std::mem::replace(&mut self.entries[node.at()], after);
         if before != after {
             before.map(|before| self.order.remove(&before));
@@ -104,6 +95,6 @@ impl Ladder {
     }
 }
 
-fn entry(state: &State, size: &Fill, node: NodeId) -> (i64, u32) {
-    (-size.points(state, node), state.world.rank(node))
+fn entry(state: &State, size: &Fill, node: NodeId) -> Option<(i64, u32)> {
+    size.fits(state, node).then(|| (-size.points(state, node), state.world.rank(node)))
 }

@@ -1,8 +1,5 @@
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-use icefield_spec::Name;
 
 use super::group::Group;
 use super::id::{NodeId, ReplicaKey, ServiceId};
@@ -10,6 +7,7 @@ use super::preempt;
 use super::queue::{Queue, best_of};
 use super::settle::{Departures, abandoned};
 use super::state::State;
+use super::urgency::{Choices, Urgency};
 use crate::rules::Binds;
 
 /// Up to so many alike replicas, looking at every node for each is cheaper than to bring the nodes into order.
@@ -37,11 +35,12 @@ pub(crate) fn place(state: &mut State, departures: &mut Departures) {
 fn place_all(state: &mut State, pending: BTreeSet<ReplicaKey>, departures: &mut Departures) {
     let mut groups: BTreeMap<(ServiceId, u32), Vec<u32>> = BTreeMap::new();
     let mut order: BTreeSet<(Urgency, ServiceId, u32)> = BTreeSet::new();
-    let add = |state: &State, order: &mut BTreeSet<_>, groups: &mut BTreeMap<_, Vec<u32>>, key: ReplicaKey| {
+    let mut choices = Choices::default();
+    let mut add = |state: &State, order: &mut BTreeSet<_>, groups: &mut BTreeMap<_, Vec<u32>>, key: ReplicaKey| {
         let service = state.world.service(key.service);
         let Some(group) = service.replica(key.index).map(|replica| replica.group) else { return };
         let indexes = groups.entry((key.service, group)).or_insert_with(|| {
-            order.insert((Urgency::new(state, &service.groups[group as usize]), key.service, group));
+            order.insert((Urgency::new(state, &service.groups[group as usize], &mut choices), key.service, group));
             Vec::new()
         });
         indexes.push(key.index);
@@ -127,104 +126,4 @@ fn place_group(state: &mut State, group: &Arc<Group>, indexes: Vec<u32>) -> Vec<
 /// The node that a replica is tied to, if it is there.
 pub(super) fn tie_of(state: &State, group: &Group, index: u32) -> Option<NodeId> {
     state.world.node_called(group.demand.ties.get(&index)?)
-}
-
-/// Which group goes first: those of higher priority; then what others are kept with; then small ones fill the gaps that
-/// large ones leave, but not the other way round.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Urgency {
-    priority: Reverse<i32>,
-    depth: usize,
-    /// The number of nodes that its labels allow, to the next power of two: fewer first.
-    choice: u32,
-    /// Whether it has fixed ports, which a dynamic one could take before it.
-    free_of_fixed_ports: bool,
-    /// The share of the whole fleet that one replica takes, in billionths: more first.
-    size: Reverse<i64>,
-    name: Name,
-}
-
-impl Urgency {
-    fn new(state: &State, group: &Group) -> Self {
-        let world = &state.world;
-        let choice = if group.demand.rules.require.is_empty() {
-            world.open().len()
-        } else {
-            let mut nodes = world.open().to_vec();
-            for rule in group.hard.iter().filter(|rule| rule.label().is_some() && !rule.may_return()) {
-                rule.strike(state, &mut nodes);
-            }
-            nodes.len()
-        };
-        let priority = followers_priority(state, group.service);
-        let depth = depth(state, group.service, &mut BTreeMap::new());
-        Self {
-            priority: Reverse(priority.max(group.demand.priority)),
-            depth,
-            choice: choice.checked_ilog2().map_or(0, |log| log + 1),
-            free_of_fixed_ports: group.fixed.is_empty(),
-            size: Reverse(world.typical_share(&group.need)),
-            name: world.service(group.service).name.clone(),
-        }
-    }
-}
-
-/// The highest priority of what is kept with a service, one after the other.
-fn followers_priority(state: &State, service: ServiceId) -> i32 {
-    let mut seen = BTreeSet::from([service]);
-    let mut open = vec![service];
-    let mut priority = i32::MIN;
-    while let Some(next) = open.pop() {
-        for follower in &state.world.service(next).followers {
-            if keeps_with(state, *follower, next) && seen.insert(*follower) {
-                let own = state.world.service(*follower).demands.iter().map(|demand| demand.priority).max();
-                priority = priority.max(own.unwrap_or(i32::MIN));
-                open.push(*follower);
-            }
-        }
-    }
-    priority
-}
-
-/// How many services a service is itself kept with, one after the other; where they go in a circle, that is cut.
-/// `known` has what was found already.
-fn depth(state: &State, service: ServiceId, known: &mut BTreeMap<ServiceId, usize>) -> usize {
-    if let Some(depth) = known.get(&service) {
-        return *depth;
-    }
-    known.insert(service, 0);
-    let mut deepest = 0;
-    for other in &state.world.service(service).strangers {
-        if *other != service && keeps_with(state, service, *other) {
-            deepest = deepest.max(depth(state, *other, known) + 1);
-        }
-    }
-    known.insert(service, deepest);
-    deepest
-}
-
-fn keeps_with(state: &State, service: ServiceId, other: ServiceId) -> bool {
-    let name = &state.world.service(other).name;
-    let mut company = state.world.service(service).demands.iter().flat_map(|demand| &demand.rules.keep_with);
-    company.any(|company| company.service == *name)
-}
-
-#[cfg(test)]
-mod tests {
-    use icefield_spec::{Condition, Cpu};
-
-    use crate::examples::{three, with};
-    use crate::fleet::demand;
-
-    #[test]
-    fn what_has_little_choice_goes_first() {
-        let mut fleet = three();
-        let mut anywhere = demand(2);
-        anywhere.cpu = Cpu::from_millis(4000);
-        fleet.add_service("anywhere", [anywhere]);
-        let small = with(|small| drop(small.rules.require.insert("disk".into(), Condition::one_of(["ssd"]))));
-        fleet.add_service("small", [small]);
-        let solution = fleet.solve();
-        assert!(solution.unplaced.is_empty(), "{solution:?}");
-    }
 }

@@ -66,10 +66,6 @@ pub(super) fn best_of(state: &mut State, group: &Group) -> Option<NodeId> {
                 break;
             }
             let node = state.world.order()[rank as usize];
-            // Soonest told; and where nodes are packed, the fullest come first.
-            if !group.fits(state, node) {
-                continue;
-            }
             let points = others.points(state, node).saturating_sub(cost);
             if best.is_none_or(|best| (points, Reverse(rank)) > best) && group.admitted(state, node) {
                 best = Some((points, Reverse(rank)));

@@ -47,7 +47,8 @@ pub(crate) struct State {
 enum Step {
     Put(ReplicaKey),
     Taken(ReplicaKey, Spot),
-    Charged(ReplicaKey, NodeId),
+    /// What it needs on both ends of a move, so many times.
+    Charged(ReplicaKey, NodeId, i64),
 }
 
 impl State {
@@ -147,7 +148,7 @@ impl State {
         let used = self.free(node).iter().zip(self.world.limits(node)).zip(self.world.scales(node));
         let shares = used.map(|((free, limit), scale)| limit.saturating_sub(*free) as f64 * scale);
         self.full[node.at()] = shares.fold(0.0, f64::max) as i64;
-        self.ladders.changed(node, self.full.len());
+        self.ladders.changed(node);
     }
 
     pub(crate) fn used(&self, quota: QuotaId) -> &Used {
@@ -178,7 +179,7 @@ impl State {
     /// The replicas that were touched since [`Self::begin`].
     pub(crate) fn touched(&self) -> BTreeSet<ReplicaKey> {
         let key = |step: &Step| match step {
-            Step::Put(key) | Step::Taken(key, _) | Step::Charged(key, _) => *key,
+            Step::Put(key) | Step::Taken(key, _) | Step::Charged(key, ..) => *key,
         };
         self.steps.iter().flatten().map(key).collect()
     }
@@ -204,7 +205,7 @@ impl State {
             match step {
                 Step::Put(key) => drop(self.take_away(key)),
                 Step::Taken(key, spot) => self.put_exactly(key, spot),
-                Step::Charged(key, node) => self.charge(key, node, -1),
+                Step::Charged(key, node, times) => self.charge(key, node, -times),
             }
         }
         self.steps = Some(steps);
@@ -317,19 +318,30 @@ impl State {
 
     /// Notes that a replica that has left `node` still needs there what is needed on both ends of a move.
     pub(crate) fn linger(&mut self, key: ReplicaKey, node: NodeId) {
-        if self.world.transient.contains(&true) {
-            self.charge(key, node, 1);
-            if let Some(steps) = &mut self.steps {
-                steps.push(Step::Charged(key, node));
-            }
-        }
+        self.note_charge(key, node, 1);
     }
 
-    /// [`Self::linger`], if it is on `node` as far as the world outside knows.
-    pub(crate) fn linger_if_home(&mut self, key: ReplicaKey, node: NodeId) {
+    /// [`Self::linger`], if it is on `node` as far as the world outside knows; says whether it is.
+    pub(crate) fn linger_if_home(&mut self, key: ReplicaKey, node: NodeId) -> bool {
         let replica = self.world.service(key.service).replica(key.index);
-        if replica.is_some_and(|replica| replica.home == Some(node)) {
+        let is_home = replica.is_some_and(|replica| replica.home == Some(node));
+        if is_home {
             self.linger(key, node);
+        }
+        is_home
+    }
+
+    /// Notes that a replica that [lingered](Self::linger) on `node` has not left it after all, or may not.
+    pub(crate) fn stop_lingering(&mut self, key: ReplicaKey, node: NodeId) {
+        self.note_charge(key, node, -1);
+    }
+
+    fn note_charge(&mut self, key: ReplicaKey, node: NodeId, times: i64) {
+        if self.world.transient.contains(&true) {
+            self.charge(key, node, times);
+            if let Some(steps) = &mut self.steps {
+                steps.push(Step::Charged(key, node, times));
+            }
         }
     }
 

@@ -36,7 +36,9 @@ pub(crate) struct World {
     ranks: Vec<u32>,
     /// Those of the order that take replicas.
     open: Vec<NodeId>,
-    /// Whether the order, or what is open, may be outdated.
+    /// Whether the order may be outdated.
+    unordered: bool,
+    /// Whether what is open, or the largest, may be.
     stale: bool,
     /// How often nodes have come or gone, or the largest has.
     generation: u64,
@@ -98,6 +100,7 @@ impl World {
             order: Vec::new(),
             ranks: Vec::new(),
             open: Vec::new(),
+            unordered: false,
             stale: false,
             generation: 0,
             node_by_name: HashMap::new(),
@@ -154,6 +157,7 @@ impl World {
         let acceptance = host.as_ref().map_or(Acceptance::Lost, |host| host.acceptance);
         let presence = self.nodes[id.at()].host.is_some() != host.is_some();
         self.generation += u64::from(presence);
+        self.unordered |= presence;
         self.stale |= presence || self.acceptances[id.at()] != acceptance;
         self.acceptances[id.at()] = acceptance;
         self.tainted[id.at()] = host.as_ref().is_some_and(|host| !host.taints.is_empty());
@@ -166,6 +170,19 @@ impl World {
         if !std::mem::take(&mut self.stale) {
             return;
         }
+        if std::mem::take(&mut self.unordered) {
+            self.sort();
+        }
+        let size = self.resources.len();
+        let most = |at: usize| self.order.iter().map(|node| self.limits[node.at() * size + at]).max().unwrap_or(0);
+        let largest: Vec<i64> = (0..size).map(most).collect();
+        self.generation += u64::from(largest != self.largest);
+        self.largest = largest;
+        let open = self.order.iter().copied().filter(|id| self.acceptances[id.at()] == Acceptance::Ready);
+        self.open = open.collect();
+    }
+
+    fn sort(&mut self) {
         let nodes = &self.nodes;
         self.order.retain(|id| nodes[id.at()].host.is_some());
         let ranks = &self.ranks;
@@ -177,13 +194,6 @@ impl World {
         for (rank, id) in self.order.iter().enumerate() {
             self.ranks[id.at()] = rank as u32;
         }
-        let size = self.resources.len();
-        let most = |at: usize| self.order.iter().map(|node| self.limits[node.at() * size + at]).max().unwrap_or(0);
-        let largest: Vec<i64> = (0..size).map(most).collect();
-        self.generation += u64::from(largest != self.largest);
-        self.largest = largest;
-        let open = self.order.iter().copied().filter(|id| self.acceptances[id.at()] == Acceptance::Ready);
-        self.open = open.collect();
     }
 
     /// The service called `name`, which need not be wanted.

@@ -22,6 +22,11 @@ impl Fill {
         (layout != Layout::Any).then(|| Self { layout, need: group.need.clone() })
     }
 
+    /// Whether `node` has what one more replica needs.
+    pub(crate) fn fits(&self, state: &State, node: NodeId) -> bool {
+        self.need.iter().zip(state.free(node)).all(|(need, free)| need <= free || *need == 0)
+    }
+
     /// The node's fullness without and with the replica, and the replica's own share, in millionths.
     fn shares(&self, state: &State, node: NodeId) -> (i64, i64, i64) {
         let scales = state.world.scales(node);

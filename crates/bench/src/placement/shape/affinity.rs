@@ -10,7 +10,7 @@ use crate::placement::sizes::Sizes;
 /// All five kinds in turn.
 pub(super) fn fleet(sizes: &Sizes) -> Fleet {
     let mut fleet = basic::nodes(sizes);
-    for (number, replicas) in (0..).zip(sizes.split(sizes.apart())) {
+    for (number, replicas) in (0..).zip(sizes.split_apart()) {
         let mut service = service(number, replicas, basic::CPU, basic::MEMORY);
         rule(number, &mut service);
         fleet.add_service(name("service", number), &service);

@@ -45,8 +45,8 @@ fn the_figure_is_the_median_and_every_run_counts_for_soundness() {
 }
 
 #[test]
-fn plain_shapes_are_placed_whole_and_rightly() {
-    for shape in [Shape::Basic, Shape::Spread, Shape::Churn, Shape::Daemon] {
+fn every_shape_is_placed_whole_and_rightly_as_far_as_it_can_be() {
+    for shape in Shape::value_variants() {
         let run = shape.run(&SIZES);
         assert!(run.sound(), "{run:?}");
     }
