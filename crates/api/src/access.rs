@@ -59,7 +59,7 @@ impl Operation {
     pub fn access(&self) -> Access {
         match self.id {
             "trust" | "enrol" => Access::Anyone,
-            "node-plan" | "heartbeat" => Access::Node,
+            "node-plan" | "heartbeat" | "alive" => Access::Node,
             "renew" => Access::Machine,
             "join" | "move" => Access::Server,
             "status" | "spec" | "history" | "events" | "explain" | "endpoints" | "logs" | "servers" | "ca" => {
