@@ -288,6 +288,70 @@ fn other_commands_find_the_cluster_by_themselves() {
 }
 
 #[test]
+fn a_saved_plan_is_applied_only_while_it_is_what_would_happen() {
+    let environment = TestEnvironment::new();
+    let file = environment.write("icefield.star", SLEEPERS);
+    let cluster = DevCluster::start(&environment, &file, None);
+    let plan = environment.path("plan.json");
+    let save = |replicas: &str| {
+        let define = format!("replicas={replicas}");
+        let arguments =
+            ["plan".as_ref(), file.as_os_str(), "-D".as_ref(), define.as_ref(), "--out".as_ref(), plan.as_os_str()];
+        let outcome = environment.run(arguments);
+        assert_eq!(outcome.code, Some(2), "{outcome:#?}");
+    };
+    let apply = ["apply".as_ref(), plan.as_os_str(), "--yes".as_ref(), "--no-wait".as_ref()];
+    save("4");
+    environment.ok(["apply".as_ref(), file.as_os_str(), "--yes".as_ref(), "-D".as_ref(), "replicas=5".as_ref()]);
+    let late = environment.run(apply);
+    assert_eq!(late.code, Some(1), "{late:#?}");
+    assert!(late.stderr.contains("another spec was put in force since it was made"), "{late:#?}");
+    assert!(late.stderr.contains("service sleeper differs") && late.stderr.contains("icefield plan"), "{late:#?}");
+
+    save("6");
+    for node in ["a", "b", "c"] {
+        environment.ok(["node", "cordon", node]);
+    }
+    let late = environment.run(apply);
+    assert_eq!(late.code, Some(1), "{late:#?}");
+    assert!(late.stderr.contains("the nodes or the placement have changed since it was made"), "{late:#?}");
+    assert!(late.stderr.contains("cordoned: it takes no new replicas"), "{late:#?}");
+    for node in ["a", "b", "c"] {
+        environment.ok(["node", "uncordon", node]);
+    }
+
+    save("4");
+    let defined =
+        environment.run(["apply".as_ref(), plan.as_os_str(), "--yes".as_ref(), "-D".as_ref(), "replicas=9".as_ref()]);
+    assert!(defined.stderr.contains("-D changes nothing"), "{defined:#?}");
+    environment.ok(apply);
+    cluster.until("four replicas are healthy", |status| all_healthy(status) && replicas(status).len() == 4);
+    cluster.stop();
+}
+
+#[test]
+fn an_operator_leaves_a_note_and_reads_what_one_server_has() {
+    let environment = TestEnvironment::new();
+    let file = environment.write("icefield.star", SLEEPERS);
+    let cluster = DevCluster::start(&environment, &file, None);
+    environment.ok(["events", "add", "deploying 42"]);
+    let events = environment.ok(["events", "-n", "50"]);
+    assert!(events.lines().any(|line| line.contains("operator") && line.ends_with("deploying 42")), "{events}");
+    let bad = environment.run(["events", "add", "two\nlines"]);
+    assert!(bad.code == Some(1) && bad.stderr.contains("one line"), "{bad:#?}");
+    for command in [&["status"][..], &["events"], &["history"], &["explain", "sleeper"], &["node", "list"]] {
+        let outcome = environment.run(command.iter().chain(&["--stale"]));
+        assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+        assert!(outcome.stderr.contains("This may be out of date"), "{outcome:#?}");
+    }
+    let json = environment.json(["status", "--stale", "--json"]);
+    assert!(json["stale"]["version"].is_u64(), "{json:#}");
+    let now = environment.run(["status"]);
+    assert!(!now.stderr.contains("out of date"), "{now:#?}");
+    cluster.stop();
+}
+
+#[test]
 fn a_second_cluster_on_the_same_data_is_refused() {
     let environment = TestEnvironment::new();
     let file = environment.write("icefield.star", SLEEPERS);

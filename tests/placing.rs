@@ -84,3 +84,26 @@ fn rebalancing_spreads_what_a_new_node_could_take() {
     assert!(again.contains("No better layout was found"), "{again}");
     cluster.stop();
 }
+
+#[test]
+fn a_node_is_drained_and_removed_and_joins_again() {
+    let environment = TestEnvironment::new();
+    let file = environment.write("icefield.star", SLEEPERS);
+    let cluster = DevCluster::start(&environment, &file, None);
+    let state = |status: &Value, name: &str| {
+        status["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name).unwrap()["state"].clone()
+    };
+    let refused = environment.run(["node", "remove", "c"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("icefield node drain c --wait"), "{refused:#?}");
+    let drained = environment.ok(["node", "drain", "c", "--wait"]);
+    assert!(drained.trim_end().ends_with("node c is empty"), "{drained}");
+    assert!(replicas(&cluster.status()).iter().all(|replica| replica["node"] != "c"));
+    assert_eq!(environment.ok(["node", "remove", "c"]), "node c is removed\n");
+    assert_eq!(environment.ok(["node", "remove", "c"]), "node c is removed\n", "again, and nothing is wrong");
+    assert_eq!(state(&cluster.status(), "c"), "joining");
+    environment.ok(["dev", "kill-node", "c"]);
+    environment.ok(["dev", "start-node", "c"]);
+    cluster.until("it has joined again", |status| state(status, "c") == "ready");
+    cluster.stop();
+}

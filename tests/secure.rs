@@ -80,7 +80,7 @@ fn machines_join_and_people_may_do_what_their_role_says() {
     std::thread::sleep(Duration::from_millis(1_100));
     cluster.agent("n4", &["s1"], &["--join", &short]);
     assert!(cluster.ended("n4").contains("this join token has ended"));
-    let wrong = cluster.token(&["join-token", "create", "--server"]);
+    let wrong = cluster.token(&["join-token", "create", "--as-server"]);
     cluster.agent("n5", &["s1"], &["--join", &wrong]);
     assert!(cluster.ended("n5").contains("is for a server, and not for a node"));
     let taken = cluster.token(&["join-token", "create"]);
@@ -214,7 +214,7 @@ fn servers_join_and_are_shut_out_when_they_are_removed() {
     cluster.server("s2", &["--join", &url]);
     assert!(cluster.ended("s2").contains("joins with a token"));
     for name in ["s2", "s3"] {
-        let token = cluster.token(&["join-token", "create", "--server"]);
+        let token = cluster.token(&["join-token", "create", "--as-server"]);
         cluster.server(name, &["--join", &url, "--token", &token]);
         cluster.until("it votes", &["member", "list", "--json"], |answer| {
             let servers = answer["servers"].as_array();
@@ -253,6 +253,12 @@ fn servers_join_and_are_shut_out_when_they_are_removed() {
     assert!(status == 401 && body.contains("good no more"), "{status} {body}");
     assert_ne!(get_as(&cluster.data("n1"), &plan).0, 401);
 
+    // A removed one is a stranger, until it is given a token again.
+    cluster.until("it is there again", &["node", "list", "--json"], |answer| answer["nodes"][0]["state"] == "ready");
+    cluster.environment.ok(["node", "remove", "n1", "--force"]);
+    let (status, body) = get_as(&cluster.data("n1"), &plan);
+    assert!(status == 401 && body.contains("the machine was removed"), "{status} {body}");
+
     // All of them start again with what they have.
     for name in ["s1", "s2", "s3"] {
         cluster.kill(name);
@@ -272,7 +278,7 @@ fn the_authority_is_rotated_while_all_goes_on() {
     let mut cluster = SecureCluster::start();
     let file = cluster.environment.write("icefield.star", FILE);
     let url = cluster.url("s1");
-    let token = cluster.token(&["join-token", "create", "--server"]);
+    let token = cluster.token(&["join-token", "create", "--as-server"]);
     cluster.server("s2", &["--join", &url, "--token", &token]);
     for node in ["n1", "n2"] {
         let token = cluster.token(&["join-token", "create", "--node", node]);

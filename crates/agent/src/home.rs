@@ -26,6 +26,7 @@ pub(crate) struct Home {
 /// process.json           the process that it started
 /// exit.json              how that ended
 /// start-error            why it could not be started
+/// fence                  until when a singleton may run
 /// healthy.json           there while its health check answers well
 /// log, log.1, log.2, …   what it wrote, newest first
 /// work/                  its own folder
@@ -133,6 +134,10 @@ impl ReplicaHome {
 
     pub(crate) fn healthy(&self) -> PathBuf {
         self.root.join("healthy.json")
+    }
+
+    pub(crate) fn fence(&self) -> PathBuf {
+        self.root.join("fence")
     }
 
     pub(crate) fn log(&self) -> PathBuf {

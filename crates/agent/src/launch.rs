@@ -20,7 +20,7 @@ use crate::home::{Home, ReplicaHome};
 use crate::ports;
 use crate::process::{Process, kill_session};
 use crate::record::{self, Keep};
-use crate::shim::{ExitRecord, Outcome, ProcessRecord, RunOrder, STARTED};
+use crate::shim::{ExitRecord, Outcome, ProcessRecord, RunOrder, STARTED, put_off};
 use crate::volumes;
 
 /// Why there is no process.
@@ -41,7 +41,7 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
-    /// Prepares the run `run` of a replica of `plan`.
+    /// Prepares the run `run` of a replica of `plan`; a singleton may run until `fence`.
     pub(crate) fn prepare(
         &self,
         plan: &NodePlan,
@@ -49,6 +49,7 @@ impl Launcher {
         incarnation: Incarnation,
         restarts: u32,
         run: u64,
+        fence: u64,
     ) -> Result<RunOrder, NotStarted> {
         let planned = plan.unit(id).ok_or_else(|| NotStarted::for_good("the plan has no unit for it"))?;
         let home = self.home.replica(id);
@@ -87,6 +88,7 @@ impl Launcher {
             program,
             groups,
             log: self.log,
+            fence: unit.singleton.then_some(fence),
         };
         put(&home, &order).map_err(NotStarted::for_now)?;
         Ok(order)
@@ -116,11 +118,15 @@ fn put(home: &ReplicaHome, order: &RunOrder) -> Result<(), String> {
         .mode(0o700)
         .create(&work)
         .map_err(|error| format!("cannot make {}: {error}", work.display()))?;
-    [home.process(), home.exit(), home.start_error(), home.healthy()]
+    [home.process(), home.exit(), home.start_error(), home.healthy(), home.fence()]
         .iter()
         .try_for_each(|path| record::delete(path))
         .and_then(|()| record::write(&home.run(), order, Keep::ThisBoot))
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    match order.fence {
+        Some(until) => put_off(&home.fence(), until).map_err(|error| format!("cannot fence it: {error}")),
+        None => Ok(()),
+    }
 }
 
 /// Tells when a supervisor ends.

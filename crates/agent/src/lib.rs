@@ -7,6 +7,7 @@
 mod adopt;
 mod agent;
 mod api;
+mod boottime;
 mod cgroup;
 mod config;
 mod core;

@@ -6,7 +6,7 @@ use crate::home::ReplicaHome;
 use crate::launch::NotLaunched;
 use crate::process::{Process, holder, signal_group};
 use crate::record::{self, Keep};
-use crate::shim::{Outcome, RunOrder};
+use crate::shim::{Outcome, RunOrder, put_off};
 
 /// One run of a replica that the agent has to do with.
 #[derive(Debug)]
@@ -63,6 +63,15 @@ impl Run {
             }
         }
         self.kills += 1;
+    }
+
+    /// Has a singleton run on until `until`.
+    pub(crate) fn put_off(&self, until: u64) {
+        if self.order.fence.is_some()
+            && let Err(error) = put_off(&self.home.fence(), until)
+        {
+            tracing::warn!(replica = %self.order.replica, %error, "cannot have it run on, so it will be killed");
+        }
     }
 
     /// Sets or clears the mark that tells the next agent whether the replica was healthy.

@@ -3,7 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use icefield_api::{HeartbeatReply, IdentityFolder, Keeper};
+use icefield_api::{IdentityFolder, Keeper};
 use icefield_plan::{Generation, ReplicaId};
 use icefield_spec::Health;
 use tokio::net::TcpListener;
@@ -18,14 +18,14 @@ use crate::driver::NotStarted;
 use crate::endpoints::{EndpointFiles, used};
 use crate::follow::Follow;
 use crate::generation::{Kept, Offer};
-use crate::heartbeat::{Heartbeats, Report};
+use crate::heartbeat::{Heartbeats, Reply, Report};
 use crate::launch::{Launcher, Watch, conclude, launch};
 use crate::probe::{self, Asked};
 use crate::process::Process;
 use crate::run::{News, Run, RunNews};
 use crate::servers::Servers;
 use crate::shutdown::Shutdown;
-use crate::{AgentConfig, api};
+use crate::{AgentConfig, api, boottime};
 
 /// The agent's loop: hears what happens, lets `core` decide, and has it carried out.
 pub(crate) struct Work {
@@ -39,7 +39,11 @@ pub(crate) struct Work {
     complaint: Option<String>,
     stopping: bool,
     last_run: u64,
+    /// Until when singletons may run, by [`boottime`].
+    fence: u64,
     beginning: Instant,
+    /// When that was, in milliseconds since 1970.
+    started: u64,
     tasks: JoinSet<()>,
     news: mpsc::UnboundedSender<RunNews>,
     answers: mpsc::UnboundedSender<Answered>,
@@ -80,7 +84,9 @@ impl Work {
             complaint,
             stopping: false,
             last_run: 0,
+            fence: 0,
             beginning: Instant::now(),
+            started: since_1970(),
             tasks: JoinSet::new(),
             news,
             answers,
@@ -115,7 +121,7 @@ impl Work {
         let (own, own_number) = watch::channel(self.kept.number());
         let (newest, newest_number) = watch::channel(0);
         let (told_mark, mark) = watch::channel(None);
-        let (replies, mut replies_inbox) = mpsc::unbounded_channel::<HeartbeatReply>();
+        let (replies, mut replies_inbox) = mpsc::unbounded_channel::<Reply>();
         let (offers, mut offers_inbox) = mpsc::unbounded_channel::<Generation>();
 
         self.settle();
@@ -123,6 +129,7 @@ impl Work {
         self.tell(&report);
         let client_of_keeper = servers.client().clone();
         let heartbeats = self.heartbeats(servers.clone(), api);
+        let farewell = self.heartbeats(servers.clone(), api);
         let follow = Follow {
             servers,
             node: self.config.node.clone(),
@@ -149,7 +156,10 @@ impl Work {
             tokio::select! {
                 Some(news) = self.inbox.news.recv() => self.hear(news),
                 Some(answered) = self.inbox.answers.recv() => self.hear_answer(answered),
-                Some(reply) = replies_inbox.recv() => {
+                Some(Reply { reply, sent }) = replies_inbox.recv() => {
+                    if let Some(fence) = reply.fence {
+                        self.put_off(sent.saturating_add(fence.get()));
+                    }
                     newest.send_if_modified(|newest| std::mem::replace(newest, reply.generation) != reply.generation);
                     told_mark.send_if_modified(|mark| std::mem::replace(mark, reply.trust) != reply.trust);
                     self.endpoints.told(reply.endpoints);
@@ -169,6 +179,10 @@ impl Work {
             next = self.act();
             self.tell(&report);
         }
+        contact.shutdown().await;
+        self.tell(&report);
+        let last = report.borrow().clone();
+        farewell.leave(&last).await;
         for run in self.runs.values() {
             Groups::remove(&run.order.groups);
         }
@@ -188,6 +202,7 @@ impl Work {
             drivers: self.launcher.drivers.kinds(),
             timings: self.config.timings.clone(),
             beginning: self.beginning,
+            started: self.started,
         }
     }
 
@@ -266,10 +281,9 @@ impl Work {
     fn start(&mut self, id: &ReplicaId, incarnation: Incarnation) -> Result<(), NotStarted> {
         let plan = &self.kept.newest().ok_or_else(|| NotStarted::for_now("there is no plan"))?.plan;
         // Numbered by the clock, so that no run of an earlier agent has the same number, though its record is lost.
-        let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        self.last_run = u64::try_from(millis).unwrap_or(0).max(self.last_run + 1);
+        self.last_run = since_1970().max(self.last_run + 1);
         let restarts = self.local.restarts(id);
-        let order = self.launcher.prepare(plan, id, incarnation, restarts, self.last_run)?;
+        let order = self.launcher.prepare(plan, id, incarnation, restarts, self.last_run, self.fence)?;
         let home = self.launcher.home.replica(id);
         let run = Run::new(order.clone(), home.clone());
         self.runs.insert(id.clone(), run);
@@ -287,6 +301,19 @@ impl Work {
             }
         });
         Ok(())
+    }
+
+    /// Has singletons run on until `until`.
+    fn put_off(&mut self, until: u64) {
+        if until <= self.fence {
+            return;
+        }
+        self.fence = until;
+        for run in self.runs.values() {
+            run.put_off(until);
+        }
+        let left = until.saturating_sub(boottime::now());
+        self.local.permit_singletons(self.now() + std::time::Duration::from_millis(left));
     }
 
     fn watch(&mut self, run: &Run, process: Process, mut watch: Watch) {
@@ -362,6 +389,11 @@ impl Work {
             changed
         });
     }
+}
+
+fn since_1970() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Never, as far as a select goes that is not to wait for it.

@@ -37,6 +37,12 @@ pub enum ErrorCode {
     TooLarge,
     /// The state does not allow it: 409.
     Conflict,
+    /// What was planned is no longer what would happen: 409.
+    PlanOutdated,
+    /// The idempotency key was another request's: 422.
+    KeyReused,
+    /// So much is being done already that this was not begun; try again after the time in `Retry-After`: 429.
+    Overloaded,
     /// No leader, or it did not answer in time; try again: 503.
     Unavailable,
     /// The disk is nearly full, so nothing can be changed: 507.
@@ -57,13 +63,14 @@ impl ErrorCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::Invalid => 400,
-            Self::InvalidSpec | Self::Unplaced => 422,
+            Self::InvalidSpec | Self::Unplaced | Self::KeyReused => 422,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
-            Self::Conflict => 409,
+            Self::Conflict | Self::PlanOutdated => 409,
+            Self::Overloaded => 429,
             Self::Unavailable => 503,
             Self::ReadOnly => 507,
             Self::Internal => 500,

@@ -1,6 +1,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Stale;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
@@ -34,6 +36,30 @@ pub enum EventKind {
     Leader,
     /// A certificate or a token came or went, or the authority is changed.
     Trust,
+    /// An operator's note.
+    Note,
+}
+
+/// Puts a note of an operator among the events: a mark to find again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteRequest {
+    /// The note: one line of at least one byte and at most [`Self::LONGEST`].
+    pub text: String,
+}
+
+impl NoteRequest {
+    /// The most bytes of a note.
+    pub const LONGEST: usize = 1_024;
+}
+
+/// What became of a note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NoteAnswer {
+    /// See [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The version of the state from which on the note is there.
+    pub version: u64,
 }
 
 /// Events in the order they happened.
@@ -43,4 +69,7 @@ pub struct Events {
     pub schema: u32,
     /// The events; the cluster keeps the last thousand.
     pub events: Vec<Event>,
+    /// Of an answer that may be out of date, because that was asked for: of when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Stale>,
 }

@@ -3,6 +3,8 @@ use icefield_spec::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Stale;
+
 /// Why each replica of a service is where it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceExplanation {
@@ -12,6 +14,9 @@ pub struct ServiceExplanation {
     pub service: Name,
     /// Its replicas, by index.
     pub replicas: Vec<ExplainedReplica>,
+    /// Of an answer that may be out of date, because that was asked for: of when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Stale>,
 }
 
 /// Why one replica is where it is.

@@ -11,6 +11,10 @@ use crate::{ReplicaState, TrustMark};
 /// What an agent says of itself, over and over; the first one registers the node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Heartbeat {
+    /// When its agent was started, in milliseconds since 1970: tells its reports from those of the agent before it.
+    pub started: u64,
+    /// The number of this report: greater than that of every other one since the agent was started.
+    pub number: u64,
     /// The address that replicas on this node listen on and are reached by.
     pub address: String,
     /// The URL of the agent's own API (logs).
@@ -28,6 +32,18 @@ pub struct Heartbeat {
     /// What there is to say of the node itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Whether this is its last word: it has stopped its replicas and ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
+}
+
+/// What an agent says as long as its last [`Heartbeat`] is still true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Alive {
+    /// See [`Heartbeat::started`].
+    pub started: u64,
+    /// See [`Heartbeat::number`]: the report that is still true.
+    pub number: u64,
 }
 
 /// What a machine has.
@@ -61,7 +77,7 @@ pub struct ReplicaReport {
     pub message: Option<String>,
 }
 
-/// What a server answers to a [`Heartbeat`].
+/// What a server answers to a [`Heartbeat`] and to an [`Alive`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeartbeatReply {
     /// The number of the node's newest generation; 0 for none.
@@ -70,6 +86,13 @@ pub struct HeartbeatReply {
     pub every: Millis,
     /// The node counts as lost if no heartbeat comes for so long.
     pub lease: Millis,
+    /// For how long the node may run its singletons, counted from the moment when what is answered was sent; nothing new
+    /// is promised if it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<Millis>,
+    /// Whether the server does not know the report that an [`Alive`] names, so that a [`Heartbeat`] is to follow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// The endpoints that are not as the agent knows them.
     pub endpoints: BTreeMap<Name, Endpoints>,
     /// Whom the cluster trusts, in short; absent where it has no certificates.

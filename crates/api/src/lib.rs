@@ -13,6 +13,7 @@ mod event;
 mod explain;
 mod heartbeat;
 mod http;
+mod idempotency;
 mod join_token;
 mod keyring;
 mod node;
@@ -22,20 +23,22 @@ mod rebalance;
 mod report;
 mod role;
 mod server;
+mod stale;
 mod status;
 mod trust;
 mod user_token;
 
 pub use access::Access;
-pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry};
+pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry, PlanBasis};
 pub use audit::{AuditBreak, AuditEntry, AuditFacts, AuditLog};
 pub use client::{Client, ClientError};
 pub use enrol::{EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest};
 pub use error::{ErrorBody, ErrorCode};
-pub use event::{Event, EventKind, Events};
+pub use event::{Event, EventKind, Events, NoteAnswer, NoteRequest};
 pub use explain::{ExplainedReplica, ServiceExplanation};
-pub use heartbeat::{Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
+pub use heartbeat::{Alive, Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
 pub use http::{Http, HttpOptions};
+pub use idempotency::IdempotencyKey;
 pub use join_token::{JoinRole, JoinTokenRequest, JoinTokenStatus, JoinTokens};
 pub use keyring::{Held, IdentityError, IdentityFolder, JoinError, Keeper, Keyring, join, write_secret};
 pub use node::{NodeAction, NodeState};
@@ -47,8 +50,10 @@ pub use rebalance::{
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
 pub use role::Role;
 pub use server::{JoinAnswer, JoinRequest, ServerEntry, ServerMove, Servers};
+pub use stale::Stale;
 pub use status::{
-    NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus, Status,
+    HoldStatus, NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus,
+    Status,
 };
 pub use trust::{AuthorityStatus, CaStatus, RotateRequest, RotationPhase, TrustAnswer, TrustMark};
 pub use user_token::{TokenProof, UserTokenRequest, UserTokenRotation, UserTokenStatus, UserTokens};

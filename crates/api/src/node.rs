@@ -11,6 +11,8 @@ pub enum NodeState {
     Joining,
     /// Takes and keeps replicas.
     Ready,
+    /// Its agent has been silent for a while: it keeps its replicas and takes no new ones until it is heard of again.
+    Suspect,
     /// Keeps replicas and takes no new ones.
     Cordoned,
     /// Its replicas are leaving, or have left.
@@ -26,6 +28,7 @@ impl fmt::Display for NodeState {
         f.pad(match self {
             Self::Joining => "joining",
             Self::Ready => "ready",
+            Self::Suspect => "suspect",
             Self::Cordoned => "cordoned",
             Self::Draining => "draining",
             Self::Lost => "lost",
@@ -36,7 +39,7 @@ impl fmt::Display for NodeState {
 
 /// What an operator can ask of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum NodeAction {
     /// Take no new replicas.
     Cordon,
@@ -44,4 +47,8 @@ pub enum NodeAction {
     Drain,
     /// Take replicas again.
     Uncordon,
+    /// Be forgotten: only of a node that is lost, or drained and empty.
+    Remove,
+    /// Be forgotten, however it stands: its replicas go elsewhere at once.
+    ForceRemove,
 }

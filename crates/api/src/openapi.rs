@@ -4,11 +4,11 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Access, ApplyRequest, ApplyResponse, AuditLog, CaStatus, Endpoints, EnrolAnswer, EnrolRequest, ErrorBody, Events,
-    Heartbeat, HeartbeatReply, History, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens, NodeAction, NodeStatus,
-    OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart,
-    RebalanceStop, RenewAnswer, RenewRequest, RotateRequest, ServerMove, Servers, ServiceExplanation, Status,
-    TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
+    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, CaStatus, Endpoints, EnrolAnswer, EnrolRequest, ErrorBody,
+    Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens,
+    NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer,
+    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RotateRequest,
+    ServerMove, Servers, ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -47,6 +47,7 @@ fn declare(generator: &mut SchemaGenerator) {
         generator.subschema_for::<T>();
     }
     let all = [
+        add::<Alive>,
         add::<ApplyRequest>,
         add::<ApplyResponse>,
         add::<AuditLog>,
@@ -66,6 +67,8 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<JoinRequest>,
         add::<NodeAction>,
         add::<NodeStatus>,
+        add::<NoteAnswer>,
+        add::<NoteRequest>,
         add::<PlanReport>,
         add::<RebalanceAnswer>,
         add::<RebalanceProposal>,
@@ -102,6 +105,11 @@ fn describe(operation: &Operation) -> Value {
     let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let mut parameters: Vec<Value> = in_path.map(|name| parameter(name, "path", "Its name.")).collect();
     parameters.extend(operation.query.iter().map(|(name, description)| parameter(name, "query", description)));
+    if operation.is_write() {
+        let description = "Names the request over all its repetitions: it is carried out once, and all of them get the \
+                           first one's answer. It is remembered for ten minutes, unless 65536 newer ones are.";
+        parameters.push(parameter(IdempotencyKey::HEADER, "header", description));
+    }
     let content = match operation.response {
         "text" => json!({ "text/plain": { "schema": { "type": "string" } } }),
         name => json!({ "application/json": { "schema": reference(name) } }),

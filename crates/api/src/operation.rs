@@ -17,13 +17,22 @@ pub struct Operation {
     pub response: &'static str,
 }
 
+const STALE: (&str, &str) = (
+    "stale",
+    "`true` for an answer from what the server that is asked has itself, which may be out of date; the header \
+     `icefield-stale` says of when it is. Without it, the answer has all that was acknowledged before.",
+);
+
+const READ: &[(&str, &str)] = &[STALE];
+
 const WATCH: &[(&str, &str)] = &[
     ("after", "Answer once the index is greater than this; at once without it."),
     ("wait", "The longest to wait for that, in milliseconds; at most 60000. Then the answer is as things stand."),
+    STALE,
 ];
 
 const fn read(path: &'static str, id: &'static str, summary: &'static str, response: &'static str) -> Operation {
-    Operation { method: "GET", path, id, summary, query: &[], request: None, response }
+    Operation { method: "GET", path, id, summary, query: READ, request: None, response }
 }
 
 const fn watch(path: &'static str, id: &'static str, summary: &'static str, response: &'static str) -> Operation {
@@ -42,6 +51,14 @@ const fn post(
     response: &'static str,
 ) -> Operation {
     Operation { method: "POST", path, id, summary, query: &[], request: Some(request), response }
+}
+
+impl Operation {
+    /// Whether a request for it carries an idempotency key: it changes what the servers agree on, and is carried out once
+    /// however often it arrives.
+    pub fn is_write(&self) -> bool {
+        self.method == "POST" && !matches!(self.id, "plan" | "rebalance" | "heartbeat" | "alive")
+    }
 }
 
 /// Every operation of the public API.
@@ -74,10 +91,12 @@ pub const OPERATIONS: &[Operation] = &[
         query: &[
             ("after", "Only events with a greater number; waits for one as long as `wait` says."),
             ("wait", "The longest to wait, in milliseconds; at most 60000."),
+            STALE,
         ],
         request: None,
         response: "Events",
     },
+    post("/v1/events", "note", "Puts a note among the events.", "NoteRequest", "NoteAnswer"),
     read("/v1/services/{service}/explain", "explain", "Why each replica is where it is.", "ServiceExplanation"),
     read("/v1/services/{service}/endpoints", "endpoints", "Where the healthy replicas are reached.", "Endpoints"),
     Operation {
@@ -85,7 +104,11 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/v1/services/{service}/replicas/{index}/logs",
         id: "logs",
         summary: "What a replica wrote.",
-        query: &[("tail", "Only so many of the last lines."), ("follow", "`true` to keep sending what is added.")],
+        query: &[
+            ("tail", "Only so many of the last lines."),
+            ("follow", "`true` to keep sending what is added."),
+            STALE,
+        ],
         request: None,
         response: "text",
     },
@@ -102,7 +125,7 @@ pub const OPERATIONS: &[Operation] = &[
         response: "Servers",
     },
     read("/v1/backup", "backup", "The whole state, as `icefield restore` takes it.", "text"),
-    post("/v1/nodes/{node}", "node", "Cordons, drains or uncordons a node.", "NodeAction", "NodeStatus"),
+    post("/v1/nodes/{node}", "node", "Cordons, drains, uncordons or removes a node.", "NodeAction", "NodeStatus"),
     watch("/v1/nodes/{node}/plan", "node-plan", "A node's generation; 404 before it has one.", "Generation"),
     post("/v1/nodes/{node}/heartbeat", "heartbeat", "An agent's report; registers it.", "Heartbeat", "HeartbeatReply"),
     read("/v1/trust", "trust", "The authorities that the cluster trusts.", "TrustAnswer"),
@@ -132,4 +155,5 @@ pub const OPERATIONS: &[Operation] = &[
         request: None,
         response: "AuditLog",
     },
+    post("/v1/nodes/{node}/alive", "alive", "An agent's last report is still true.", "Alive", "HeartbeatReply"),
 ];

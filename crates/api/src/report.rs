@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
-use icefield_spec::Name;
+use icefield_spec::{Name, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::PlanBasis;
 
 /// What an apply would change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +17,16 @@ pub struct PlanReport {
     pub placement: BTreeMap<Name, BTreeMap<u32, Name>>,
     /// Replicas that would fit nowhere.
     pub unplaced: Vec<UnplacedReplica>,
+    /// What it was made from, to be given to an apply; `None` without a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<PlanBasis>,
+}
+
+impl PlanReport {
+    /// The hash of what is shown of the plan: its changes, and what fits nowhere.
+    pub fn hash(&self) -> Revision {
+        Revision::of(&(&self.changes, &self.unplaced))
+    }
 }
 
 /// One thing that an apply would change.

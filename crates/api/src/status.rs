@@ -5,14 +5,15 @@ use icefield_spec::{Bytes, Cpu, Name, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeState, RebalanceStatus};
+use crate::{NodeState, RebalanceStatus, Stale};
 
 /// What is true now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// See [`crate::SCHEMA`].
     pub schema: u32,
-    /// Rises with every change of this answer; a watch waits for one beyond a given index.
+    /// Rises with every change of this answer; a watch waits for one beyond a given index. Those of answers that may be
+    /// out of date count by themselves.
     pub index: u64,
     /// The cluster's name; `None` before the first apply.
     pub cluster: Option<Name>,
@@ -27,10 +28,27 @@ pub struct Status {
     /// The rebalancing that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<RebalanceStatus>,
+    /// Nodes that went silent together and are therefore not replaced for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldStatus>,
     /// The services, by name.
     pub services: Vec<ServiceStatus>,
     /// The nodes, by name.
     pub nodes: Vec<NodeStatus>,
+    /// Of an answer that may be out of date, because that was asked for: of when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Stale>,
+}
+
+/// Nodes that went silent together: likelier than all of them, the network has failed, or the server that listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldStatus {
+    /// The nodes, by name.
+    pub nodes: Vec<Name>,
+    /// Since when the first of them is held, in milliseconds since 1970 (UTC).
+    pub since: u64,
+    /// When the first of them count as lost after all, if they stay silent; a few follow at a time.
+    pub until: u64,
 }
 
 /// One server.
@@ -70,6 +88,9 @@ pub struct ServiceStatus {
     pub healthy: u32,
     /// How many are of [`Self::revision`] and healthy.
     pub updated: u32,
+    /// Of how many it is not known, because the server that answered does not lead: see [`ReplicaState::Unknown`].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unknown: u32,
     /// The change from one revision to another that is under way, or the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
@@ -146,6 +167,8 @@ pub enum ReplicaState {
     Stopping,
     /// Its process has ended or could not be started; it is tried again after a pause.
     Failed,
+    /// It is placed, and what it does only the leader knows: the answer is of a server that does not lead.
+    Unknown,
 }
 
 impl ReplicaState {
@@ -165,6 +188,7 @@ impl fmt::Display for ReplicaState {
             Self::Unhealthy => "unhealthy",
             Self::Stopping => "stopping",
             Self::Failed => "failed",
+            Self::Unknown => "unknown",
         })
     }
 }

@@ -81,7 +81,7 @@ impl Writer {
         for node in self.spec.nodes.values_mut() {
             node.machine.labels.insert("write".into(), self.number.to_string());
         }
-        let request = ApplyRequest { spec: self.spec.clone(), allow_unplaced: true };
+        let request = ApplyRequest::whatever_is_there(self.spec.clone());
         let began = Instant::now();
         loop {
             match self.client.apply(&request).await {

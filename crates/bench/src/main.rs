@@ -1,6 +1,8 @@
 //! Every figure that Icefield quotes, one subcommand each. A figure is measured on the real binary as a user starts it, but
 //! for those of the placement engine: that is measured alone.
 
+mod abuse;
+mod agent_idle;
 mod compile;
 mod dev_cluster;
 mod dev_start;
@@ -9,8 +11,11 @@ mod leader_kill;
 mod machine;
 mod node_kill;
 mod placement;
+mod random;
 mod replica_kill;
 mod roadef;
+mod server_group;
+mod stall;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -66,6 +71,21 @@ enum Figure {
         #[arg(long, default_value_t = 20)]
         runs: usize,
     },
+    /// Agents and servers stand still for up to a second, and no node may count as lost for that
+    Stall {
+        /// How often
+        #[arg(long, default_value_t = 100)]
+        runs: usize,
+        /// What is drawn from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// What an agent with two replicas costs to which nothing happens: goals 20 MiB and 0.1 % of a core
+    AgentIdle {
+        /// For how long to look
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// From the leader's death to the next committed write, and no acknowledged write lost: goal p99 1 s
     LeaderKill {
         /// How many kills
@@ -77,6 +97,16 @@ enum Figure {
         /// How many runs
         #[arg(long, default_value_t = 5)]
         runs: usize,
+    },
+    /// Malformed, oversized, half-open and slow requests against three servers: no crash, no 5xx, memory flat, and real
+    /// clients served meanwhile; exit code 1 otherwise
+    Abuse {
+        /// How many requests
+        #[arg(long, default_value_t = 10_000)]
+        requests: usize,
+        /// What they are drawn with
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// The placement engine alone, in the shapes of Kubernetes' scheduler_perf; without one, 10,000 nodes and 1,000,000
     /// replicas, and then small changes
@@ -104,8 +134,19 @@ fn run(bench: &Bench) -> Result<(), Failure> {
             Figure::DevStart { runs } => print(common, &dev_start::measure(common, *runs)?),
             Figure::ReplicaKill { runs } => print(common, &replica_kill::measure(common, *runs).await?),
             Figure::NodeKill { runs } => print(common, &node_kill::measure(common, *runs).await?),
+            Figure::Stall { runs, seed } => {
+                let stall = stall::measure(common, *runs, *seed).await?;
+                print(common, &stall)?;
+                if stall.false_lost == 0 { Ok(()) } else { Err("a node counted as lost that was there".into()) }
+            }
+            Figure::AgentIdle { seconds } => print(common, &agent_idle::measure(common, *seconds).await?),
             Figure::LeaderKill { runs } => print(common, &leader_kill::measure(common, *runs).await?),
             Figure::Compile { runs } => print(common, &compile::measure(common, *runs)?),
+            Figure::Abuse { requests, seed } => {
+                let abuse = abuse::measure(common, *requests, *seed).await?;
+                print(common, &abuse)?;
+                if abuse.met { Ok(()) } else { Err("the servers did not stand it".into()) }
+            }
             Figure::Placement(arguments) => match arguments.shape {
                 Some(shape) => print(common, &placement::measure_shape(arguments, shape)?),
                 None => print(common, &placement::measure_large(arguments)?),

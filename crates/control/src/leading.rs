@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use icefield_api::{EventKind, Heartbeat};
-use icefield_spec::Name;
+use icefield_api::{Alive, EventKind, Heartbeat};
+use icefield_spec::{Millis, Name, Revision};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -10,7 +11,7 @@ use crate::blocking::blocking;
 use crate::clock::Clock;
 use crate::observe::Observations;
 use crate::raft::{Group, Leader};
-use crate::reconcile::{Config, Reconciler};
+use crate::reconcile::{Config, Reconciler, lease, promise};
 use crate::{Applied, Command, ProposeError};
 
 /// What this server does and knows while it leads: what it has seen of the nodes, and the loop that decides from it.
@@ -40,6 +41,32 @@ impl Leading {
         seen.heartbeat(node, heartbeat, self.clock.now());
         self.publish(seen);
         Ok(())
+    }
+
+    /// Takes up that an agent's last report is still true; `None` if that report is not known, else the services whose
+    /// endpoints it knows.
+    pub(crate) async fn alive(
+        &self,
+        node: &Name,
+        alive: &Alive,
+    ) -> Result<Option<BTreeMap<Name, Option<Revision>>>, ProposeError> {
+        let mut seen = self.seen.lock().await;
+        let seen = seen.as_mut().ok_or(ProposeError::NotLeader)?;
+        let known = seen.alive(node, alive, self.clock.now());
+        Ok(seen.sight(node.as_str()).filter(|_| known).map(|sight| sight.endpoints.clone()))
+    }
+
+    /// The lease of a node that was just heard of; beside it for how long it may run its singletons, if that can be
+    /// promised.
+    pub(crate) async fn promise(&self, node: &Name) -> Result<(Millis, Option<Millis>), ProposeError> {
+        // Most nodes have none, and then nobody needs to be asked.
+        let has_singletons = self.group.state().await.has_singletons(node.as_str());
+        let confirmed = if has_singletons { self.group.current_state().await.ok() } else { None };
+        let mut seen = self.seen.lock().await;
+        let seen = seen.as_mut().ok_or(ProposeError::NotLeader)?;
+        let now = self.clock.now();
+        let promised = confirmed.and_then(|state| promise(&state, seen, &self.config, node, now));
+        Ok((lease(seen, &self.config, node.as_str(), now), promised))
     }
 
     /// Has a look at what was seen.
@@ -134,10 +161,10 @@ impl Leading {
     /// Proposes the commands in order; whether all were applied.
     async fn carry_out(&self, commands: Vec<Command>) -> bool {
         for command in commands {
-            match self.group.propose(&command).await {
+            match self.group.propose(command).await {
                 Ok(Applied::Done(_) | Applied::Unchanged(_)) => {}
-                Ok(Applied::Refused(reason)) => {
-                    tracing::debug!(reason, "a command came too late");
+                Ok(refused @ (Applied::Refused(_) | Applied::Outdated(_) | Applied::KeyReused)) => {
+                    tracing::debug!(?refused, "a command came too late");
                     return false;
                 }
                 Err(error) => {
@@ -152,7 +179,7 @@ impl Leading {
     async fn announce(&self) {
         let name = self.group.name();
         let notes = vec![(EventKind::Leader, format!("server {name}"), format!("{name} leads now"))];
-        if let Err(error) = self.group.propose(&Command::Note { at: self.clock.now(), notes }).await {
+        if let Err(error) = self.group.propose(Command::Note { at: self.clock.now(), notes }).await {
             tracing::debug!(%error, "nobody was told who leads");
         }
     }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::http::{self, App, HttpTransport};
+use crate::http::{self, Admission, App, HttpTransport};
 use crate::leading::Leading;
 use crate::raft::{
     self, Disk, FolderDisk, FolderError, Founders, Group, GroupConfig, GroupError, Leader, Member, Start, Timings,
@@ -171,6 +171,8 @@ impl Server {
             http: http.clone(),
             throttle: Default::default(),
             looking,
+            admission: Admission::new(),
+            leader_heard: Default::default(),
             ends,
         };
         let app = Arc::new(app);

@@ -50,6 +50,15 @@ pub(crate) struct JsonArgs {
     pub(crate) json: bool,
 }
 
+/// Whether a reading command is content with what one server has.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct StaleArgs {
+    /// Take the answer of one server alone, also when most of them are gone; it may be out of date, and says of when it is.
+    /// Without it, the answer has all that was acknowledged before.
+    #[arg(long)]
+    pub(crate) stale: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Dev(commands::dev::DevArgs),

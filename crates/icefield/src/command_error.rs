@@ -90,6 +90,9 @@ impl From<ClientError> for CommandError {
                     ErrorCode::Forbidden => {
                         refused.hint("ask an admin of the cluster for it, or for a token with that role")
                     }
+                    ErrorCode::PlanOutdated => {
+                        refused.hint("`icefield plan` shows what would happen now; `icefield history` what was applied")
+                    }
                     ErrorCode::Unavailable => {
                         refused.hint("the cluster may be choosing a leader; try again in a moment")
                     }
@@ -101,6 +104,7 @@ impl From<ClientError> for CommandError {
             }
             ClientError::Unreachable { source, .. } => Self::because(error.to_string(), source)
                 .hint("is the cluster running? `icefield dev` starts one, --server names another"),
+            ClientError::Unwritable(_) => Self::new(error.to_string()),
             ClientError::Foreign { .. } => {
                 Self::new(error.to_string()).hint("is that the address of an Icefield server?")
             }

@@ -1,12 +1,12 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use icefield_api::{Client, Http, HttpOptions};
+use icefield_api::{Client, Http, HttpOptions, Stale};
 use icefield_pki::{UserToken, joining_config};
 
-use crate::cli::ClusterArgs;
+use crate::cli::{ClusterArgs, StaleArgs};
 use crate::command_error::CommandError;
-use crate::dev;
 use crate::login_file::LoginFile;
+use crate::{dev, output, render};
 
 /// No wait: the answer as things stand.
 pub(crate) const NOW: Duration = Duration::ZERO;
@@ -29,6 +29,20 @@ pub(crate) fn require(cluster: &ClusterArgs) -> Result<Client, CommandError> {
         CommandError::new("no cluster is running here, and you are logged in to none")
             .hint("`icefield dev FILE` starts one here; `icefield login URL` is for one elsewhere, or --server URL with ICEFIELD_TOKEN")
     })
+}
+
+/// Says on standard error that an answer may be out of date, if it may.
+pub(crate) fn tell_stale(stale: Option<&Stale>) {
+    if let Some(stale) = stale {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        output::complain(&render::stale(stale, now));
+    }
+}
+
+/// The same for a command that reads.
+pub(crate) fn require_to_read(cluster: &ClusterArgs, stale: StaleArgs) -> Result<Client, CommandError> {
+    Ok(require(cluster)?.stale(stale.stale))
 }
 
 /// A client of the servers with these URLs: plain HTTP for a cluster of this machine, else with the token in `ICEFIELD_TOKEN`

@@ -14,6 +14,7 @@ mod login_file;
 mod output;
 mod progress;
 mod render;
+mod saved_plan;
 mod source;
 
 use std::ffi::OsString;

@@ -123,6 +123,7 @@ mod tests {
             revision: Some(revision),
             servers: Vec::new(),
             rebalance: None,
+            hold: None,
             services: vec![service],
             nodes: Vec::new(),
         }

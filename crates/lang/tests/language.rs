@@ -36,6 +36,15 @@ fn a_daemon_has_no_number_of_replicas() {
 }
 
 #[test]
+fn a_singleton_is_part_of_what_runs() {
+    let spec = good(
+        "cluster('c')\nservice('one', run = exec(['true']), singleton = True)\nservice('web', run = exec(['true']))\n",
+    );
+    assert!(spec.services["one"].unit.singleton && !spec.services["web"].unit.singleton);
+    assert_ne!(spec.services["one"].revision(), spec.services["web"].revision());
+}
+
+#[test]
 fn a_service_has_defaults() {
     let spec = good("cluster('c')\nservice('web', run = exec(['true']))\n");
     let service = &spec.services["web"];

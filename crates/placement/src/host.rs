@@ -30,6 +30,8 @@ pub struct Host {
 pub enum Acceptance {
     /// It keeps what it has and takes new ones.
     Ready,
+    /// It may be about to get lost: it keeps what it has and takes no new ones until that is clear.
+    Suspect,
     /// It keeps what it has and takes no new ones.
     Cordoned,
     /// What it has must leave.

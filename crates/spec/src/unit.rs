@@ -36,6 +36,10 @@ pub struct Unit {
     /// How to tell whether it is healthy; without one, a running process is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Whether each replica is to run at most once at any time, whatever fails. A node that cannot renew its lease kills
+    /// it before any other node starts it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub singleton: bool,
     /// How long a replica may take to end after SIGTERM before it is killed.
     #[serde(default = "Unit::default_stop_grace")]
     pub stop_grace: Millis,
@@ -59,6 +63,7 @@ impl Unit {
             env: BTreeMap::new(),
             uses: Vec::new(),
             health: None,
+            singleton: false,
             stop_grace: Self::default_stop_grace(),
         }
     }

@@ -102,6 +102,9 @@ fn a_daemon_of_many() {
     services.log.replicas: a daemon runs once on every node that fits, so it has no number of replicas (leave out one of the two)
     services.log.spread: a daemon runs on every node that fits, so there is nothing to spread (leave out the spread; require says which nodes fit)
     ");
+    let mut bound = service(json!({"daemon": true, "replicas": 0}));
+    bound["unit"]["singleton"] = json!(true);
+    insta::assert_snapshot!(problems(&spec(json!({"log": bound}), json!({}))), @"services.log.singleton: a daemon belongs to its nodes, so it cannot be a singleton (leave out one of the two: no replica of a daemon ever moves to another node)");
     let quiet = json!({"daemon": true, "replicas": 0});
     let pools = json!({"big": {"count": 4_000_000_000u32, "machine": {"cpu": "1", "memory": "1GiB"}}});
     let services: Value =

@@ -69,13 +69,16 @@ pub(crate) fn decide(wanted: Wanted<'_>, local: &mut Local, now: Moment) -> (Vec
             local.replicas.entry(id.clone()).or_insert_with(|| Replica::new(now));
         }
         let Some(replica) = local.replicas.get_mut(&id) else { continue };
-        let action = step(&id, replica, target, &local.timings, now);
+        let action = step(&id, replica, target, &local.timings, local.fence, now);
         if let Some(Action::Remove { id }) = &action {
             local.replicas.remove(id);
         } else {
             let unit =
                 if let Wanted::Plan(plan) = wanted { plan.unit(&id).map(|planned| &*planned.unit) } else { None };
-            next = [next, due(replica, unit, wanted, &local.timings)].into_iter().flatten().min();
+            // What waits for the lease is told when that is there.
+            let waits = unit.is_some_and(|unit| unit.singleton) && local.fence <= now && replica.is_down();
+            let due = due(replica, unit, wanted, &local.timings).filter(|_| !waits);
+            next = [next, due].into_iter().flatten().min();
         }
         actions.extend(action);
     }
@@ -83,7 +86,14 @@ pub(crate) fn decide(wanted: Wanted<'_>, local: &mut Local, now: Moment) -> (Vec
 }
 
 /// Brings one replica a step nearer to what it is to be.
-fn step(id: &ReplicaId, replica: &mut Replica, target: Target<'_>, timings: &Timings, now: Moment) -> Option<Action> {
+fn step(
+    id: &ReplicaId,
+    replica: &mut Replica,
+    target: Target<'_>,
+    timings: &Timings,
+    fence: Moment,
+    now: Moment,
+) -> Option<Action> {
     let id = id.clone();
     let other = match &target {
         Target::This(incarnation, _) => replica.incarnation.as_ref() != Some(incarnation),
@@ -113,7 +123,7 @@ fn step(id: &ReplicaId, replica: &mut Replica, target: Target<'_>, timings: &Tim
             Some(Action::Probe { id, health })
         }
         (Phase::Down { due, .. }, Target::This(incarnation, unit)) => {
-            if !other && due.is_none_or(|due| due > now) {
+            if (!other && due.is_none_or(|due| due > now)) || (unit.singleton && fence <= now) {
                 return None;
             }
             replica.start(incarnation.clone(), unit.stop_grace);

@@ -12,16 +12,23 @@ use super::{Event, Found, Moment, Timings};
 pub(crate) struct Local {
     pub(super) replicas: BTreeMap<ReplicaId, Replica>,
     pub(super) timings: Timings,
+    /// Until when singletons may be started.
+    pub(super) fence: Moment,
 }
 
 impl Local {
     pub(crate) const fn new(timings: Timings) -> Self {
-        Self { replicas: BTreeMap::new(), timings }
+        Self { replicas: BTreeMap::new(), timings, fence: Moment::ZERO }
     }
 
     /// Takes over what an earlier agent left of a replica.
     pub(crate) fn find(&mut self, id: ReplicaId, found: Found, now: Moment) {
         self.replicas.insert(id, Replica::found(found, now));
+    }
+
+    /// Takes note that singletons may run until `until`.
+    pub(crate) fn permit_singletons(&mut self, until: Moment) {
+        self.fence = self.fence.max(until);
     }
 
     /// Takes note of what has happened to a replica.

@@ -114,6 +114,11 @@ impl Replica {
         }
     }
 
+    /// Whether it has no process, and none is being started.
+    pub(super) const fn is_down(&self) -> bool {
+        matches!(self.phase, Phase::Down { .. })
+    }
+
     /// Since when it has been in its state; to be asked after every change.
     pub(super) fn since(&mut self, now: Moment) -> Moment {
         let state = self.state();

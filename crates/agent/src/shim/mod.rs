@@ -4,8 +4,11 @@
 //! ([`supervise`]) keeps the logs and waits for the end; it starts `shim exec FOLDER PID` ([`exec`]), which puts itself
 //! in the right session and control groups and becomes the program. All they need is in the replica's folder, so
 //! neither knows of the agent nor needs it.
+//!
+//! A singleton's supervisor has a fence besides: a moment at which it kills the program, unless the agent puts it off.
 
 mod exec;
+mod fence;
 mod log;
 mod order;
 mod supervise;
@@ -13,6 +16,7 @@ mod supervise;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub(crate) use fence::put_off;
 pub use log::LogLimits;
 pub(crate) use log::rotated;
 pub(crate) use order::{ExitRecord, Outcome, ProcessRecord, ProgramOrder, RunOrder};

@@ -25,6 +25,9 @@ pub(crate) struct RunOrder {
     /// The folders of the control groups that the program joins.
     pub(crate) groups: Vec<PathBuf>,
     pub(crate) log: LogLimits,
+    /// Of a singleton, until when it may run if the agent does not put that off; see [`crate::boottime`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fence: Option<u64>,
 }
 
 /// A program with all it is given.
@@ -68,6 +71,8 @@ pub(crate) enum Outcome {
     Signalled { signal: i32 },
     /// The kernel killed it, because it wanted more memory than it may have.
     OutOfMemory { limit: Bytes },
+    /// Its supervisor killed it, because its node could not renew its lease.
+    Fenced,
     /// The program could not be executed.
     NotStarted { message: String },
     /// Nobody was there to see it.
@@ -83,6 +88,7 @@ impl fmt::Display for Outcome {
                 None => write!(f, "killed by signal {signal}"),
             },
             Self::OutOfMemory { limit } => write!(f, "killed: out of memory (limit {limit})"),
+            Self::Fenced => f.write_str("killed: a singleton, and its node could not renew its lease"),
             Self::NotStarted { message } | Self::Unseen { message } => f.write_str(message),
         }
     }

@@ -4,15 +4,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, set_child_subreaper, setsid};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, set_child_subreaper, setsid};
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::fence::Fence;
 use super::log::RotatingLog;
 use super::{ExitRecord, FAILED, Outcome, ProcessRecord, RunOrder};
 use crate::cgroup::Leftovers;
 use crate::home::ReplicaHome;
-use crate::process::{Process, RunLock, kill_descendants};
+use crate::process::{Process, RunLock, kill_descendants, signal_group};
 use crate::record::{self, Keep};
 
 /// What a supervisor writes to its standard output once the program's process is there; else it writes why not.
@@ -52,23 +53,47 @@ async fn supervise(home: &ReplicaHome, shim: &[OsString]) -> io::Result<()> {
 
     let leftovers = Leftovers::new(&order.groups);
     let mut log = RotatingLog::new(home.log(), order.log);
+    let mut fence = order.fence.map(|until| Fence::new(home.fence(), until)).transpose()?;
+    if fence.as_mut().is_some_and(Fence::is_over) {
+        return Err(fail("the node's lease has run out, so a singleton is not started".into()));
+    }
     let (program, mut output) = spawn(home, shim)?;
     let process = Process::of(program.as_raw_nonzero().get().unsigned_abs())?;
     let record = ProcessRecord { run: order.run, process, started_at: since_1970() };
     record::write(&home.process(), &record, Keep::ThisBoot).map_err(|error| fail(error.to_string()))?;
     say(STARTED);
 
-    let status = watch(program, &mut children, &mut output, &mut log).await?;
+    let mut fenced = false;
+    let status = loop {
+        tokio::select! {
+            status = watch(program, &mut children, &mut output, &mut log) => break status?,
+            over = run_out(fence.as_mut()), if !fenced => {
+                over?;
+                fenced = true;
+                signal_group(&record.process, Signal::KILL);
+                leftovers.kill();
+            }
+        }
+    };
     let out_of_memory = leftovers.ran_out_of_memory();
     end_leftovers(&leftovers);
     while copy(&mut output, &mut log) == Copied::Some {}
     let outcome = match std::fs::read_to_string(home.start_error()) {
         Ok(message) => Outcome::NotStarted { message },
+        Err(_) if fenced => Outcome::Fenced,
         Err(_) if out_of_memory && was_killed(status) => Outcome::OutOfMemory { limit: order.memory },
         Err(_) => outcome(status),
     };
     let record = ExitRecord { run: order.run, outcome, at: since_1970() };
     record::write(&home.exit(), &record, Keep::ThisBoot).map_err(|error| fail(error.to_string()))
+}
+
+/// Returns when a singleton may run no longer; never for what is none.
+async fn run_out(fence: Option<&mut Fence>) -> io::Result<()> {
+    match fence {
+        Some(fence) => fence.run_out().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Starts the stage that becomes the program, with one pipe for all that it writes.

@@ -13,6 +13,7 @@ mod limits;
 mod logs;
 mod plans;
 mod runner;
+mod singletons;
 mod stand_in;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
                 health::TESTS,
                 logs::TESTS,
                 limits::TESTS,
+                singletons::TESTS,
             ];
             runner::run(&all.concat(), std::env::args().skip(1))
         }

@@ -8,9 +8,9 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use icefield_api::{Endpoints, ErrorBody, ErrorCode, Heartbeat, HeartbeatReply};
+use icefield_api::{Alive, Endpoints, ErrorBody, ErrorCode, Heartbeat, HeartbeatReply};
 use icefield_plan::Generation;
-use icefield_spec::{Millis, Name};
+use icefield_spec::{Millis, Name, Revision};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,6 +22,7 @@ pub(crate) struct StandIn {
     generation: watch::Sender<Option<Generation>>,
     heartbeat: watch::Sender<Option<Heartbeat>>,
     endpoints: Arc<Mutex<BTreeMap<Name, Endpoints>>>,
+    fence: watch::Sender<Option<Millis>>,
     serving: Arc<JoinHandle<()>>,
 }
 
@@ -36,13 +37,15 @@ impl StandIn {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (generation, heartbeat, endpoints) = (watch::Sender::new(None), watch::Sender::new(None), Arc::default());
-        let state = (generation.clone(), heartbeat.clone(), Arc::clone(&endpoints));
+        let fence = watch::Sender::new(None);
+        let state = (generation.clone(), heartbeat.clone(), Arc::clone(&endpoints), fence.clone());
         let router = axum::Router::new()
             .route("/v1/nodes/n1/plan", get(plan))
             .route("/v1/nodes/n1/heartbeat", post(beat))
+            .route("/v1/nodes/n1/alive", post(alive))
             .with_state(state);
         let serving = Arc::new(tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }));
-        Self { url, generation, heartbeat, endpoints, serving }
+        Self { url, generation, heartbeat, endpoints, fence, serving }
     }
 
     /// From now on it answers nobody.
@@ -52,6 +55,11 @@ impl StandIn {
 
     pub(crate) fn offer(&self, generation: Generation) {
         self.generation.send_replace(Some(generation));
+    }
+
+    /// From now on it promises that singletons may run for so long.
+    pub(crate) fn promise(&self, fence: Option<Millis>) {
+        self.fence.send_replace(fence);
     }
 
     pub(crate) fn tell(&self, service: &Name, endpoints: Endpoints) {
@@ -75,10 +83,14 @@ impl StandIn {
     }
 }
 
-type Shared =
-    (watch::Sender<Option<Generation>>, watch::Sender<Option<Heartbeat>>, Arc<Mutex<BTreeMap<Name, Endpoints>>>);
+type Shared = (
+    watch::Sender<Option<Generation>>,
+    watch::Sender<Option<Heartbeat>>,
+    Arc<Mutex<BTreeMap<Name, Endpoints>>>,
+    watch::Sender<Option<Millis>>,
+);
 
-async fn plan(State((generation, _, _)): State<Shared>, Query(Wait { after, wait }): Query<Wait>) -> Response {
+async fn plan(State((generation, ..)): State<Shared>, Query(Wait { after, wait }): Query<Wait>) -> Response {
     let mut watch = generation.subscribe();
     let newer = watch.wait_for(|now| now.as_ref().is_some_and(|now| after.is_none_or(|after| now.number != after)));
     let _ = tokio::time::timeout(Duration::from_millis(wait.unwrap_or(0)), newer).await;
@@ -88,16 +100,27 @@ async fn plan(State((generation, _, _)): State<Shared>, Query(Wait { after, wait
     }
 }
 
-async fn beat(
-    State((generation, heartbeat, endpoints)): State<Shared>,
-    Json(beat): Json<Heartbeat>,
-) -> Json<HeartbeatReply> {
-    let known = endpoints.lock().unwrap().clone();
-    let news = known
-        .into_iter()
-        .filter(|(service, endpoints)| beat.endpoints.get(service).is_some_and(|has| *has != Some(endpoints.revision)));
-    let endpoints = news.collect();
-    heartbeat.send_replace(Some(beat));
-    let generation = generation.borrow().as_ref().map_or(0, |generation| generation.number);
-    Json(HeartbeatReply { generation, every: Millis::new(100), lease: Millis::new(1000), endpoints, trust: None })
+async fn beat(State(shared): State<Shared>, Json(beat): Json<Heartbeat>) -> Json<HeartbeatReply> {
+    let known = beat.endpoints.clone();
+    shared.1.send_replace(Some(beat));
+    Json(reply(&shared, &known, false))
 }
+
+async fn alive(State(shared): State<Shared>, Json(alive): Json<Alive>) -> Json<HeartbeatReply> {
+    let told = shared.1.borrow().clone();
+    let told = told.filter(|told| (told.started, told.number) == (alive.started, alive.number));
+    let unknown = told.is_none();
+    Json(reply(&shared, &told.map(|told| told.endpoints).unwrap_or_default(), unknown))
+}
+
+fn reply((generation, _, endpoints, fence): &Shared, known: &Known, unknown: bool) -> HeartbeatReply {
+    let all = endpoints.lock().unwrap().clone().into_iter();
+    let news =
+        all.filter(|(service, endpoints)| known.get(service).is_some_and(|has| *has != Some(endpoints.revision)));
+    let generation = generation.borrow().as_ref().map_or(0, |generation| generation.number);
+    let (every, lease) = (Millis::new(100), Millis::new(1000));
+    HeartbeatReply { generation, every, lease, fence: *fence.borrow(), unknown, endpoints: news.collect(), trust: None }
+}
+
+/// What an agent knows of which service's endpoints.
+type Known = BTreeMap<Name, Option<Revision>>;

@@ -1,10 +1,10 @@
-use icefield_pki::{Bundle, TokenId};
+use icefield_pki::TokenId;
 use icefield_spec::{Name, Revision};
 
 use super::{Client, ClientError};
 use crate::{
-    AuditLog, CaStatus, EnrolAnswer, EnrolRequest, JoinTokenRequest, JoinTokens, RenewAnswer, RenewRequest,
-    RotateRequest, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
+    AuditLog, CaStatus, EnrolAnswer, EnrolRequest, Held, JoinTokenRequest, JoinTokens, RenewAnswer, RenewRequest,
+    RotateRequest, TrustAnswer, TrustMark, UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
 /// Certificates, tokens and the audit log.
@@ -16,12 +16,12 @@ impl Client {
 
     /// Asks for this machine's first certificate.
     pub async fn enrol(&self, request: &EnrolRequest) -> Result<EnrolAnswer, ClientError> {
-        self.post("/v1/join", request).await
+        self.change("/v1/join", request).await
     }
 
     /// Says whom this machine trusts, and asks for its next certificate.
     pub async fn renew(&self, request: &RenewRequest) -> Result<RenewAnswer, ClientError> {
-        self.post("/v1/renew", request).await
+        self.change("/v1/renew", request).await
     }
 
     /// The authorities, and how far a rotation is.
@@ -31,7 +31,7 @@ impl Client {
 
     /// Starts a rotation of the authority, or goes on with one.
     pub async fn rotate_ca(&self, request: &RotateRequest) -> Result<CaStatus, ClientError> {
-        self.post("/v1/ca", request).await
+        self.change("/v1/ca", request).await
     }
 
     /// The join tokens.
@@ -41,7 +41,7 @@ impl Client {
 
     /// Makes a join token known.
     pub async fn create_join_token(&self, request: &JoinTokenRequest) -> Result<JoinTokens, ClientError> {
-        self.post("/v1/join-tokens", request).await
+        self.change("/v1/join-tokens", request).await
     }
 
     /// Revokes a join token.
@@ -56,12 +56,12 @@ impl Client {
 
     /// Makes the token of a person or a program known.
     pub async fn create_token(&self, request: &UserTokenRequest) -> Result<UserTokens, ClientError> {
-        self.post("/v1/tokens", request).await
+        self.change("/v1/tokens", request).await
     }
 
     /// Gives someone another secret.
     pub async fn rotate_token(&self, name: &Name, request: &UserTokenRotation) -> Result<UserTokens, ClientError> {
-        self.post(&format!("/v1/tokens/{name}"), request).await
+        self.change(&format!("/v1/tokens/{name}"), request).await
     }
 
     /// Revokes all tokens of someone.
@@ -74,23 +74,24 @@ impl Client {
         self.get(&format!("/v1/audit?after={after}")).await
     }
 
-    /// Takes over the bundle that the cluster has now, if an answer says that it is another one than this client's.
-    pub(super) async fn follow(&self, response: &reqwest::Response, server: &str) {
+    /// Whether an answer says that the cluster has another bundle than this client.
+    pub(super) fn newer_bundle(&self, response: &reqwest::Response) -> bool {
+        let Some(keyring) = &self.follows else { return false };
+        let told = response.headers().get(TrustMark::HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+        told.is_some_and(|told: Revision| told != keyring.held().bundle.revision())
+    }
+
+    /// Takes over the bundle that the cluster has now.
+    pub(super) async fn follow(&self, server: &str) {
         let Some(keyring) = &self.follows else { return };
-        let told = response.headers().get(crate::TrustMark::HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let held = keyring.held();
-        if told.is_none_or(|told: Revision| told == held.bundle.revision()) {
-            return;
-        }
         let answer = self.http.get().get(format!("{server}/v1/trust")).timeout(Self::ANSWER).send().await;
-        let answer = match answer {
+        let body = match answer {
             Ok(answer) => answer.bytes().await,
             Err(error) => Err(error),
         };
-        let bundle: Option<Bundle> =
-            answer.ok().and_then(|body| Some(serde_json::from_slice::<TrustAnswer>(&body).ok()?.bundle));
-        if let Some(bundle) = bundle {
-            keyring.replace(crate::Held { bundle, ..held });
+        let answer: Option<TrustAnswer> = body.ok().and_then(|body| serde_json::from_slice(&body).ok());
+        if let Some(TrustAnswer { bundle, .. }) = answer {
+            keyring.replace(Held { bundle, ..keyring.held() });
         }
     }
 }

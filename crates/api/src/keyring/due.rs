@@ -23,8 +23,9 @@ pub(super) fn due(held: &Held, told: Option<Revision>, mark: Option<&TrustMark>,
         return Due::Renew;
     }
     let bundle = held.bundle.revision();
-    let outdated = mark.is_some_and(|mark| mark.bundle != bundle);
-    if outdated || told != Some(bundle) { Due::Tell } else { Due::Nothing }
+    // Before anything is heard of the cluster there is nobody to tell.
+    let news = mark.is_some_and(|mark| mark.bundle != bundle || told != Some(bundle));
+    if news { Due::Tell } else { Due::Nothing }
 }
 
 #[cfg(test)]
@@ -61,6 +62,7 @@ mod tests {
         assert_eq!(due(told, &mark, NOW + 14 * DAY), Due::Nothing);
         assert_eq!(due(told, &mark, NOW + 16 * DAY), Due::Renew);
         assert_eq!(due(None, &mark, NOW), Due::Tell, "nobody knows yet what it has");
+        assert_eq!(super::due(&held, None, None, NOW, 0.5), Due::Nothing, "nor does it know of anybody");
         let both = held.bundle.with(&Bundle::from(&new)).revision();
         let spreading = TrustMark { bundle: both, signer: old.fingerprint() };
         assert_eq!(due(told, &spreading, NOW), Due::Tell);

@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::checker::Found;
 use super::live::{Lap, Live};
 use super::mix;
-use super::random::Random;
 use super::sizes::Sizes;
 use crate::figure::Against;
 use crate::machine::Machine;
+use crate::random::Random;
 
 const GOAL: Duration = Duration::from_secs(10);
 const GOAL_MEMORY: u64 = 2 << 30;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use icefield_spec::{Bytes, Condition, Cpu, Layout, Port, Prefer, Quota, Reserve, Service, Spread};
 
 use super::fleet::{Fleet, host, name, service, zone};
-use super::random::Random;
 use super::sizes::Sizes;
+use crate::random::Random;
 
 /// The share of the nodes' CPU that all replicas need together, in hundredths; of memory it is less.
 const CPU_USED: u64 = 75;

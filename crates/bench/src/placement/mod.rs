@@ -6,7 +6,6 @@ mod large;
 mod live;
 mod memory;
 mod mix;
-mod random;
 mod run;
 mod shape;
 mod shape_figure;

@@ -1,19 +1,22 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use icefield_api::{Http, Keyring, ServerStatus};
+use icefield_api::{ErrorBody, ErrorCode, Http, Keyring, ServerStatus, Stale};
 use icefield_pki::Expect;
 use icefield_spec::Name;
 use tokio::sync::{Mutex, watch};
 
+use super::admission::Admission;
 use super::failure::Failure;
-use crate::State;
+use super::write::Write;
 use crate::access::Throttle;
 use crate::clock::Clock;
 use crate::leading::Leading;
 use crate::observe::Observations;
 use crate::raft::{Group, Leader, Seat, Timings};
 use crate::reconcile::Config;
-use crate::view;
+use crate::state::{Outdated, Proposal};
+use crate::{Applied, Command, State, view};
 
 /// What the handlers of requests share.
 pub(crate) struct App {
@@ -32,6 +35,10 @@ pub(crate) struct App {
     pub(crate) throttle: std::sync::Mutex<Throttle>,
     /// Held as long as a better layout is looked for.
     pub(crate) looking: Arc<Mutex<()>>,
+    /// What lets requests in.
+    pub(crate) admission: Admission,
+    /// When this server last heard of another one that leads, in milliseconds since 1970; 0 if it has not yet.
+    pub(crate) leader_heard: AtomicU64,
     /// True when the server ends: nothing waits any longer then.
     pub(crate) ends: watch::Receiver<bool>,
 }
@@ -57,6 +64,48 @@ impl App {
         self.group.seats().iter().any(|seat| seat.member.name == name.as_str())
     }
 
+    /// Has the command of a request agreed on; gives back the version of the state that has it.
+    pub(crate) async fn change(&self, write: &Write, command: Command) -> Result<u64, Failure> {
+        settle(self.offer(write, command).await?)
+    }
+
+    /// The same for a command that `prepare` first makes from the state: unless the request was carried out before.
+    pub(crate) async fn prepare_change<F>(
+        &self,
+        write: &Write,
+        prepare: impl FnOnce(Arc<State>) -> F,
+    ) -> Result<u64, Failure>
+    where
+        F: Future<Output = Result<Command, Failure>>,
+    {
+        let state = self.state().await?;
+        match self.first_answer(write, &state) {
+            Some(first) => settle(first),
+            None => self.change(write, prepare(state).await?).await,
+        }
+    }
+
+    /// What became of the command of a request.
+    pub(crate) async fn offer(&self, write: &Write, command: Command) -> Result<Applied, Failure> {
+        let request = Some(write.request(self.clock.now()));
+        Ok(self.group.offer(&Proposal { command, request, author: write.author() }).await?)
+    }
+
+    /// What became of a request, if it was carried out before.
+    pub(crate) fn first_answer(&self, write: &Write, state: &State) -> Option<Applied> {
+        state.requests.outcome(&write.request(self.clock.now()))
+    }
+
+    /// Of when an answer is that is made from `state` without asking anybody.
+    pub(crate) fn stale(&self, state: &State) -> Stale {
+        let leading = self.group.listened_to().map(|ago| {
+            let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+            self.clock.now().saturating_sub(ago)
+        });
+        let heard = leading.or_else(|| Some(self.leader_heard.load(Ordering::Relaxed)).filter(|heard| *heard > 0));
+        Stale { version: state.version, leader_heard: heard }
+    }
+
     /// What the answers say of the servers.
     pub(crate) fn servers(&self) -> view::Group {
         let leader = match &*self.group.leader().borrow() {
@@ -74,16 +123,35 @@ impl App {
         view::Group { api: self.api.clone(), leader, servers }
     }
 
-    /// Computes something from the state and what was seen.
+    /// Computes something from the state and what was seen; nothing was if this server does not lead.
     pub(crate) async fn look<T: Send + 'static>(
         &self,
         state: Arc<State>,
-        look: impl FnOnce(&State, &Observations) -> T + Send + 'static,
+        look: impl FnOnce(&State, Option<&Observations>) -> T + Send + 'static,
     ) -> Result<T, Failure> {
         let seen = self.leading.hold().await;
-        let looked = super::blocking::blocking(move || seen.as_ref().map(|seen| look(&state, seen))).await?;
-        looked.ok_or_else(Failure::not_leader)
+        super::blocking::blocking(move || look(&state, seen.as_ref())).await
     }
+}
+
+/// What a request gets to hear of what became of its command.
+pub(crate) fn settle(applied: Applied) -> Result<u64, Failure> {
+    match applied {
+        Applied::Done(version) | Applied::Unchanged(version) => Ok(version),
+        Applied::Refused(reason) => Err(Failure::new(ErrorCode::Conflict, reason)),
+        Applied::Outdated(Outdated::Spec(details)) => Err(outdated("another spec was put in force", details)),
+        Applied::Outdated(Outdated::Basis) => Err(outdated("the nodes or the placement have changed", Vec::new())),
+        Applied::KeyReused => Err(Failure::new(
+            ErrorCode::KeyReused,
+            "this idempotency key was another request's; give each request a key of its own",
+        )),
+    }
+}
+
+/// The refusal of a plan that is no longer what would happen.
+pub(crate) fn outdated(what: &str, details: Vec<String>) -> Failure {
+    let message = format!("the plan is out of date: {what} since it was made; nothing was changed, plan again");
+    ErrorBody { code: ErrorCode::PlanOutdated, message, details }.into()
 }
 
 /// Reads a name in a path.

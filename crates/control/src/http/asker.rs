@@ -20,7 +20,7 @@ pub(crate) struct Asker {
 impl Asker {
     /// A command that it asks for.
     pub(crate) fn asks(self, command: Command) -> Proposal {
-        Proposal { command, author: Some(self.author) }
+        Proposal { command, request: None, author: Some(self.author) }
     }
 }
 

@@ -1,51 +1,59 @@
-use std::time::Duration;
-
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use icefield_api::ErrorCode;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::blocking::blocking;
 use super::failure::Failure;
-
-/// The most that a request's body may hold.
-pub(crate) const LIMIT: usize = 64 << 20;
-
-/// How long a sender may pause within a body.
-const PAUSE: Duration = Duration::from_secs(10);
+use super::limits::{BODY_PAUSE, BODY_TIME};
 
 /// A body from which on reading it as JSON takes so long that other tasks would notice.
 const LARGE: usize = 256 << 10;
 
-/// Reads a request's body to its end.
-pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Failure> {
-    let too_large = || {
-        let message = format!("the body is larger than {} MiB", limit >> 20);
-        Failure::new(ErrorCode::TooLarge, message)
-    };
-    if usize::try_from(http_body_size(&body)).is_ok_and(|size| size > limit) {
+/// Reads a request's body to its end; `hold` is asked for room for all that there is of it, again and
+/// again as it grows.
+pub(crate) async fn read(
+    body: Body,
+    limit: usize,
+    mut hold: impl FnMut(usize) -> Result<(), Failure>,
+) -> Result<Bytes, Failure> {
+    let too_large = || Failure::new(ErrorCode::TooLarge, format!("the body is larger than {}", size(limit)));
+    if usize::try_from(least(&body)).map_or(true, |size| size > limit) {
         return Err(too_large());
     }
     let mut chunks = body.into_data_stream();
     let mut whole = BytesMut::new();
+    let end = Instant::now() + BODY_TIME;
     loop {
-        let chunk = match tokio::time::timeout(PAUSE, chunks.next()).await {
+        let pause = Instant::now() + BODY_PAUSE;
+        let chunk = match tokio::time::timeout_at(pause.min(end), chunks.next()).await {
             Ok(Some(Ok(chunk))) => chunk,
             Ok(Some(Err(error))) => return Err(Failure::invalid(format!("the body ended early: {error}"))),
             Ok(None) => return Ok(whole.freeze()),
-            Err(_) => return Err(Failure::invalid(format!("the body did not go on for {} seconds", PAUSE.as_secs()))),
+            Err(_) if pause < end => {
+                return Err(Failure::invalid(format!("the body did not go on for {} seconds", BODY_PAUSE.as_secs())));
+            }
+            Err(_) => {
+                return Err(Failure::invalid(format!("the body was not there after {} seconds", BODY_TIME.as_secs())));
+            }
         };
         if whole.len() + chunk.len() > limit {
             return Err(too_large());
         }
+        hold(whole.len() + chunk.len())?;
         whole.extend_from_slice(&chunk);
     }
 }
 
 /// The least that a body will hold, as its sender says.
-fn http_body_size(body: &Body) -> u64 {
+fn least(body: &Body) -> u64 {
     hyper::body::Body::size_hint(body).lower()
+}
+
+fn size(bytes: usize) -> String {
+    if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
 }
 
 /// Reads a body as JSON.

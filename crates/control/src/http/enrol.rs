@@ -34,7 +34,9 @@ pub(crate) async fn enrol(
         let author =
             Author { who: format!("join token {}", token.id()), subject: identity.to_string(), ..asker.author };
         let command = Command::Trust { at: now, step };
-        if let Applied::Refused(reason) = app.group.offer(&Proposal { command, author: Some(author) }).await? {
+        if let Applied::Refused(reason) =
+            app.group.offer(&Proposal { command, request: None, author: Some(author) }).await?
+        {
             return Err(Failure::new(ErrorCode::Conflict, reason));
         }
     }
@@ -62,7 +64,7 @@ pub(crate) async fn renew(
     let chain = request.map(|request| issue(&state, &request, &identity, now)).transpose()?;
     if !state.trust.knows(&identity, authority, has) {
         let step = TrustStep::Told { identity, authority, bundle: has };
-        if let Applied::Refused(reason) = app.group.propose(&Command::Trust { at: now, step }).await? {
+        if let Applied::Refused(reason) = app.group.propose(Command::Trust { at: now, step }).await? {
             return Err(Failure::new(ErrorCode::Conflict, reason));
         }
     }

@@ -1,18 +1,21 @@
 use axum::Json;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use icefield_api::{ErrorBody, ErrorCode};
 
+use super::limits;
 use crate::ProposeError;
 
-/// Marks an answer of a server that does not lead, though it was asked as if it did. The request was not carried out.
-const NOT_LEADER: HeaderName = HeaderName::from_static("icefield-not-leader");
+/// Marks an answer of a server that could not see a request through: it does not lead, or no longer did when it was done.
+/// The request may be sent again, because a key sees to it that it is carried out once.
+const AGAIN: HeaderName = HeaderName::from_static("icefield-again");
 
 /// Why a request is not answered as its sender wished.
 #[derive(Debug)]
 pub(crate) struct Failure {
     body: ErrorBody,
-    not_leader: bool,
+    again: bool,
 }
 
 impl Failure {
@@ -38,18 +41,28 @@ impl Failure {
     /// This server does not lead; another one may be asked.
     pub(crate) fn not_leader() -> Self {
         let body = ErrorBody::new(ErrorCode::Unavailable, "the servers have no leader at the moment; try again");
-        Self { body, not_leader: true }
+        Self { body, again: true }
+    }
+
+    /// Nobody can say whether the request was carried out.
+    pub(crate) fn unknown() -> Self {
+        let body = ErrorBody::new(
+            ErrorCode::Unavailable,
+            "the servers could not agree in time: most of them may be down; the change may be done or not. Sent again with \
+             the same idempotency key it is done once; without one, look at the status first",
+        );
+        Self { body, again: true }
     }
 }
 
-/// Whether an answer is that of a server that does not lead.
-pub(crate) fn is_not_leader(headers: &HeaderMap) -> bool {
-    headers.contains_key(NOT_LEADER)
+/// Whether the request of this answer may be sent again.
+pub(crate) fn is_again(headers: &HeaderMap) -> bool {
+    headers.contains_key(AGAIN)
 }
 
 impl From<ErrorBody> for Failure {
     fn from(body: ErrorBody) -> Self {
-        Self { body, not_leader: false }
+        Self { body, again: false }
     }
 }
 
@@ -57,11 +70,10 @@ impl From<ProposeError> for Failure {
     fn from(error: ProposeError) -> Self {
         match error {
             ProposeError::NotLeader => Self::not_leader(),
-            ProposeError::Unknown => Self::new(
-                ErrorCode::Unavailable,
-                "the servers could not agree in time: most of them may be down; the change may be done or not, look at \
-                 the status before you try again",
-            ),
+            ProposeError::Unknown => Self::unknown(),
+            ProposeError::Overloaded => {
+                Self::new(ErrorCode::Overloaded, "the leading server has enough changes waiting; try again in a moment")
+            }
             ProposeError::Unconfirmed => Self::new(
                 ErrorCode::Unavailable,
                 "most of the servers do not answer, so what is true cannot be known for sure; see whether they run and \
@@ -76,9 +88,13 @@ impl From<ProposeError> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.body.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let overloaded = self.body.code == ErrorCode::Overloaded;
         let mut response = (status, Json(self.body)).into_response();
-        if self.not_leader {
-            response.headers_mut().insert(NOT_LEADER, axum::http::HeaderValue::from_static("1"));
+        if self.again {
+            response.headers_mut().insert(AGAIN, HeaderValue::from_static("1"));
+        }
+        if overloaded {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER));
         }
         response
     }

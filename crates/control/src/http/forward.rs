@@ -1,12 +1,13 @@
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use icefield_api::IdempotencyKey;
 
 use super::app::App;
-use super::failure::is_not_leader;
+use super::failure::{Failure, is_again};
 use super::guard::{PEER, passed_on};
 use super::watch::patience;
 use crate::raft::Member;
@@ -27,11 +28,10 @@ pub(crate) enum ForwardError {
 pub(crate) async fn forward(app: &App, to: &Member, parts: &Parts, body: Bytes) -> Result<Response, ForwardError> {
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let mut request = app.http.get().request(parts.method.clone(), format!("{}{path}", to.api));
-    if let Some(kind) = parts.headers.get(CONTENT_TYPE) {
-        request = request.header(CONTENT_TYPE, kind);
-    }
-    if let Some(token) = parts.headers.get(AUTHORIZATION) {
-        request = request.header(AUTHORIZATION, token);
+    for name in [CONTENT_TYPE, AUTHORIZATION, HeaderName::from_static(IdempotencyKey::HEADER)] {
+        if let Some(value) = parts.headers.get(&name) {
+            request = request.header(name, value);
+        }
     }
     if let Some(peer) = passed_on(parts) {
         request = request.header(PEER, peer);
@@ -48,13 +48,17 @@ pub(crate) async fn forward(app: &App, to: &Member, parts: &Parts, body: Bytes) 
 /// An answer of another program as this server's own.
 pub(crate) fn relay(answer: reqwest::Response) -> Response {
     let status = answer.status();
-    let kind = answer.headers().get(CONTENT_TYPE).cloned();
-    let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    if is_not_leader(answer.headers()) {
-        return axum::response::IntoResponse::into_response(super::failure::Failure::not_leader());
+    let header = |name| answer.headers().get(name).cloned();
+    let kind = header(CONTENT_TYPE).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let retry = header(RETRY_AFTER);
+    if is_again(answer.headers()) {
+        return Failure::not_leader().into_response();
     }
     let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind);
+    if let Some(retry) = retry {
+        response.headers_mut().insert(RETRY_AFTER, retry);
+    }
     response
 }

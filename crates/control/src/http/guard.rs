@@ -103,7 +103,7 @@ fn note(app: &Arc<App>, denied: &Denied, author: Author) {
     let facts = author.facts(None, format!("refused: {}{more}", denied.message));
     let app = Arc::clone(app);
     tokio::spawn(async move {
-        if let Err(error) = app.group.propose(&Command::Denied { facts }).await {
+        if let Err(error) = app.group.propose(Command::Denied { facts }).await {
             tracing::debug!(%error, "a refusal was not written down");
         }
     });

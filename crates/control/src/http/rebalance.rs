@@ -12,9 +12,10 @@ use super::app::App;
 use super::blocking::blocking;
 use super::body;
 use super::failure::Failure;
+use super::write::Write;
+use crate::Command;
 use crate::reconcile::{Search, check, propose};
 use crate::state::{Rebalance, RebalanceStep};
-use crate::{Applied, Command};
 
 /// Looks for a better layout.
 pub(crate) async fn look(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<RebalanceProposal>, Failure> {
@@ -43,30 +44,32 @@ pub(crate) async fn look(State(app): State<Arc<App>>, body: Bytes) -> Result<Jso
 }
 
 /// Starts to carry a proposal out.
-pub(crate) async fn start(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<RebalanceAnswer>, Failure> {
-    let RebalanceStart { version: seen, changes } = body::json(body).await?;
-    let state = app.state().await?;
-    if seen < state.basis {
-        let message = "the spec, the nodes or the placement have changed since this was proposed; look for a better \
-                       layout again";
-        return Err(conflict(message));
-    }
-    let changes = blocking(move || check(&state, &changes)).await?.map_err(conflict)?;
-    step(&app, RebalanceStep::Start { seen, changes }).await
+pub(crate) async fn start(State(app): State<Arc<App>>, write: Write) -> Result<Json<RebalanceAnswer>, Failure> {
+    let RebalanceStart { version: seen, changes } = write.json().await?;
+    let prepare = async |state: Arc<crate::State>| {
+        if seen < state.basis {
+            let message = "the spec, the nodes or the placement have changed since this was proposed; look for a better \
+                           layout again";
+            return Err(conflict(message));
+        }
+        let changes = blocking(move || check(&state, &changes)).await?.map_err(conflict)?;
+        Ok(Command::Rebalance { at: app.clock.now(), step: RebalanceStep::Start { seen, changes } })
+    };
+    app.prepare_change(&write, prepare).await?;
+    Ok(answer(&app).await)
 }
 
 /// Ends what is under way.
-pub(crate) async fn stop(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<RebalanceAnswer>, Failure> {
-    let RebalanceStop {} = body::json(body).await?;
-    step(&app, RebalanceStep::End { reason: "stopped".into() }).await
+pub(crate) async fn stop(State(app): State<Arc<App>>, write: Write) -> Result<Json<RebalanceAnswer>, Failure> {
+    let RebalanceStop {} = write.json().await?;
+    let step = RebalanceStep::End { reason: "stopped".into() };
+    app.change(&write, Command::Rebalance { at: app.clock.now(), step }).await?;
+    Ok(answer(&app).await)
 }
 
-async fn step(app: &App, step: RebalanceStep) -> Result<Json<RebalanceAnswer>, Failure> {
-    if let Applied::Refused(reason) = app.group.propose(&Command::Rebalance { at: app.clock.now(), step }).await? {
-        return Err(conflict(reason));
-    }
+async fn answer(app: &App) -> Json<RebalanceAnswer> {
     let rebalance = app.group.state().await.rebalance.as_ref().map(Rebalance::status);
-    Ok(Json(RebalanceAnswer { schema: SCHEMA, rebalance }))
+    Json(RebalanceAnswer { schema: SCHEMA, rebalance })
 }
 
 fn conflict(message: impl Into<String>) -> Failure {

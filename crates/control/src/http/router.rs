@@ -1,5 +1,5 @@
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, Uri};
@@ -17,11 +17,14 @@ use super::guard::{front, guard};
 use super::{cluster, enrol, nodes, peers, rebalance, servers, services, specs, trust};
 use crate::raft::Rpc;
 
+/// Made once: it is always the same.
+static OPENAPI: LazyLock<serde_json::Value> = LazyLock::new(openapi);
+
 /// All that a server serves.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/v1/status", get(cluster::status))
-        .route("/v1/events", get(cluster::events))
+        .route("/v1/events", get(cluster::events).post(cluster::note))
         .route("/v1/spec", get(specs::spec))
         .route("/v1/plan", post(specs::plan))
         .route("/v1/apply", post(specs::apply))
@@ -38,6 +41,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/nodes/{node}", post(nodes::node))
         .route("/v1/nodes/{node}/plan", get(nodes::plan))
         .route("/v1/nodes/{node}/heartbeat", post(nodes::heartbeat))
+        .route("/v1/nodes/{node}/alive", post(nodes::alive))
         .route("/v1/trust", get(trust::trust))
         .route("/v1/join", post(enrol::enrol))
         .route("/v1/renew", post(enrol::renew))
@@ -52,7 +56,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&app), guard))
         .route_layer(from_fn_with_state(Arc::clone(&app), dispatch))
         .route_layer(from_fn_with_state(Arc::clone(&app), front))
-        .route("/v1/openapi.json", get(|| async { Json(openapi()) }))
+        .route("/v1/openapi.json", get(|| async { Json(&*OPENAPI) }))
         .route("/healthz", get(|| async { "ok" }));
     for rpc in Rpc::ALL {
         let answer = move |state, extensions, headers, body| peers::answer(rpc, state, extensions, headers, body);

@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, Write};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,13 @@ use hyper_util::service::TowerToHyperService;
 use icefield_api::Keyring;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::handshake::{Secured, handshake};
+use super::limits::{ANSWER_PAUSE, CONNECTIONS, FILES_KEPT, HEAD, HEAD_BYTES, HEADERS, RETRY_AFTER};
+use super::paced::Paced;
 use crate::access::{Peer, Presented};
-
-/// How long a client may take to send the head of a request. It is also how long a connection may be idle.
-const HEAD: Duration = Duration::from_secs(30);
 
 /// How many requests one connection may have under way.
 const STREAMS: u32 = 256;
@@ -35,13 +34,22 @@ pub(crate) async fn serve(
     mut ends: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let most = most_connections();
+    let free = Arc::new(Semaphore::new(most));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, from)) => {
-                    let (keyring, router, ends) = (keyring.clone(), router.clone(), ends.clone());
-                    connections.spawn(connection(stream, from.ip().to_string(), keyring, router, ends));
-                }
+                Ok((stream, from)) => match Arc::clone(&free).try_acquire_owned() {
+                    Ok(permit) => {
+                        let (keyring, router, ends) = (keyring.clone(), router.clone(), ends.clone());
+                        connections.spawn(async move {
+                            connection(stream, from.ip().to_string(), keyring, router, ends).await;
+                            drop(permit);
+                        });
+                    }
+                    Err(_) if keyring.is_some() => drop(stream),
+                    Err(_) => refuse(stream, most),
+                },
                 Err(error) => pause_after(&error).await,
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
@@ -88,7 +96,7 @@ async fn exchange(
         request.extensions_mut().insert(Arc::clone(&peer));
         router.call(request)
     });
-    let stream = TokioIo::new(stream);
+    let stream = TokioIo::new(Paced::new(stream, ANSWER_PAUSE));
     // Both are the same but for their types.
     macro_rules! run {
         ($connection:expr) => {{
@@ -108,16 +116,40 @@ async fn exchange(
             .timer(TokioTimer::new())
             .adaptive_window(true)
             .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEAD_BYTES as u32)
             .keep_alive_interval(SILENCE.0)
             .keep_alive_timeout(SILENCE.1);
         run!(builder.serve_connection(stream, service))
     } else {
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(HEADERS).max_buf_size(HEAD_BYTES);
         run!(builder.serve_connection(stream, service))
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// How many connections may be open at once.
+fn most_connections() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    CONNECTIONS.min(files.saturating_sub(FILES_KEPT).max(files / 2))
+}
+
+/// Says that there are too many connections, without waiting for whoever is there.
+fn refuse(stream: TcpStream, most: usize) {
+    let body = format!(
+        r#"{{"code":"overloaded","message":"this server has {most} connections open already; try again in a moment"}}"#
+    );
+    let answer = format!(
+        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: {RETRY_AFTER}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // It fits into what the system buffers; whoever does not read it learns of it by the end of the connection.
+    if let Err(error) = stream.into_std().and_then(|mut stream| stream.write_all(answer.as_bytes())) {
+        tracing::debug!(%error, "a connection was refused without a word");
     }
 }
 

@@ -85,7 +85,7 @@ async fn forget(app: &App, server: &str) -> Result<(), Failure> {
     let identity = Identity::Server(name);
     if app.group.state().await.trust.enrolled.contains_key(&identity) {
         let step = TrustStep::Forget { identity };
-        app.group.propose(&Command::Trust { at: app.clock.now(), step }).await?;
+        app.group.propose(Command::Trust { at: app.clock.now(), step }).await?;
     }
     Ok(())
 }

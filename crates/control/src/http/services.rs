@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
@@ -13,6 +12,7 @@ use super::app::{App, name};
 use super::blocking::blocking;
 use super::failure::Failure;
 use super::forward::relay;
+use super::reading::{Answer, Read, say};
 use super::watch::query;
 use crate::view;
 
@@ -20,26 +20,38 @@ use crate::view;
 pub(crate) async fn explain(
     State(app): State<Arc<App>>,
     Path(service): Path<String>,
-) -> Result<Json<ServiceExplanation>, Failure> {
+    uri: Uri,
+) -> Result<Answer<ServiceExplanation>, Failure> {
     let service = name(&service)?;
-    let state = app.state().await?;
+    let read = Read::of(&app, &uri).await?;
     let absent = Failure::not_found(format!("there is no service {service}"));
+    let state = Arc::clone(&read.state);
     let explanation = blocking(move || view::explain(&state, &service)).await?;
-    explanation.map(Json).ok_or(absent)
+    let explanation = explanation.ok_or(absent)?;
+    Ok(read.answer(ServiceExplanation { stale: read.stale, ..explanation }))
 }
 
 /// Where the healthy replicas are reached.
 pub(crate) async fn endpoints(
     State(app): State<Arc<App>>,
     Path(service): Path<String>,
-) -> Result<Json<Endpoints>, Failure> {
+    uri: Uri,
+) -> Result<Answer<Endpoints>, Failure> {
     let service = name(&service)?;
-    let state = app.state().await?;
-    if !state.services.contains_key(&service) {
+    let read = Read::of(&app, &uri).await?;
+    if !read.state.services.contains_key(&service) {
         return Err(Failure::not_found(format!("there is no service {service}")));
     }
-    let endpoints = app.look(state, move |state, seen| view::endpoints(state, seen, &service)).await?;
-    Ok(Json(endpoints))
+    let look = move |state: &_, seen: Option<&_>| seen.map(|seen| view::endpoints(state, seen, &service));
+    let endpoints = app.look(Arc::clone(&read.state), look).await?;
+    match endpoints {
+        Some(endpoints) => Ok(read.answer(endpoints)),
+        None if read.stale.is_some() => {
+            let message = "only the leading server knows which replicas are healthy; ask without stale=true";
+            Err(Failure::new(ErrorCode::Conflict, message))
+        }
+        None => Err(Failure::not_leader()),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,6 +60,9 @@ struct LogQuery {
     tail: Option<u32>,
     #[serde(default)]
     follow: bool,
+    /// Whether the replica is looked for where this server knows it to be.
+    #[serde(default)]
+    stale: bool,
 }
 
 /// What a replica wrote, as its agent has it.
@@ -60,8 +75,8 @@ pub(crate) async fn logs(
     const ANSWER: Duration = Duration::from_secs(5);
     let index = index.parse().map_err(|_| Failure::invalid(format!("{index:?} is not the index of a replica")))?;
     let replica = ReplicaId::new(name(&service)?, index);
-    let LogQuery { tail, follow } = query(&uri)?;
-    let state = app.state().await?;
+    let LogQuery { tail, follow, stale } = query(&uri)?;
+    let Read { state, stale } = Read::new(&app, stale).await?;
     let Some(assignment) = state.placed.get(&replica) else {
         return Err(Failure::not_found(format!("replica {replica} is on no node")));
     };
@@ -73,7 +88,7 @@ pub(crate) async fn logs(
     let agent = record.api.trim_end_matches('/');
     let url = format!("{agent}/v1/replicas/{service}/{index}/logs?follow={follow}{tail}");
     match tokio::time::timeout(ANSWER, app.agent(node).get(url).send()).await {
-        Ok(Ok(answer)) => Ok(relay(answer)),
+        Ok(Ok(answer)) => Ok(say(stale, relay(answer))),
         Ok(Err(_)) | Err(_) => {
             let message = format!("the agent of node {node}, where {replica} is, does not answer");
             Err(Failure::new(ErrorCode::Conflict, message))

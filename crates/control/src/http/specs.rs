@@ -2,80 +2,122 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::Uri;
 use bytes::Bytes;
-use icefield_api::{ApplyRequest, ApplyResponse, ErrorBody, ErrorCode, History, PlanReport, SCHEMA, UnplacedReplica};
-use icefield_spec::Spec;
+use icefield_api::{
+    ApplyRequest, ApplyResponse, ErrorBody, ErrorCode, EventKind, History, PlanBasis, PlanReport, SCHEMA,
+    UnplacedReplica,
+};
+use icefield_spec::{Revision, Spec};
 
-use super::app::App;
-use super::asker::Asker;
+use super::app::{App, outdated, settle};
 use super::blocking::blocking;
 use super::body;
 use super::failure::Failure;
+use super::reading::{Answer, Read};
+use super::write::Write;
+use crate::state::{Expected, Outdated, ago};
 use crate::{Applied, Command, view};
 
 /// The spec in force.
-pub(crate) async fn spec(State(app): State<Arc<App>>) -> Result<Json<Spec>, Failure> {
-    let state = app.state().await?;
-    let spec = state.spec.as_ref().ok_or_else(|| Failure::not_found("no spec has been applied yet"))?;
-    Ok(Json(Spec::clone(spec)))
+pub(crate) async fn spec(State(app): State<Arc<App>>, uri: Uri) -> Result<Answer<Spec>, Failure> {
+    let read = Read::of(&app, &uri).await?;
+    let spec = read.state.spec.as_ref().ok_or_else(|| Failure::not_found("no spec has been applied yet"))?;
+    Ok(read.answer(Spec::clone(spec)))
 }
 
 /// The specs that were put in force, newest first.
-pub(crate) async fn history(State(app): State<Arc<App>>) -> Result<Json<History>, Failure> {
-    let state = app.state().await?;
-    Ok(Json(History { schema: SCHEMA, entries: state.history.iter().rev().cloned().collect() }))
+pub(crate) async fn history(State(app): State<Arc<App>>, uri: Uri) -> Result<Answer<History>, Failure> {
+    let read = Read::of(&app, &uri).await?;
+    let entries = read.state.history.iter().rev().cloned().collect();
+    Ok(read.answer(History { schema: SCHEMA, entries, stale: read.stale }))
 }
 
 /// What an apply would change.
 pub(crate) async fn plan(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<PlanReport>, Failure> {
     let request: ApplyRequest = body::json(body).await?;
-    let (_, report) = report(&app, request.spec).await?;
+    let spec = checked(request.spec).await?;
+    let (_, report) = report(app.state().await?, spec).await?;
     Ok(Json(report))
 }
 
 /// Puts a spec in force.
-pub(crate) async fn apply(
-    State(app): State<Arc<App>>,
-    asker: Asker,
-    body: Bytes,
-) -> Result<Json<ApplyResponse>, Failure> {
-    let ApplyRequest { spec, allow_unplaced } = body::json(body).await?;
-    let (spec, report) = report(&app, spec).await?;
-    if !report.unplaced.is_empty() && !allow_unplaced {
-        return Err(unplaced(&report).into());
-    }
+pub(crate) async fn apply(State(app): State<Arc<App>>, write: Write) -> Result<Json<ApplyResponse>, Failure> {
+    /// How often the plan is made anew because something has changed while it was being made.
+    const TURNS: usize = 10;
+    let ApplyRequest { spec, allow_unplaced, expect } = write.json().await?;
+    let mut spec = checked(spec).await?;
     let revision = spec.revision();
-    let command = Command::Apply { at: app.clock.now(), spec: Box::new(spec) };
-    let version = match app.group.offer(&asker.asks(command)).await? {
-        Applied::Done(version) | Applied::Unchanged(version) => version,
-        Applied::Refused(reason) => return Err(Failure::new(ErrorCode::Conflict, reason)),
-    };
-    Ok(Json(ApplyResponse { schema: SCHEMA, revision, version, report }))
+    let mut turn = 0;
+    loop {
+        turn += 1;
+        let state = app.state().await?;
+        let plan;
+        (spec, plan) = report(Arc::clone(&state), spec).await?;
+        let applied = match app.first_answer(&write, &state) {
+            Some(first) => first,
+            None => {
+                if state.spec.as_deref() != Some(&spec) {
+                    check_plan(&state, expect.as_ref(), &plan, app.clock.now())?;
+                }
+                if !plan.unplaced.is_empty() && !allow_unplaced {
+                    return Err(unplaced(&plan).into());
+                }
+                // The state checks it once more, for what comes in between.
+                let basis = |expect: &PlanBasis| expect.plan.map(|_| state.basis);
+                let expect = expect.map(|expect| Expected { spec: expect.spec, basis: basis(&expect) });
+                app.offer(&write, Command::Apply { at: app.clock.now(), spec: Box::new(spec.clone()), expect }).await?
+            }
+        };
+        if matches!(applied, Applied::Outdated(Outdated::Basis)) && turn < TURNS {
+            continue;
+        }
+        let version = settle(applied)?;
+        return Ok(Json(ApplyResponse { schema: SCHEMA, revision, version, report: plan }));
+    }
 }
 
-/// Checks a spec and says what it would change.
-async fn report(app: &App, spec: Spec) -> Result<(Spec, PlanReport), Failure> {
+/// Refuses a plan that is another one now, and says what has happened since it was made.
+fn check_plan(state: &crate::State, expect: Option<&PlanBasis>, plan: &PlanReport, now: u64) -> Result<(), Failure> {
+    /// How many of the last events are told.
+    const TOLD: usize = 10;
+    // That another spec is in force is found by the state itself.
+    let is_in_force = |expect: &&PlanBasis| state.history.back().map(|entry| entry.revision) == expect.spec;
+    let Some(expect) = expect.filter(is_in_force) else { return Ok(()) };
+    let differs = |hash: &Revision| *hash != plan.hash();
+    if !expect.plan.as_ref().is_some_and(differs) {
+        return Ok(());
+    }
+    let matters = |kind| matches!(kind, EventKind::Node | EventKind::Placement | EventKind::Rollout);
+    let since = state.events.iter().rev().take_while(|event| event.number > expect.event);
+    let since = since.filter(|event| matters(event.kind)).take(TOLD);
+    let mut lines: Vec<String> =
+        since.map(|event| format!("{}: {} ({})", event.subject, event.message, ago(now, event.at))).collect();
+    lines.reverse();
+    Err(outdated("the nodes or the placement have changed", lines))
+}
+
+/// Checks a spec by itself.
+async fn checked(spec: Spec) -> Result<Spec, Failure> {
     let (spec, problems) = blocking(move || {
         let problems = spec.validate();
         (spec, problems)
     })
     .await?;
-    if !problems.is_empty() {
-        let message = match problems.len() {
-            1 => "the spec has a problem".to_owned(),
-            count => format!("the spec has {count} problems"),
-        };
-        let details = problems.iter().map(ToString::to_string).collect();
-        return Err(ErrorBody { code: ErrorCode::InvalidSpec, message, details }.into());
+    if problems.is_empty() {
+        return Ok(spec);
     }
-    let state = app.state().await?;
-    if let Some(here) = state.spec.as_ref().map(|known| &known.cluster).filter(|here| **here != spec.cluster) {
-        let message = format!(
-            "this is the cluster {here}, and the spec is of the cluster {}; is it the right file? A cluster keeps its name",
-            spec.cluster
-        );
-        return Err(Failure::new(ErrorCode::Conflict, message));
-    }
+    let message = match problems.len() {
+        1 => "the spec has a problem".to_owned(),
+        count => format!("the spec has {count} problems"),
+    };
+    let details = problems.iter().map(ToString::to_string).collect();
+    Err(ErrorBody { code: ErrorCode::InvalidSpec, message, details }.into())
+}
+
+/// Says what a spec would change.
+async fn report(state: Arc<crate::State>, spec: Spec) -> Result<(Spec, PlanReport), Failure> {
+    state.check_cluster(&spec).map_err(|reason| Failure::new(ErrorCode::Conflict, reason))?;
     blocking(move || {
         let report = view::plan_report(&state, &spec);
         (spec, report)

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use bytes::Bytes;
 use icefield_api::{
     AuditEntry, AuditLog, AuthorityStatus, CaStatus, ErrorCode, JoinTokenRequest, JoinTokenStatus, JoinTokens,
     RotateRequest, SCHEMA, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
@@ -11,14 +10,14 @@ use icefield_api::{
 use icefield_pki::{Authority, TokenId};
 use serde::Deserialize;
 
-use super::app::{App, name};
+use super::app::{App, name, settle};
 use super::asker::Asker;
-use super::body;
 use super::enrol::no_trust;
 use super::failure::Failure;
 use super::watch::query;
+use super::write::Write;
 use crate::state::{JoinRecord, Secret, TrustStep, UserRecord};
-use crate::{Applied, Command, State as Agreed};
+use crate::{Command, State as Agreed};
 
 /// Whom the cluster trusts.
 pub(crate) async fn trust(State(app): State<Arc<App>>) -> Result<Json<TrustAnswer>, Failure> {
@@ -33,8 +32,8 @@ pub(crate) async fn ca(State(app): State<Arc<App>>) -> Result<Json<CaStatus>, Fa
 }
 
 /// Starts a rotation, or goes on with one.
-pub(crate) async fn rotate(State(app): State<Arc<App>>, asker: Asker, body: Bytes) -> Result<Json<CaStatus>, Failure> {
-    let RotateRequest { finish, spread } = body::json(body).await?;
+pub(crate) async fn rotate(State(app): State<Arc<App>>, write: Write) -> Result<Json<CaStatus>, Failure> {
+    let RotateRequest { finish, spread } = write.json().await?;
     let (state, now) = (app.state().await?, app.clock.now());
     let step = match (finish, state.trust.phase) {
         (true, Some(phase)) => {
@@ -52,7 +51,7 @@ pub(crate) async fn rotate(State(app): State<Arc<App>>, asker: Asker, body: Byte
             TrustStep::Rotate { authority: authority.into(), until: now.saturating_add(spread.get()) }
         }
     };
-    change(&app, asker, step).await?;
+    write_down(&app, &write, step).await?;
     Ok(Json(ca_status(&*app.group.state().await)))
 }
 
@@ -62,15 +61,18 @@ pub(crate) async fn join_tokens(State(app): State<Arc<App>>) -> Result<Json<Join
 }
 
 /// Makes a join token known.
-pub(crate) async fn create_join_token(
-    State(app): State<Arc<App>>,
-    asker: Asker,
-    body: Bytes,
-) -> Result<Json<JoinTokens>, Failure> {
-    let JoinTokenRequest { id, hash, role, name, valid } = body::json(body).await?;
+pub(crate) async fn create_join_token(State(app): State<Arc<App>>, write: Write) -> Result<Json<JoinTokens>, Failure> {
+    let JoinTokenRequest { id, hash, role, name, valid } = write.json().await?;
     let expires = app.clock.now().saturating_add(valid.get());
-    let record = JoinRecord { hash, role, name, expires, by: asker.author.who.clone(), used: None };
-    change(&app, asker, TrustStep::CreateJoinToken { id, record }).await?;
+    let record = JoinRecord {
+        hash,
+        role,
+        name,
+        expires,
+        by: write.author().map_or_else(String::new, |author| author.who),
+        used: None,
+    };
+    write_down(&app, &write, TrustStep::CreateJoinToken { id, record }).await?;
     Ok(Json(all_join_tokens(&*app.group.state().await)))
 }
 
@@ -81,7 +83,7 @@ pub(crate) async fn revoke_join_token(
     asker: Asker,
 ) -> Result<Json<JoinTokens>, Failure> {
     let id: TokenId = id.parse().map_err(|_| Failure::invalid(format!("{id:?} is not the id of a token")))?;
-    change(&app, asker, TrustStep::RevokeJoinToken { id }).await?;
+    take_back(&app, asker, TrustStep::RevokeJoinToken { id }).await?;
     Ok(Json(all_join_tokens(&*app.group.state().await)))
 }
 
@@ -92,16 +94,18 @@ pub(crate) async fn tokens(State(app): State<Arc<App>>) -> Result<Json<UserToken
 }
 
 /// Makes someone's token known.
-pub(crate) async fn create_token(
-    State(app): State<Arc<App>>,
-    asker: Asker,
-    body: Bytes,
-) -> Result<Json<UserTokens>, Failure> {
-    let UserTokenRequest { name, token, role, namespaces, valid } = body::json(body).await?;
+pub(crate) async fn create_token(State(app): State<Arc<App>>, write: Write) -> Result<Json<UserTokens>, Failure> {
+    let UserTokenRequest { name, token, role, namespaces, valid } = write.json().await?;
     let now = app.clock.now();
     let secret = Secret::new(token, valid.map(|valid| now.saturating_add(valid.get())));
-    let record = UserRecord { role, namespaces, secrets: vec![secret], created: now, by: asker.author.who.clone() };
-    change(&app, asker, TrustStep::CreateUser { name, record }).await?;
+    let record = UserRecord {
+        role,
+        namespaces,
+        secrets: vec![secret],
+        created: now,
+        by: write.author().map_or_else(String::new, |author| author.who),
+    };
+    write_down(&app, &write, TrustStep::CreateUser { name, record }).await?;
     Ok(Json(all_tokens(&app, &*app.group.state().await)))
 }
 
@@ -109,12 +113,11 @@ pub(crate) async fn create_token(
 pub(crate) async fn rotate_token(
     State(app): State<Arc<App>>,
     Path(user): Path<String>,
-    asker: Asker,
-    body: Bytes,
+    write: Write,
 ) -> Result<Json<UserTokens>, Failure> {
-    let UserTokenRotation { token, overlap } = body::json(body).await?;
+    let UserTokenRotation { token, overlap } = write.json().await?;
     let step = TrustStep::RotateUser { name: name(&user)?, token: Secret::new(token, None), overlap: overlap.get() };
-    change(&app, asker, step).await?;
+    write_down(&app, &write, step).await?;
     Ok(Json(all_tokens(&app, &*app.group.state().await)))
 }
 
@@ -124,7 +127,7 @@ pub(crate) async fn revoke_token(
     Path(user): Path<String>,
     asker: Asker,
 ) -> Result<Json<UserTokens>, Failure> {
-    change(&app, asker, TrustStep::RevokeUser { name: name(&user)? }).await?;
+    take_back(&app, asker, TrustStep::RevokeUser { name: name(&user)? }).await?;
     Ok(Json(all_tokens(&app, &*app.group.state().await)))
 }
 
@@ -143,12 +146,14 @@ pub(crate) async fn audit(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<
     Ok(Json(AuditLog { schema: SCHEMA, entries }))
 }
 
-async fn change(app: &App, asker: Asker, step: TrustStep) -> Result<(), Failure> {
+async fn write_down(app: &App, write: &Write, step: TrustStep) -> Result<(), Failure> {
+    app.change(write, Command::Trust { at: app.clock.now(), step }).await.map(drop)
+}
+
+/// The same for a request without a key: asked for twice, it is refused the second time.
+async fn take_back(app: &App, asker: Asker, step: TrustStep) -> Result<(), Failure> {
     let command = Command::Trust { at: app.clock.now(), step };
-    match app.group.offer(&asker.asks(command)).await? {
-        Applied::Refused(reason) => Err(Failure::new(ErrorCode::Conflict, reason)),
-        _ => Ok(()),
-    }
+    settle(app.group.offer(&asker.asks(command)).await?).map(drop)
 }
 
 fn ca_status(state: &Agreed) -> CaStatus {

@@ -20,6 +20,18 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(crate) struct Watch {
     after: Option<u64>,
     wait: Option<u64>,
+    /// Whether by what this server has itself.
+    #[serde(default)]
+    pub(crate) stale: bool,
+}
+
+/// What an index rises with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rises {
+    /// With the state alone.
+    WithState,
+    /// Also with what is seen of the nodes: far more often.
+    WithSightings,
 }
 
 /// Reads the query of a request.
@@ -38,8 +50,8 @@ impl Watch {
         Duration::from_millis(self.wait.unwrap_or(0)).min(LONGEST)
     }
 
-    /// Waits until `index` gives more than was asked for, and looks again whenever the state or what was seen changes.
-    pub(crate) async fn until<F>(&self, app: &App, index: impl Fn() -> F) -> Result<(), Failure>
+    /// Waits until `index` gives more than was asked for, and looks again whenever what it rises with changes.
+    pub(crate) async fn until<F>(&self, app: &App, rises: Rises, index: impl Fn() -> F) -> Result<(), Failure>
     where
         F: Future<Output = Result<u64, Failure>>,
     {
@@ -55,8 +67,10 @@ impl Watch {
             }
             tokio::select! {
                 _ = changes.changed() => {}
-                _ = sightings.changed() => {}
-                _ = leader.wait_for(|leader| !matches!(leader, Leader::Me(_))) => return Err(Failure::not_leader()),
+                _ = sightings.changed(), if rises == Rises::WithSightings => {}
+                _ = leader.wait_for(|leader| !matches!(leader, Leader::Me(_))), if !self.stale => {
+                    return Err(Failure::not_leader());
+                }
                 _ = ends.wait_for(|ends| *ends) => return Err(Failure::ending()),
                 () = tokio::time::sleep_until(until) => return Ok(()),
             }

@@ -1,27 +1,37 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use icefield_api::{EventKind, Heartbeat, ReplicaReport, ReplicaState};
+use icefield_api::{Alive, EventKind, Heartbeat, ReplicaReport, ReplicaState};
 use icefield_placement::{Exclusion, ReplicaId, Unplaced};
 use icefield_spec::Name;
 
+use super::health::Health;
+use super::rhythm::Rhythm;
 use super::sight::Sight;
 use super::transition::{Allowance, describe};
 use crate::{Command, State};
 
 /// What the leading server has seen since it leads.
 ///
+/// A server that could not run for a while has heard nothing meanwhile, and no node is to blame for that. It notices by
+/// how late it comes to ask itself what to do; that time counts as deafness, and as no node's silence.
+///
 /// All times are milliseconds since 1970 by a clock that never goes back: the wall clock as it was at the server's
 /// start, and from then on a monotonic one.
 #[derive(Debug, Clone)]
 pub struct Observations {
     since: u64,
-    excused: u64,
+    /// When this server last listened, for how long it has been deaf until then, and how late it was lately.
+    listened: u64,
+    deaf: u64,
+    lateness: Rhythm,
     index: u64,
     nodes: BTreeMap<Name, Sight>,
+    health: Health,
     unplaced: BTreeMap<ReplicaId, Arc<Vec<Exclusion>>>,
     allowances: BTreeMap<ReplicaId, Allowance>,
     notes: Vec<Note>,
+    told: Vec<(EventKind, String, String)>,
 }
 
 /// Something to tell of a replica, if it turns out to be placed on that node.
@@ -37,13 +47,17 @@ impl Observations {
     pub fn new(now: u64) -> Self {
         Self {
             since: now,
-            excused: now,
+            listened: now,
+            deaf: 0,
+            lateness: Rhythm::default(),
             // Starting from the time, the index is beyond all that an earlier leader has given.
             index: now,
             nodes: BTreeMap::new(),
+            health: Health::default(),
             unplaced: BTreeMap::new(),
             allowances: BTreeMap::new(),
             notes: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -59,8 +73,8 @@ impl Observations {
 
     /// Takes up what an agent says.
     pub fn heartbeat(&mut self, node: &Name, heartbeat: Heartbeat, now: u64) {
-        let sight = Sight::new(heartbeat, now);
         let before = self.nodes.get(node);
+        let sight = Sight::new(heartbeat, now, self.deaf, before);
         let visible = !before.is_some_and(|before| before.looks_like(&sight));
         if let Some(before) = before.filter(|_| visible) {
             for (replica, report) in &sight.replicas {
@@ -76,6 +90,76 @@ impl Observations {
         }
     }
 
+    /// Takes up that an agent's last report is still true; false if that report is not known.
+    pub fn alive(&mut self, node: &Name, alive: &Alive, now: u64) -> bool {
+        let known = |sight: &&mut Sight| (sight.started, sight.number) == (alive.started, alive.number);
+        match self.nodes.get_mut(node).filter(known) {
+            Some(sight) => {
+                sight.renew(now, self.deaf);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes note that this server listens, which it should do over and over; what was late about it is deafness.
+    pub(crate) fn listen(&mut self, now: u64) {
+        /// The longest time from one look to the next that is nothing special, in milliseconds.
+        const USUAL: u64 = 250;
+        let late = now.saturating_sub(self.listened).saturating_sub(USUAL);
+        self.listened = self.listened.max(now);
+        self.deaf += late;
+        self.lateness.note(late, now);
+    }
+
+    /// For how long a node has not been heard of, in milliseconds: not longer than this server has listened.
+    pub(crate) fn silence(&self, node: &str, now: u64) -> u64 {
+        match self.nodes.get(node) {
+            Some(sight) => sight.silence(now, self.deaf),
+            None => now.saturating_sub(self.since).saturating_sub(self.deaf),
+        }
+    }
+
+    /// The longest gap between the signs of life of a node lately; of one that is not known, none.
+    pub(crate) fn gap(&self, node: &str, now: u64) -> u64 {
+        self.nodes.get(node).map_or(0, |sight| sight.rhythm.longest(now))
+    }
+
+    /// By how much this server was late to listen lately.
+    pub(crate) fn lateness(&self, now: u64) -> u64 {
+        self.lateness.longest(now)
+    }
+
+    /// Takes note that a node was promised that it may run its singletons until `until`.
+    pub(crate) fn promise(&mut self, node: &str, until: u64) {
+        if let Some(sight) = self.nodes.get_mut(node) {
+            sight.promised = sight.promised.max(until);
+        }
+    }
+
+    /// Until when this server has promised a node that it may run its singletons; 0 if it has not.
+    pub(crate) fn promised(&self, node: &str) -> u64 {
+        self.nodes.get(node).map_or(0, |sight| sight.promised)
+    }
+
+    /// What is thought of the nodes' health.
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Takes up what is thought of the nodes' health now.
+    pub(crate) fn set_health(&mut self, health: Health, now: u64) {
+        if self.health != health {
+            self.health = health;
+            self.rise(now);
+        }
+    }
+
+    /// Has something told that is no replica's.
+    pub(crate) fn tell(&mut self, kind: EventKind, subject: String, message: String) {
+        self.told.push((kind, subject, message));
+    }
+
     /// Remembers which replicas fit nowhere, and why.
     pub(crate) fn set_unplaced(&mut self, unplaced: Vec<Unplaced>, now: u64) {
         let unplaced = unplaced.into_iter().map(|one| (one.replica, one.reasons)).collect();
@@ -85,18 +169,8 @@ impl Observations {
         }
     }
 
-    /// Lets every node count as heard of now, because this server could not listen until now.
-    pub(crate) fn excuse(&mut self, now: u64) {
-        self.excused = self.excused.max(now);
-    }
-
     fn rise(&mut self, now: u64) {
         self.index = now.max(self.index + 1);
-    }
-
-    /// When a node was last heard of, or would have been if this server had been listening.
-    pub(crate) fn heard_or_excused(&self, node: &str) -> u64 {
-        self.nodes.get(node).map_or(self.excused, |sight| sight.at.max(self.excused))
     }
 
     /// What was last heard of a node, if anything was since this server leads.
@@ -121,13 +195,13 @@ impl Observations {
 
     /// For how long `report` of `node` has been true by now, in milliseconds.
     pub(crate) fn age(&self, node: &str, report: &ReplicaReport, now: u64) -> u64 {
-        let heard = self.nodes.get(node).map_or(now, |sight| sight.at);
+        let heard = self.nodes.get(node).map_or(now, |sight| sight.told);
         report.since.get().saturating_add(now.saturating_sub(heard))
     }
 
     /// The command that remembers what was seen since the last time, if anything was worth it.
     pub fn take_notes(&mut self, state: &State, now: u64) -> Option<Command> {
-        let mut notes = Vec::new();
+        let mut notes = std::mem::take(&mut self.told);
         for note in std::mem::take(&mut self.notes) {
             let placed = state.placed.get(&note.replica).is_some_and(|assignment| assignment.node == note.node);
             let allowance = self.allowances.entry(note.replica.clone()).or_insert_with(|| Allowance::new(now));
@@ -156,6 +230,8 @@ pub(crate) mod sample {
 
     pub(crate) fn heartbeat(replicas: Vec<ReplicaReport>) -> Heartbeat {
         Heartbeat {
+            started: 1,
+            number: 1,
             address: "10.0.0.1".into(),
             api: "http://127.0.0.1:1".into(),
             capacity: Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(1 << 30), ports: None },
@@ -164,6 +240,7 @@ pub(crate) mod sample {
             replicas,
             endpoints: BTreeMap::new(),
             message: None,
+            leaving: false,
         }
     }
 
@@ -202,14 +279,40 @@ mod tests {
     }
 
     #[test]
-    fn a_node_counts_as_heard_of_when_a_server_starts_to_lead() {
+    fn silence_counts_from_when_a_server_leads_and_only_while_it_listens() {
         let mut seen = Observations::new(1_000);
-        assert_eq!(seen.heard_or_excused("n1"), 1_000);
-        assert!(seen.sight("n1").is_none());
-        seen.excuse(5_000);
-        assert_eq!(seen.heard_or_excused("n1"), 5_000);
-        seen.heartbeat(&name("n1"), heartbeat(vec![]), 6_000);
-        assert_eq!(seen.heard_or_excused("n1"), 6_000);
+        assert_eq!(seen.silence("n1", 1_200), 200);
+        seen.listen(1_100);
+        seen.listen(5_000);
+        assert_eq!(seen.silence("n1", 5_000), 350, "it was deaf for the rest");
+        assert!(seen.lateness(5_000) >= 3_600);
+        seen.heartbeat(&name("n1"), heartbeat(vec![]), 5_100);
+        seen.listen(5_200);
+        assert_eq!(seen.silence("n1", 5_300), 200);
+    }
+
+    #[test]
+    fn a_report_that_is_still_true_grows_older() {
+        let (mut seen, n1) = (Observations::new(0), name("n1"));
+        let alive = |number| Alive { started: 1, number };
+        assert!(!seen.alive(&n1, &alive(1), 900), "there is none yet");
+        seen.heartbeat(&n1, heartbeat(vec![report("web/0", "a", ReplicaState::Healthy, 0)]), 1_000);
+        let index = seen.index();
+        assert!(!seen.alive(&n1, &alive(2), 1_100));
+        assert!(seen.alive(&n1, &alive(1), 1_500));
+        assert_eq!((seen.silence("n1", 1_600), seen.gap("n1", 1_500), seen.index()), (100, 500, index));
+        let report = seen.report("n1", &replica("web/0")).unwrap();
+        assert_eq!(seen.age("n1", report, 1_600), 600);
+    }
+
+    #[test]
+    fn an_agent_that_was_started_anew_was_not_late() {
+        let (mut seen, n1) = (Observations::new(0), name("n1"));
+        seen.heartbeat(&n1, heartbeat(vec![]), 1_000);
+        seen.heartbeat(&n1, heartbeat(vec![]), 2_500);
+        assert_eq!(seen.gap("n1", 2_500), 1_500);
+        seen.heartbeat(&n1, Heartbeat { started: 2, ..heartbeat(vec![]) }, 9_000);
+        assert_eq!(seen.gap("n1", 9_000), 0);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use crate::{Command, State};
 /// The command that makes a node known by what its agent says of it; `None` if all of that is known.
 pub fn registration(state: &State, node: &Name, heartbeat: &Heartbeat, now: u64) -> Option<Command> {
     let known = state.nodes.get(node).is_some_and(|record| {
-        record.address == heartbeat.address
+        !record.removed
+            && record.started == heartbeat.started
+            && record.address == heartbeat.address
             && record.api == heartbeat.api
             && record.capacity == heartbeat.capacity
             && record.drivers == heartbeat.drivers
@@ -18,7 +20,13 @@ pub fn registration(state: &State, node: &Name, heartbeat: &Heartbeat, now: u64)
         api: heartbeat.api.clone(),
         capacity: heartbeat.capacity,
         drivers: heartbeat.drivers.clone(),
+        started: heartbeat.started,
     })
+}
+
+/// Whether the agent that was started at `started` is that of a node that was removed: it does not join again.
+pub fn is_removed(state: &State, node: &Name, started: u64) -> bool {
+    state.nodes.get(node).is_some_and(|record| record.removed && record.started == started)
 }
 
 #[cfg(test)]

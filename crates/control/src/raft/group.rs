@@ -248,31 +248,38 @@ impl Group {
     }
 
     /// Has a command agreed on; returns when this server has applied it. Only a leader can.
-    pub async fn propose(&self, command: &Command) -> Result<Applied, ProposeError> {
-        self.agree(command).await
+    pub async fn propose(&self, command: Command) -> Result<Applied, ProposeError> {
+        self.check_space()?;
+        self.proposer.propose(&command.into()).await
     }
 
-    /// The same for a command that someone has asked for.
-    pub async fn offer(&self, proposal: &Proposal) -> Result<Applied, ProposeError> {
-        self.agree(proposal).await
+    /// The same for what others ask for: it is not taken if too much is waiting already.
+    pub(crate) async fn offer(&self, proposal: &Proposal) -> Result<Applied, ProposeError> {
+        self.check_space()?;
+        self.proposer.offer(proposal).await
     }
 
-    async fn agree(&self, command: &(impl Serialize + Sync)) -> Result<Applied, ProposeError> {
-        if let Some(full) = self.full.borrow().clone() {
-            return Err(full.into());
-        }
-        self.proposer.propose(command).await
+    fn check_space(&self) -> Result<(), DiskFull> {
+        self.full.borrow().clone().map_or(Ok(()), Err)
     }
 
-    /// Answers another server of the group.
+    /// How long ago most servers last listened to this one as their leader; `None` if it does not lead.
+    pub(crate) fn listened_to(&self) -> Option<Duration> {
+        self.raft.metrics().borrow().millis_since_quorum_ack.map(Duration::from_millis)
+    }
+
+    /// Whether a message that names this group and server is for this one.
+    pub(crate) fn is_meant(&self, group: &str, to: &str) -> bool {
+        group == self.label.group && to == self.name
+    }
+
+    /// Answers another server of the group, which has named the group and the server that it means.
     pub async fn answer(&self, rpc: Rpc, group: &str, to: &str, body: Bytes) -> Result<Vec<u8>, RpcError> {
-        if group != self.label.group || to != self.name {
+        if !self.is_meant(group, to) {
             return Err(RpcError::Misdirected);
         }
-        if let (Rpc::Append | Rpc::Snapshot, Some(full)) = (rpc, self.full.borrow().clone())
-            && body.len() > Self::SIGN
-        {
-            return Err(full.into());
+        if matches!(rpc, Rpc::Append | Rpc::Snapshot) && body.len() > Self::SIGN {
+            self.check_space()?;
         }
         if rpc == Rpc::Leave {
             self.left.send_replace(true);

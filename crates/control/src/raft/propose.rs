@@ -4,12 +4,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use openraft::error::ClientWriteError;
-use serde::Serialize;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::space::DiskFull;
 use super::types::{Batch, Raft};
 use crate::Applied;
+use crate::state::Proposal;
 
 /// Why a command was not applied, or is not known to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +27,9 @@ pub enum ProposeError {
     /// This server's disk is nearly full. The command was not applied.
     #[error(transparent)]
     Full(#[from] DiskFull),
+    /// So many commands are waiting already that this one was not taken.
+    #[error("too many commands are waiting")]
+    Overloaded,
     /// This server's Raft has stopped.
     #[error("this server has stopped: {0}")]
     Stopped(String),
@@ -35,11 +39,11 @@ pub enum ProposeError {
 /// go together, so that the disk is waited for once.
 #[derive(Debug, Clone)]
 pub(super) struct Proposer {
-    queue: mpsc::Sender<Proposal>,
+    queue: mpsc::Sender<Waiting>,
 }
 
 #[derive(Debug)]
-struct Proposal {
+struct Waiting {
     command: String,
     reply: oneshot::Sender<Result<Applied, ProposeError>>,
 }
@@ -47,7 +51,8 @@ struct Proposal {
 impl Proposer {
     /// How long a command may take.
     const PATIENCE: Duration = Duration::from_secs(8);
-    /// How many commands may wait; then proposers wait themselves.
+    /// How many commands may wait. Then what this server proposes itself waits to be taken, and what others ask for is
+    /// not taken.
     const QUEUE: usize = 4_096;
     /// The most commands in one entry.
     const MOST: usize = 1_024;
@@ -63,11 +68,23 @@ impl Proposer {
     }
 
     /// Has a command agreed on and applied.
-    pub(super) async fn propose(&self, command: &impl Serialize) -> Result<Applied, ProposeError> {
-        let command = serde_json::to_string(command).map_err(|error| ProposeError::Stopped(error.to_string()))?;
-        let (reply, answer) = oneshot::channel();
-        let stopped = || ProposeError::Stopped("it is ending".into());
-        self.queue.send(Proposal { command, reply }).await.map_err(|_| stopped())?;
+    pub(super) async fn propose(&self, proposal: &Proposal) -> Result<Applied, ProposeError> {
+        let (waiting, answer) = waiting(proposal)?;
+        self.queue.send(waiting).await.map_err(|_| stopped())?;
+        Self::applied(answer).await
+    }
+
+    /// The same, unless too many are waiting.
+    pub(super) async fn offer(&self, proposal: &Proposal) -> Result<Applied, ProposeError> {
+        let (waiting, answer) = waiting(proposal)?;
+        self.queue.try_send(waiting).map_err(|error| match error {
+            TrySendError::Full(_) => ProposeError::Overloaded,
+            TrySendError::Closed(_) => stopped(),
+        })?;
+        Self::applied(answer).await
+    }
+
+    async fn applied(answer: Answer) -> Result<Applied, ProposeError> {
         match tokio::time::timeout(Self::PATIENCE, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(ProposeError::Unknown),
@@ -75,7 +92,19 @@ impl Proposer {
     }
 }
 
-async fn run(raft: Raft, mut proposals: mpsc::Receiver<Proposal>) {
+type Answer = oneshot::Receiver<Result<Applied, ProposeError>>;
+
+fn waiting(proposal: &Proposal) -> Result<(Waiting, Answer), ProposeError> {
+    let command = serde_json::to_string(proposal).map_err(|error| ProposeError::Stopped(error.to_string()))?;
+    let (reply, answer) = oneshot::channel();
+    Ok((Waiting { command, reply }, answer))
+}
+
+fn stopped() -> ProposeError {
+    ProposeError::Stopped("it is ending".into())
+}
+
+async fn run(raft: Raft, mut proposals: mpsc::Receiver<Waiting>) {
     let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
@@ -97,7 +126,7 @@ async fn run(raft: Raft, mut proposals: mpsc::Receiver<Proposal>) {
     }
 }
 
-async fn submit(raft: Raft, proposals: Vec<Proposal>) {
+async fn submit(raft: Raft, proposals: Vec<Waiting>) {
     let result = match Batch::of(proposals.iter().map(|proposal| proposal.command.as_str())) {
         Ok(batch) => write(&raft, batch).await,
         Err(error) => Err(ProposeError::Stopped(error.to_string())),

@@ -27,12 +27,12 @@ pub(super) fn host(state: &State, node: &FleetNode<'_>, joining: Joining) -> Opt
 }
 
 /// Whether a node that has joined takes replicas.
+///
+/// A draining one keeps what it has: its replicas leave it step by step, see [`super::drain`].
 pub(super) fn acceptance(record: &NodeRecord) -> Acceptance {
     if record.lost {
         Acceptance::Lost
-    } else if record.draining {
-        Acceptance::Draining
-    } else if record.cordoned {
+    } else if record.draining || record.cordoned {
         Acceptance::Cordoned
     } else {
         Acceptance::Ready

@@ -1,9 +1,11 @@
 use icefield_api::{RebalanceProposal, SCHEMA};
-use icefield_placement::{Change, Effort, Improvement};
+use icefield_placement::{Change, Effort, Engine, Improvement};
 
+use super::demands::Demands;
 use super::fitting::fitting;
 use super::host::Joining;
 use super::placing::engine;
+use super::wanted::Wanted;
 use crate::State;
 
 /// How long and how far to look for a better layout.
@@ -37,6 +39,7 @@ pub(crate) fn propose(state: &State, search: &Search<'_>) -> Result<RebalancePro
     if !engine.solve().changes.is_empty() {
         return Err("replicas are being placed at the moment; try again in a second".into());
     }
+    pin_singletons(&mut engine, state);
     let moves = search.moves.unwrap_or_else(|| default_moves(state));
     let effort = Effort {
         seed: state.version,
@@ -49,6 +52,19 @@ pub(crate) fn propose(state: &State, search: &Search<'_>) -> Result<RebalancePro
     let Improvement { changes, before, after, .. } = engine.improve(&effort, &mut |_| {});
     let (before, after) = (before.points(), after.points());
     Ok(RebalanceProposal { schema: SCHEMA, version: state.version, before, after, changes })
+}
+
+/// Has singletons stay where they are: one that moves is nowhere for a while.
+fn pin_singletons(engine: &mut Engine, state: &State) {
+    let Some(spec) = state.spec.as_deref() else { return };
+    let demands = Demands::of(spec);
+    for (name, service) in spec.services.iter().filter(|(_, service)| service.unit.singleton) {
+        let Some(record) = state.services.get(name) else { continue };
+        let placed = state.placed.placement().service(name.as_str());
+        let mut wanted = Wanted::default();
+        wanted.set(name, placed.map(|(index, assignment)| (index, assignment.node.clone())).collect());
+        engine.set_service(name.clone(), demands.make(state, &wanted, name, service, record));
+    }
 }
 
 /// A tenth of the replicas, and at least ten.

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use icefield_placement::{Acceptance, Change, Engine, Solution};
+use icefield_placement::{Acceptance, Change, Engine, Host, Solution};
 use icefield_spec::{Name, PortRange, Spec};
 
 use super::demands::Demands;
@@ -23,6 +23,7 @@ pub(super) struct Kept {
     spec: Option<Arc<Spec>>,
     demands: Demands,
     hosts: BTreeMap<Name, Facts>,
+    suspects: BTreeSet<Name>,
     services: BTreeMap<Name, Told>,
     wanted: Wanted,
 }
@@ -48,8 +49,12 @@ enum Moved<'a> {
 }
 
 impl Facts {
-    fn of(record: &NodeRecord) -> Self {
-        Self { acceptance: acceptance(record), ports: record.capacity.ports }
+    fn of(record: &NodeRecord, suspect: bool) -> Self {
+        let acceptance = match acceptance(record) {
+            Acceptance::Ready if suspect => Acceptance::Suspect,
+            acceptance => acceptance,
+        };
+        Self { acceptance, ports: record.capacity.ports }
     }
 }
 
@@ -63,10 +68,32 @@ impl Moved<'_> {
 }
 
 impl Kept {
-    /// How the placement of `state` must change.
-    pub(super) fn solve(&mut self, state: &State) -> Solution {
+    /// How the placement of `state` must change, if nothing new may go to `suspects`.
+    pub(super) fn solve(&mut self, state: &State, suspects: &BTreeSet<Name>) -> Solution {
+        self.suspects.clone_from(suspects);
         self.tell(state);
         self.engine.solve()
+    }
+
+    /// How the placement of `state`, which has been solved before, would change if `nodes` were left at once.
+    pub(super) fn without(&mut self, state: &State, nodes: &[&Name]) -> Vec<Change> {
+        let Some(spec) = state.spec.clone() else { return Vec::new() };
+        let hosts: Vec<Host> = nodes
+            .iter()
+            .filter_map(|node| {
+                let mut host = host(state, &spec.fleet_node(node.as_str())?, Joining::Absent)?;
+                host.acceptance = self.hosts.get(*node)?.acceptance;
+                Some(host)
+            })
+            .collect();
+        for host in &hosts {
+            self.engine.set_host(Host { acceptance: Acceptance::Draining, ..host.clone() });
+        }
+        let changes = self.engine.solve().changes;
+        for host in hosts {
+            self.engine.set_host(host);
+        }
+        changes
     }
 
     /// Which replicas there are to be, as of the last decision.
@@ -117,11 +144,12 @@ impl Kept {
             changed = true;
         }
         for node in spec.fleet() {
-            let Some(facts) = state.nodes.get(&node.name).map(Facts::of) else { continue };
+            let suspect = self.suspects.contains(&node.name);
+            let Some(facts) = state.nodes.get(&node.name).map(|record| Facts::of(record, suspect)) else { continue };
             let same = self.hosts.get(&node.name) == Some(&facts)
                 && before.and_then(|before| before.fleet_node(node.name.as_str())).as_ref() == Some(&node);
             if !same && let Some(host) = host(state, &node, Joining::Absent) {
-                self.engine.set_host(host);
+                self.engine.set_host(Host { acceptance: facts.acceptance, ..host });
                 self.hosts.insert(node.name, facts);
                 changed = true;
             }
@@ -133,13 +161,13 @@ impl Kept {
     fn tell_nodes(&mut self, state: &State) -> bool {
         let mut changed = false;
         for (name, record) in &state.nodes {
-            let facts = Facts::of(record);
+            let facts = Facts::of(record, self.suspects.contains(name));
             if self.hosts.get(name) == Some(&facts) {
                 continue;
             }
             let declared = self.spec.as_deref().and_then(|spec| spec.fleet_node(name.as_str()));
             if let Some(host) = declared.and_then(|node| host(state, &node, Joining::Absent)) {
-                self.engine.set_host(host);
+                self.engine.set_host(Host { acceptance: facts.acceptance, ..host });
                 self.hosts.insert(name.clone(), facts);
                 changed = true;
             }
@@ -267,7 +295,7 @@ mod tests {
         let command = match happening {
             Happening::Apply { nodes, web, log, db, quota } => {
                 let spec = Box::new(declared(*nodes, *web, *log, *db, *quota));
-                Some(Command::Apply { at: 1, spec })
+                Some(Command::Apply { at: 1, spec, expect: None })
             }
             Happening::Register { node, address } => {
                 sample.register(NODES[*node], if *address { "10.0.0.1" } else { "10.0.0.2" });
@@ -300,14 +328,15 @@ mod tests {
         let mut happen = |sample: &mut Sample, command| {
             sample.done(command);
             let afresh = solve(&sample.state, Joining::Absent);
-            assert_eq!(kept.solve(&sample.state), afresh);
+            assert_eq!(kept.solve(&sample.state, &BTreeSet::new()), afresh);
             let (seen, changes) = (sample.state.version, afresh.changes);
             if !changes.is_empty() {
                 sample.done(Command::Place { at: 1, seen, changes });
-                assert_eq!(kept.solve(&sample.state), solve(&sample.state, Joining::Absent));
+                assert_eq!(kept.solve(&sample.state, &BTreeSet::new()), solve(&sample.state, Joining::Absent));
             }
         };
-        let apply = |version| Command::Apply { at: 1, spec: Box::new(spec(&["n1"], &[("web", version, 1)])) };
+        let apply =
+            |version| Command::Apply { at: 1, spec: Box::new(spec(&["n1"], &[("web", version, 1)])), expect: None };
         let lease = |lost| Command::Lease { at: 1, node: node.clone(), lost, reason: String::new() };
         for command in [lease(true), lease(false), apply("b"), lease(true), lease(false)] {
             happen(&mut sample, command);
@@ -329,9 +358,9 @@ mod tests {
                     continue;
                 }
                 let afresh = solve(&sample.state, Joining::Absent);
-                prop_assert_eq!(&each.solve(&sample.state), &afresh);
+                prop_assert_eq!(&each.solve(&sample.state, &BTreeSet::new()), &afresh);
                 if *told {
-                    prop_assert_eq!(&some.solve(&sample.state), &afresh);
+                    prop_assert_eq!(&some.solve(&sample.state, &BTreeSet::new()), &afresh);
                 }
                 prop_assert_eq!(each.wanted(), &Wanted::new(&sample.state));
             }

@@ -2,7 +2,10 @@
 
 mod config;
 mod demands;
+mod drain;
 mod fitting;
+mod health;
+mod holders;
 mod host;
 mod improve;
 mod kept;
@@ -10,6 +13,7 @@ mod leases;
 mod objective;
 mod offline;
 mod placing;
+mod possible;
 mod rebalance;
 mod reconciler;
 mod rollouts;
@@ -18,9 +22,11 @@ mod trust;
 mod wanted;
 
 pub use config::Config;
+pub use holders::promise;
 pub use offline::place_offline;
 pub use reconciler::{Reconciler, reconcile};
 
+pub(crate) use health::lease;
 pub(crate) use host::Joining;
 pub(crate) use improve::{Search, check, propose};
 pub(crate) use placing::{engine, solve};

@@ -61,21 +61,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_a_lost_or_draining_node_leaves_it() {
-        for lost in [true, false] {
-            let mut sample = Sample::with(&["n1", "n2"], &spec(&["n1", "n2"], &[("web", "a", 1)]));
-            sample.place("web/0", "n1");
-            assert_eq!(solution(&sample), Solution::default());
-            let node = name("n1");
-            sample.done(match lost {
-                true => Command::Lease { at: 0, node, lost, reason: String::new() },
-                false => Command::Node { at: 0, node, action: NodeAction::Drain },
-            });
-            let changes = solution(&sample).changes;
-            assert_eq!(changes.len(), 1);
-            let ChangeKind::Move { from, to } = &changes[0].kind else { panic!("{changes:?}") };
-            assert_eq!((from.as_str(), to.node.as_str()), ("n1", "n2"));
-        }
+    fn what_is_on_a_lost_node_leaves_it_and_what_is_on_a_draining_one_waits_for_its_turn() {
+        let mut sample = Sample::with(&["n1", "n2"], &spec(&["n1", "n2"], &[("web", "a", 1)]));
+        sample.place("web/0", "n1");
+        let node = name("n1");
+        sample.done(Command::Node { at: 0, node: node.clone(), action: NodeAction::Drain });
+        assert_eq!(solution(&sample), Solution::default());
+        sample.done(Command::Lease { at: 0, node, lost: true, reason: String::new() });
+        let changes = solution(&sample).changes;
+        assert_eq!(changes.len(), 1);
+        let ChangeKind::Move { from, to } = &changes[0].kind else { panic!("{changes:?}") };
+        assert_eq!((from.as_str(), to.node.as_str()), ("n1", "n2"));
     }
 
     #[test]

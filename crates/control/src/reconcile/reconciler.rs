@@ -1,8 +1,12 @@
-use icefield_placement::{Solution, Unplaced};
+use std::collections::BTreeSet;
 
+use icefield_placement::{Solution, Unplaced};
+use icefield_spec::Name;
+
+use super::drain::Leaving;
 use super::kept::Kept;
-use super::rebalance::Possible;
-use super::{Config, leases, rebalance, rollouts, trust};
+use super::possible::Possible;
+use super::{Config, drain, health, holders, leases, rebalance, rollouts, trust};
 use crate::observe::Observations;
 use crate::{Command, State};
 
@@ -11,6 +15,8 @@ use crate::{Command, State};
 /// The commands of one answer do not get in each other's way. Once they are applied, ask again: leases change the
 /// placement, that changes what rollouts do, and they in turn the placement. If one is refused, wait for the next
 /// change or tick before asking again.
+///
+/// The nodes are thought of as they were last judged: see [`Reconciler::reconcile`].
 pub fn reconcile(state: &State, seen: &Observations, config: &Config, now: u64) -> Vec<Command> {
     Reconciler::new().decide(state, seen, config, now).0
 }
@@ -24,12 +30,12 @@ struct Placing {
 /// [`reconcile`] for a loop that asks often: it remembers what need not be decided anew.
 #[derive(Debug, Default)]
 pub struct Reconciler {
-    /// The basis from which placement last had nothing to change.
-    settled: Option<u64>,
-    /// When it was last asked.
-    asked: Option<u64>,
+    /// The basis and the suspects from which placement last had nothing to change.
+    settled: Option<(u64, BTreeSet<Name>)>,
     /// What placement is decided with.
     kept: Kept,
+    /// What is to leave draining nodes.
+    leaving: Leaving,
     /// What of a rebalancing was tried last.
     tried: Possible,
     /// How often placement was decided.
@@ -42,19 +48,15 @@ impl Reconciler {
         Self::default()
     }
 
-    /// What is to be done now; see [`reconcile`]. Ask after each change, and at least four times in
-    /// [`Config::lease`].
+    /// What is to be done now; see [`reconcile`]. Ask after each change, and ten times a second besides: what is late
+    /// about that counts as this server's own deafness.
     ///
-    /// Besides, `seen` gets to know what fits nowhere and why, and gives its notes away.
+    /// Besides, the nodes are judged, and `seen` gets to know what fits nowhere and why, and gives its notes away.
     pub fn reconcile(&mut self, state: &State, seen: &mut Observations, config: &Config, now: u64) -> Vec<Command> {
-        // If this server could not run for a while, the nodes' silence is its own.
-        let asked = self.asked.replace(now).unwrap_or(seen.since());
-        if now.saturating_sub(asked) > config.lease.get() / 2 {
-            seen.excuse(now);
-        }
+        health::judge(state, seen, config, now);
         let (mut commands, placing) = self.decide(state, seen, config, now);
         if let Some(placing) = placing {
-            self.settled = placing.settled.then_some(state.basis);
+            self.settled = placing.settled.then(|| (state.basis, seen.health().suspects.clone()));
             seen.set_unplaced(placing.unplaced, now);
         }
         commands.extend(seen.take_notes(state, now));
@@ -66,8 +68,7 @@ impl Reconciler {
         self.decisions
     }
 
-    /// The commands, and what placement came to if it was asked; it is not if it is known to be settled at the state's
-    /// basis.
+    /// The commands, and what placement came to if it was asked; it is not if it is known to be settled.
     fn decide(
         &mut self,
         state: &State,
@@ -78,13 +79,17 @@ impl Reconciler {
         if let Some(step) = trust::due(state, now) {
             return (vec![step], None);
         }
-        let leases = leases::due(state, seen, config, now);
+        let mut leases = leases::due(state, seen, config, now);
+        leases.extend(holders::due(state, seen, config, now));
         if !leases.is_empty() || state.spec.is_none() {
             return (leases, None);
         }
-        let placing = (self.settled != Some(state.basis)).then(|| {
+        let suspects = &seen.health().suspects;
+        let settled = self.settled.as_ref().is_some_and(|(basis, of)| *basis == state.basis && of == suspects);
+        let placing = (!settled).then(|| {
             self.decisions += 1;
-            let Solution { changes, unplaced } = self.kept.solve(state);
+            let Solution { changes, unplaced } = self.kept.solve(state, suspects);
+            let changes = holders::permitted(state, changes);
             let settled = changes.is_empty();
             (changes, Placing { settled, unplaced })
         });
@@ -95,6 +100,9 @@ impl Reconciler {
             // Only now, so that a replica that is nowhere is known to fit nowhere.
             placing => {
                 let mut commands = rollouts::due(state, seen, self.kept.wanted(), now);
+                if commands.is_empty() {
+                    commands.extend(drain::due(state, seen, &mut self.kept, &mut self.leaving, now));
+                }
                 if commands.is_empty() {
                     commands.extend(rebalance::due(state, seen, &mut self.kept, &mut self.tried, now));
                 }

@@ -164,7 +164,9 @@ impl<'a> View<'a> {
         let Some(assignment) = known.assignment else {
             // Where nodes are missing, that it has no room says nothing of the revision.
             let missing =
-                self.state.nodes.iter().any(|(node, record)| record.lost && self.state.declares(node.as_str()));
+                self.state.nodes.iter().any(|(node, record)| record.lost && self.state.declares(node.as_str()))
+                    || !self.seen.health().suspects.is_empty()
+                    || self.state.holders.get(&known.replica).is_some();
             return (!missing).then(|| format!("{} fits on no node", known.replica));
         };
         let what = match known.report {

@@ -78,7 +78,7 @@ pub(crate) async fn found(group: Arc<Group>, clock: Clock, data: PathBuf, step: 
         if group.leader().wait_for(|leader| matches!(leader, Leader::Me(_))).await.is_err() {
             return;
         }
-        match group.propose(&Command::Trust { at: clock.now(), step: step.clone() }).await {
+        match group.propose(Command::Trust { at: clock.now(), step: step.clone() }).await {
             Ok(Applied::Refused(reason)) => {
                 // It was applied before a crash.
                 tracing::debug!(reason, "the cluster has its authority already");

@@ -57,11 +57,11 @@ pub enum SecurityError {
     #[error("{0:?} cannot be a server's name; take lower-case letters, digits and dashes")]
     Name(String),
     /// Its token is none.
-    #[error("{0}; `icefield join-token create --server` makes one")]
+    #[error("{0}; `icefield join-token create --as-server` makes one")]
     Token(#[from] InvalidToken),
     /// It has none.
     #[error(
-        "a server joins with a token, and there is none; `icefield join-token create --server` on the cluster makes one, \
+        "a server joins with a token, and there is none; `icefield join-token create --as-server` on the cluster makes one, \
          --token gives it"
     )]
     NoToken,

@@ -12,16 +12,28 @@ use crate::count::count;
 const HISTORY: usize = 100;
 
 impl State {
-    pub(super) fn apply_spec(&mut self, index: u64, at: u64, spec: Box<Spec>) -> Effect {
+    pub(super) fn apply_spec(&mut self, index: u64, at: u64, spec: Box<Spec>) -> Result<Effect, String> {
         if self.spec.as_deref() == Some(&*spec) {
-            return Effect::Nothing;
+            return Ok(Effect::Nothing);
         }
+        self.check_cluster(&spec)?;
         let before = self.spec.clone();
         let telling = self.take_up(index, at, Arc::from(spec));
         let changed = self.declared_anew(before.as_deref());
         self.refresh(&changed);
         self.tell_all(telling);
-        Effect::Basis
+        Ok(Effect::Basis)
+    }
+
+    /// Refuses a spec of another cluster: most likely it is the wrong file.
+    pub(crate) fn check_cluster(&self, spec: &Spec) -> Result<(), String> {
+        match self.spec.as_ref().map(|known| &known.cluster) {
+            Some(here) if *here != spec.cluster => Err(format!(
+                "this is the cluster {here}, and the spec is of the cluster {}; is it the right file? A cluster keeps its name",
+                spec.cluster
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The nodes whose plans may have changed from `before` to the spec in force. That services changed is no reason:
@@ -40,7 +52,10 @@ impl State {
     pub(crate) fn take_up(&mut self, index: u64, at: u64, spec: Arc<Spec>) -> Telling {
         let before = self.spec.replace(Arc::clone(&spec));
         let revision = spec.revision();
-        self.history.push_back(HistoryEntry { version: index, revision, at });
+        let mut changed = changed_services(before.as_deref(), &spec);
+        let more_changed = changed.len().saturating_sub(HistoryEntry::NAMED) as u64;
+        changed.truncate(HistoryEntry::NAMED);
+        self.history.push_back(HistoryEntry { version: index, revision, at, changed, more_changed });
         while self.history.len() > HISTORY {
             self.history.pop_front();
         }
@@ -74,6 +89,16 @@ impl State {
         self.release_ties(&tied, &mut telling);
         telling
     }
+}
+
+/// The services that differ, by name.
+fn changed_services(before: Option<&Spec>, after: &Spec) -> Vec<Name> {
+    let before = before.map(|before| &before.services);
+    let changed =
+        after.services.iter().filter(|(name, service)| before.and_then(|before| before.get(*name)) != Some(service));
+    let dropped = before.into_iter().flatten().filter(|(name, _)| !after.services.contains_key(*name));
+    let names: BTreeSet<Name> = changed.chain(dropped).map(|(name, _)| name.clone()).collect();
+    names.into_iter().collect()
 }
 
 fn first(record: &ServiceRecord) -> String {
@@ -118,7 +143,7 @@ mod tests {
         let mut sample = settled();
         let version = sample.state.history.back().unwrap().version;
         assert!(version < sample.state.version);
-        let again = Command::Apply { at: 9, spec: Box::new(web("a", 2)) };
+        let again = Command::Apply { at: 9, spec: Box::new(web("a", 2)), expect: None };
         assert_eq!(sample.command(again), Applied::Unchanged(version));
     }
 
@@ -246,6 +271,35 @@ mod tests {
         let mut sample = Sample::with(&NODES, &web("a", 2));
         sample.apply(&spec(&NODES, &[]));
         assert!(sample.state.services.is_empty());
+    }
+
+    #[test]
+    fn of_two_first_specs_of_different_clusters_only_one_comes_in() {
+        let mut sample = Sample::default();
+        sample.apply(&web("a", 2));
+        let other = Spec { cluster: crate::state::sample::name("other"), ..web("a", 2) };
+        let before = sample.state.clone();
+        match sample.command(Command::Apply { at: 9, spec: Box::new(other), expect: None }) {
+            Applied::Refused(reason) => assert!(reason.starts_with("this is the cluster test"), "{reason}"),
+            applied => panic!("{applied:?}"),
+        }
+        assert_eq!(sample.state, before);
+    }
+
+    #[test]
+    fn remembers_which_services_each_spec_changed() {
+        let mut sample = settled();
+        sample.apply(&spec(&NODES, &[("web", "b", 2), ("api", "a", 1)]));
+        sample.apply(&spec(&NODES, &[("web", "b", 2)]));
+        let changed = |back: usize| sample.state.history.iter().rev().nth(back).unwrap().changed.clone();
+        assert_eq!(changed(0), ["api"]);
+        assert_eq!(changed(1), ["api", "web"]);
+        assert_eq!(changed(2), ["web"]);
+        let many: Vec<String> = (0..50).map(|number| format!("s{number}")).collect();
+        let many: Vec<(&str, &str, u32)> = many.iter().map(|name| (name.as_str(), "a", 1)).collect();
+        sample.apply(&spec(&NODES, &many));
+        let last = sample.state.history.back().unwrap();
+        assert_eq!((last.changed.len(), last.more_changed), (20, 31));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 use icefield_api::{AuditFacts, Capacity, EventKind, NodeAction};
-use icefield_placement::Change;
+use icefield_placement::{Change, ReplicaId};
 use icefield_spec::{Name, Revision, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::TrustStep;
+use super::expected::{Expected, Outdated};
 
 /// A change of the state, as the log carries it. Times (`at`) are in milliseconds since 1970 and are the proposer's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub enum Command {
         at: u64,
         /// The spec.
         spec: Box<Spec>,
+        /// What it was planned against; refused if that is no longer so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<Expected>,
     },
     /// Changes the placement.
     Place {
@@ -40,6 +44,9 @@ pub enum Command {
         capacity: Capacity,
         /// The agent's drivers.
         drivers: Vec<String>,
+        /// When the agent was started, as it says.
+        #[serde(default)]
+        started: u64,
     },
     /// A node's lease has run out, or it is heard of again.
     Lease {
@@ -78,6 +85,17 @@ pub enum Command {
         at: u64,
         /// Which of both.
         step: RebalanceStep,
+    },
+    /// A node surely runs a singleton no more that it was to give up.
+    Release {
+        /// When.
+        at: u64,
+        /// The singleton.
+        replica: ReplicaId,
+        /// The node.
+        node: Name,
+        /// How that is known.
+        reason: String,
     },
     /// Something was seen that is worth remembering and changes nothing.
     Note {
@@ -146,4 +164,8 @@ pub enum Applied {
     Unchanged(u64),
     /// It was refused, for this reason.
     Refused(String),
+    /// It was refused because the state is not as it was planned against.
+    Outdated(Outdated),
+    /// It was refused because the key of its request was another one's.
+    KeyReused,
 }

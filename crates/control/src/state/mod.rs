@@ -6,7 +6,10 @@ mod audit;
 mod author;
 mod command;
 mod events;
+mod expected;
+mod fingerprint;
 mod generation;
+mod holders;
 mod journal;
 mod lease;
 mod node;
@@ -14,9 +17,10 @@ mod node_record;
 mod note;
 mod place;
 mod placed;
-mod proposal;
 mod rebalance;
 mod register;
+mod request;
+mod requests;
 mod rollout;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -27,10 +31,15 @@ mod trust;
 pub use audit::Audit;
 pub use author::Author;
 pub use command::{Applied, Command, RebalanceStep, RolloutStep};
+pub(crate) use expected::ago;
+pub use expected::{Expected, Outdated};
+pub use fingerprint::Fingerprint;
+pub use holders::Holders;
 pub use node_record::NodeRecord;
 pub use placed::{Decision, Placed};
-pub use proposal::Proposal;
 pub use rebalance::Rebalance;
+pub use request::{Proposal, Request};
+pub use requests::Requests;
 pub use service_record::{Rollout, ServiceRecord};
 pub use ties::Ties;
 pub use trust::{Enrolment, JoinRecord, Secret, Trust, TrustStep, Used, UserRecord};
@@ -63,6 +72,9 @@ pub struct State {
     /// The nodes that replicas are tied to by their volumes.
     #[serde(default, skip_serializing_if = "Ties::is_empty")]
     pub ties: Ties,
+    /// The nodes that singletons may be running on.
+    #[serde(default, skip_serializing_if = "Holders::is_empty")]
+    pub holders: Holders,
     /// The better layout that is being carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<Rebalance>,
@@ -78,6 +90,9 @@ pub struct State {
     /// Who changed what.
     #[serde(default, skip_serializing_if = "Audit::is_empty")]
     pub audit: Audit,
+    /// What became of the last requests.
+    #[serde(default, skip_serializing_if = "Requests::is_empty")]
+    pub requests: Requests,
 }
 
 /// How far a command reached.
@@ -93,9 +108,24 @@ enum Effect {
 
 impl State {
     /// Applies the command that the log has at `index`. Equal states and commands give equal states; a refused command
-    /// changes nothing. What someone asked for and got is written down.
+    /// changes nothing. Of the commands of one request only the first is carried out; the others get its answer. What someone
+    /// asked for and got is written down.
     pub fn apply(&mut self, index: u64, proposal: impl Into<Proposal>) -> Applied {
-        let Proposal { command, author } = proposal.into();
+        let Proposal { command, request, author } = proposal.into();
+        if let Some(first) = request.as_ref().and_then(|request| self.requests.outcome(request)) {
+            return first;
+        }
+        let applied = self.carry_out_for(index, command, author);
+        // What was planned anew since may be asked for again.
+        if let Some(request) = request
+            && !matches!(applied, Applied::Outdated(_))
+        {
+            self.requests.remember(request, applied.clone());
+        }
+        applied
+    }
+
+    fn carry_out_for(&mut self, index: u64, command: Command, author: Option<Author>) -> Applied {
         let Some(author) = author else { return self.carry_out(index, command) };
         if let Command::Apply { spec, .. } = &command
             && let Err(reason) = self.check_namespaces(spec, &author)
@@ -114,15 +144,19 @@ impl State {
     fn carry_out(&mut self, index: u64, command: Command) -> Applied {
         let is_spec = matches!(command, Command::Apply { .. });
         let effect = match command {
-            Command::Apply { at, spec } => Ok(self.apply_spec(index, at, spec)),
+            Command::Apply { at, spec, expect } => match self.outdated(at, &spec, expect) {
+                Some(outdated) => return Applied::Outdated(outdated),
+                None => self.apply_spec(index, at, spec),
+            },
             Command::Place { at, seen, changes } => self.place(index, at, seen, changes),
-            Command::Register { at, node, address, api, capacity, drivers } => {
-                Ok(self.register(at, node, register::Facts { address, api, capacity, drivers }))
+            Command::Register { at, node, address, api, capacity, drivers, started } => {
+                Ok(self.register(at, node, register::Facts { address, api, capacity, drivers, started }))
             }
             Command::Lease { at, node, lost, reason } => self.lease(at, &node, lost, &reason),
             Command::Node { at, node, action } => self.node(at, &node, action),
             Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
             Command::Rebalance { at, step } => self.rebalance(at, step),
+            Command::Release { at, replica, node, reason } => self.release_holder(at, &replica, &node, &reason),
             Command::Note { at, notes } => Ok(self.note(at, notes)),
             Command::Trust { at, step } => self.trust_step(at, step),
             Command::Denied { facts } => {

@@ -1,7 +1,12 @@
+use std::sync::Arc;
+
 use icefield_api::{EventKind, NodeAction};
+use icefield_pki::Identity;
 use icefield_spec::Name;
 
+use super::events::Telling;
 use super::{Effect, State};
+use crate::count::count;
 
 impl State {
     pub(super) fn node(&mut self, at: u64, node: &Name, action: NodeAction) -> Result<Effect, String> {
@@ -15,6 +20,12 @@ impl State {
         };
         let before = (record.cordoned, record.draining);
         let message = match action {
+            NodeAction::Remove | NodeAction::ForceRemove => {
+                return self.remove_node(at, node, action == NodeAction::ForceRemove);
+            }
+            _ if record.removed => {
+                return Err(format!("node {node} was removed; it joins again when its agent is started anew"));
+            }
             NodeAction::Cordon => {
                 record.cordoned = true;
                 "cordoned: it takes no new replicas"
@@ -33,6 +44,34 @@ impl State {
             return Ok(Effect::Nothing);
         }
         self.tell(at, EventKind::Node, format!("node {node}"), message.to_owned());
+        Ok(Effect::Basis)
+    }
+
+    fn remove_node(&mut self, at: u64, node: &Name, force: bool) -> Result<Effect, String> {
+        let on_it = self.placed.on_node(node.as_str()).count();
+        let Some(record) = self.nodes.get_mut(node).filter(|record| !record.removed) else {
+            return Ok(Effect::Nothing);
+        };
+        if !force && !record.lost && !(record.draining && on_it == 0) {
+            let stands = match (record.draining, on_it) {
+                (true, left) => format!("is draining and still has {}", count(left as u64, "replica")),
+                (false, _) => "is there and not drained".to_owned(),
+            };
+            return Err(format!(
+                "node {node} {stands}; let it drain first (\"icefield node drain {node} --wait\"), or give it up as it \
+                 is with --force"
+            ));
+        }
+        (record.removed, record.lost) = (true, true);
+        (record.cordoned, record.draining) = (false, false);
+        let mut telling = Telling::new(at);
+        telling.tell(EventKind::Node, || (format!("node {node}"), "removed".to_owned()));
+        self.release_ties_to(node, &mut telling);
+        if !self.trust.is_empty() {
+            // Its certificates are good no more: it joins again with a new token.
+            Arc::make_mut(&mut self.trust).enrolled.remove(&Identity::Node(node.clone()));
+        }
+        self.tell_all(telling);
         Ok(Effect::Basis)
     }
 }
@@ -69,5 +108,35 @@ mod tests {
         };
         assert!(refused(sample.command(ask("n1", NodeAction::Drain))).contains("has not joined yet"));
         assert!(refused(sample.command(ask("n2", NodeAction::Drain))).contains("there is no node n2"));
+    }
+
+    #[test]
+    fn only_what_is_gone_or_empty_is_removed_unless_by_force() {
+        let refused = |sample: &mut Sample| match sample.command(ask("n1", NodeAction::Remove)) {
+            Applied::Refused(reason) => reason,
+            other => panic!("{other:?}"),
+        };
+        let placed = || {
+            let mut sample = Sample::with(&["n1"], &spec(&["n1"], &[("web", "a", 1)]));
+            sample.place("web/0", "n1");
+            sample
+        };
+        let mut drained = placed();
+        assert!(refused(&mut drained).starts_with("node n1 is there and not drained; let it drain first"));
+        drained.done(ask("n1", NodeAction::Drain));
+        assert!(refused(&mut drained).starts_with("node n1 is draining and still has 1 replica"));
+        drained.remove("web/0");
+        let mut lost = placed();
+        lost.done(Command::Lease { at: 1, node: name("n1"), lost: true, reason: String::new() });
+        for mut sample in [drained, lost] {
+            sample.done(ask("n1", NodeAction::Remove));
+            assert_eq!(sample.last_message(), "removed");
+            assert!(matches!(sample.command(ask("n1", NodeAction::Remove)), Applied::Unchanged(_)));
+            let wish = sample.command(ask("n1", NodeAction::Cordon));
+            assert!(matches!(wish, Applied::Refused(reason) if reason.contains("joins again")));
+        }
+        let mut forced = placed();
+        forced.done(ask("n1", NodeAction::ForceRemove));
+        assert!(forced.state.nodes["n1"].lost);
     }
 }

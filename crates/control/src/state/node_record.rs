@@ -12,8 +12,15 @@ pub struct NodeRecord {
     pub capacity: Capacity,
     /// The agent's drivers.
     pub drivers: Vec<String>,
+    /// When its agent was started, as that says.
+    #[serde(default)]
+    pub started: u64,
     /// Whether its lease has run out.
     pub lost: bool,
+    /// Whether an operator has removed it: it counts as lost until another agent joins. The record stays, because the
+    /// numbers of generations must not start anew.
+    #[serde(default)]
+    pub removed: bool,
     /// Whether it takes no new replicas.
     pub cordoned: bool,
     /// Whether its replicas are to leave.

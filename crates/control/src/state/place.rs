@@ -38,6 +38,7 @@ impl State {
                     self.put(index, replica, to, Decision { reason, at });
                 }
                 ChangeKind::Remove { from } => {
+                    self.hold_removed(&replica, &from);
                     nodes.insert(from);
                     self.placed.remove(index, &replica);
                 }
@@ -53,6 +54,7 @@ impl State {
 
     fn put(&mut self, index: u64, replica: ReplicaId, to: Assignment, decision: Decision) {
         self.tie(&replica, &to);
+        self.hold(&replica, &to);
         self.placed.put(index, replica, to, decision);
     }
 
@@ -113,6 +115,9 @@ impl State {
         }
         if let Some(node) = self.ties.get(replica).filter(|node| **node != to.node) {
             return Err(format!("{replica} cannot be on {}: its volumes tie it to {node}", to.node));
+        }
+        if let Some(node) = self.holder_before(replica, to) {
+            return Err(format!("{replica} cannot be on {}: {node} may still run it, and it is a singleton", to.node));
         }
         let service = self.services.get(&replica.service);
         if !service.is_some_and(|service| service.units.contains_key(&to.revision)) {

@@ -6,7 +6,7 @@ use icefield_api::Capacity;
 use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
 use icefield_spec::{Bytes, Cpu, Machine, Name, Node, Revision, Run, Service, Spec, Unit};
 
-use super::{Applied, Command, RolloutStep, State};
+use super::{Applied, Command, Proposal, RolloutStep, State};
 
 /// A state with the log index of its last command.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Sample {
         sample
     }
 
-    pub(crate) fn command(&mut self, command: Command) -> Applied {
+    pub(crate) fn command(&mut self, command: impl Into<Proposal>) -> Applied {
         self.index += 1;
         self.state.apply(self.index, command)
     }
@@ -76,13 +76,21 @@ impl Sample {
     }
 
     pub(crate) fn apply(&mut self, spec: &Spec) {
-        self.done(Command::Apply { at: self.index, spec: Box::new(spec.clone()) });
+        self.done(Command::Apply { at: self.index, spec: Box::new(spec.clone()), expect: None });
     }
 
     pub(crate) fn register(&mut self, node: &str, address: &str) -> Applied {
         let capacity = Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(1 << 30), ports: None };
         let (api, drivers) = ("http://127.0.0.1:1".to_owned(), vec!["exec".to_owned()]);
-        self.command(Command::Register { at: 0, node: name(node), address: address.into(), api, capacity, drivers })
+        self.command(Command::Register {
+            at: 0,
+            node: name(node),
+            address: address.into(),
+            api,
+            capacity,
+            drivers,
+            started: 1,
+        })
     }
 
     /// Places a replica at its service's target revision.

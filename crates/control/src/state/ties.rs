@@ -103,6 +103,23 @@ impl State {
         }
     }
 
+    /// Ends every tie to `node`, because that is not to come back.
+    pub(super) fn release_ties_to(&mut self, node: &Name, telling: &mut Telling) {
+        let services = self.ties.services.iter();
+        let tied = services.flat_map(|(service, ties)| ties.iter().map(move |(index, tied)| (service, *index, tied)));
+        let over: Vec<ReplicaId> = tied
+            .filter(|(_, _, tied)| *tied == node)
+            .map(|(service, index, _)| ReplicaId::new(service.clone(), index))
+            .collect();
+        for replica in over {
+            self.ties.release(&replica);
+            telling.tell(EventKind::Placement, || {
+                let message = format!("its volumes are given up: they were on {node}, which was removed");
+                (replica.to_string(), message)
+            });
+        }
+    }
+
     /// Why the tie of `replica` to `node` is to end, if it is.
     fn release(&self, replica: &ReplicaId, node: &Name) -> Option<String> {
         let spec = self.spec.as_deref()?;

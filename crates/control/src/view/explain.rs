@@ -13,7 +13,7 @@ pub fn explain(state: &State, service: &Name) -> Option<ServiceExplanation> {
         ExplainedReplica { decided, explanation }
     };
     let replicas = engine(state, Joining::Absent).explain_service(service).into_iter().map(replica).collect();
-    Some(ServiceExplanation { schema: SCHEMA, service: service.clone(), replicas })
+    Some(ServiceExplanation { schema: SCHEMA, service: service.clone(), replicas, stale: None })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod plan_report;
 mod quota_change;
 mod service_change;
 mod service_status;
+mod stale;
 mod status;
 mod update;
 
@@ -17,4 +18,5 @@ pub use endpoints::{changed_endpoints, endpoints};
 pub use explain::explain;
 pub use node_status::node_status;
 pub use plan_report::{offline_report, plan_report};
+pub use stale::stale_status;
 pub use status::{Group, status, status_index};

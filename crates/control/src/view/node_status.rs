@@ -33,7 +33,9 @@ fn declared_node(state: &State, seen: &Observations, declared: &FleetNode<'_>) -
     let record = state.nodes.get(&declared.name);
     let standing = match record {
         None => NodeState::Joining,
+        Some(record) if record.removed => NodeState::Joining,
         Some(record) if record.lost => NodeState::Lost,
+        Some(_) if seen.health().is_suspect(declared.name.as_str()) => NodeState::Suspect,
         Some(record) if record.draining => NodeState::Draining,
         Some(record) if record.cordoned => NodeState::Cordoned,
         Some(_) => NodeState::Ready,
@@ -93,6 +95,9 @@ fn seen_node(state: &State, seen: &Observations, record: Option<&NodeRecord>, mu
     if let Some(sight) = seen.sight(node.name.as_str()) {
         node.applied = Some(sight.generation);
         node.message = sight.message.clone();
+    }
+    if seen.health().held.contains_key(&node.name) {
+        node.message = Some("silent, as others are: held, and not replaced for now".into());
     }
     node
 }

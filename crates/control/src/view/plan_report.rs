@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use icefield_api::{PlanReport, PlannedChange, RolloutState, SCHEMA, UnplacedReason, UnplacedReplica};
+use icefield_api::{PlanBasis, PlanReport, PlannedChange, RolloutState, SCHEMA, UnplacedReason, UnplacedReplica};
 use icefield_placement::{Assignment, Change, ChangeKind, Exclusion, Placement, Solution, Unplaced};
 use icefield_spec::Spec;
 
@@ -30,7 +30,10 @@ pub fn plan_report(state: &State, spec: &Spec) -> PlanReport {
     // What is not as the spec in force has it is on its way already; applying it again changes nothing.
     let declared = if same { Vec::new() } else { changes(state.spec.as_deref(), spec) };
     let moved = if same { &[] } else { solution.changes.as_slice() };
-    report(declared, moved, &placement, &solution.unplaced)
+    let mut report = report(declared, moved, &placement, &solution.unplaced);
+    let in_force = state.history.back().map(|entry| entry.revision);
+    report.basis = Some(PlanBasis { spec: in_force, plan: Some(report.hash()), event: state.last_event });
+    report
 }
 
 /// What `spec` would come to on a fleet whose nodes are all there and empty, with the placement itself: a plan without
@@ -69,7 +72,7 @@ fn report(
         index: unplaced.replica.index,
         reasons: unplaced.reasons.iter().map(reason).collect(),
     });
-    PlanReport { schema: SCHEMA, changes: declared, placement, unplaced: unplaced.collect() }
+    PlanReport { schema: SCHEMA, changes: declared, placement, unplaced: unplaced.collect(), basis: None }
 }
 
 fn reason(exclusion: &Exclusion) -> UnplacedReason {

@@ -29,7 +29,7 @@ pub(super) fn service_status(
         let replica = ReplicaId::new(name.clone(), index);
         match placed.get(&index) {
             Some(assignment) => placed_row(state, seen, &replica, assignment),
-            None => unplaced_row(seen, &replica, record),
+            None => unplaced_row(state, seen, &replica, record),
         }
     };
     let mut replicas: Vec<ReplicaStatus> = indexes.iter().copied().chain(beyond).map(row).collect();
@@ -45,6 +45,7 @@ pub(super) fn service_status(
         running: counted(&|row| row.state.is_running()),
         healthy: counted(&healthy),
         updated: counted(&|row| healthy(row) && row.revision == Some(revision)),
+        unknown: 0,
         rollout: record.map(|record| rollout_status(state, seen, wanted, name, record)),
         replicas: Vec::new(),
     };
@@ -99,7 +100,13 @@ fn leftover_row(node: &Name, report: &ReplicaReport) -> ReplicaStatus {
     row
 }
 
-fn unplaced_row(seen: &Observations, replica: &ReplicaId, record: Option<&ServiceRecord>) -> ReplicaStatus {
+fn unplaced_row(
+    state: &State,
+    seen: &Observations,
+    replica: &ReplicaId,
+    record: Option<&ServiceRecord>,
+) -> ReplicaStatus {
+    let held = state.holders.get(replica).map(|node| format!("waits until {node} has surely stopped it"));
     let message = seen.unplaced(replica).map(|reasons| {
         let rules = reasons.iter().map(|reason| format!("{} ({})", reason.rule, count(reason.nodes, "node")));
         let rules = rules.collect::<Vec<_>>().join(", ");
@@ -110,6 +117,7 @@ fn unplaced_row(seen: &Observations, replica: &ReplicaId, record: Option<&Servic
             None => format!("fits on no node: {rules}"),
         }
     });
+    let message = message.or(held);
     ReplicaStatus {
         index: replica.index,
         node: None,

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use icefield_api::{SCHEMA, ServerStatus, Status};
+use icefield_api::{HoldStatus, SCHEMA, ServerStatus, Status};
 use icefield_spec::Name;
 
 use super::leftovers::leftovers;
@@ -49,9 +49,18 @@ pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
         revision: state.history.back().map(|entry| entry.revision),
         servers: group.servers,
         rebalance: state.rebalance.as_ref().map(Rebalance::status),
+        hold: hold(seen),
         services: names.into_iter().filter_map(service).collect(),
         nodes: nodes(state, seen),
+        stale: None,
     }
+}
+
+/// The nodes that are held, if any are.
+fn hold(seen: &Observations) -> Option<HoldStatus> {
+    let health = seen.health();
+    let since = *health.held.values().min()?;
+    Some(HoldStatus { nodes: health.held.keys().cloned().collect(), since, until: health.until })
 }
 
 #[cfg(test)]

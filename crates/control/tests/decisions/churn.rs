@@ -6,7 +6,7 @@ use icefield_control::state::RebalanceStep;
 use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
 use proptest::prelude::*;
 
-use crate::declare::{daemon, name, service, spec, store};
+use crate::declare::{daemon, name, service, singleton, spec, store};
 use crate::world::World;
 
 const NODES: u32 = 4;
@@ -26,6 +26,18 @@ enum Happening {
     LosePower(u32),
     GainPower(u32),
     CutOff(u32),
+    /// So many nodes are cut off in one moment.
+    CutOffTogether(u32),
+    /// The agent of a node stands still.
+    Pause {
+        node: u32,
+        millis: u64,
+    },
+    /// What the agent of a node says is under way for so long from now on.
+    Slow {
+        node: u32,
+        millis: u64,
+    },
     Reconnect(u32),
     Crash {
         at: usize,
@@ -40,18 +52,28 @@ enum Happening {
 }
 
 fn wish() -> impl Strategy<Value = NodeAction> {
-    prop::sample::select(vec![NodeAction::Cordon, NodeAction::Drain, NodeAction::Uncordon])
+    prop::sample::select(vec![
+        NodeAction::Cordon,
+        NodeAction::Drain,
+        NodeAction::Drain,
+        NodeAction::Uncordon,
+        NodeAction::Remove,
+        NodeAction::ForceRemove,
+    ])
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         3 => (0..5_u8, 0..7_u32, any::<bool>(), 1..=NODES)
             .prop_map(|(version, replicas, other, nodes)| Happening::Apply { version, replicas, other, nodes }),
-        1 => (1..=NODES, wish()).prop_map(|(node, action)| Happening::Wish { node, action }),
+        2 => (1..=NODES, wish()).prop_map(|(node, action)| Happening::Wish { node, action }),
         2 => (1..=NODES).prop_map(Happening::LosePower),
         2 => (1..=NODES).prop_map(Happening::GainPower),
         1 => (1..=NODES).prop_map(Happening::CutOff),
-        1 => (1..=NODES).prop_map(Happening::Reconnect),
+        1 => (2..=NODES).prop_map(Happening::CutOffTogether),
+        1 => (1..=NODES, 0..3_000_u64).prop_map(|(node, millis)| Happening::Pause { node, millis }),
+        1 => (1..=NODES, 0..900_u64).prop_map(|(node, millis)| Happening::Slow { node, millis }),
+        2 => (1..=NODES).prop_map(Happening::Reconnect),
         2 => (0..8_usize).prop_map(|at| Happening::Crash { at }),
         2 => prop::collection::vec(0..6_u32, 1..4).prop_map(|of| Happening::Rebalance { of }),
         1 => Just(Happening::ChangeLeader),
@@ -70,6 +92,7 @@ fn happen(world: &mut World, happening: &Happening) {
                     ("api", service("v1", 2)),
                     ("log", daemon(version)),
                     ("db", store("v1", replicas / 2)),
+                    ("one", singleton(version, 2)),
                 ]);
             }
             world.apply(&spec(nodes, &services));
@@ -77,6 +100,17 @@ fn happen(world: &mut World, happening: &Happening) {
         Happening::Wish { node, action } => {
             let node = name(&format!("n{node}"));
             world.propose(Command::Node { at: world.now, node, action });
+        }
+        Happening::CutOffTogether(nodes) => {
+            for node in 1..=nodes {
+                happen(world, &Happening::CutOff(node));
+            }
+        }
+        Happening::Pause { node, millis } => {
+            world.agents.get_mut(&name(&format!("n{node}"))).unwrap().paused = world.now + millis;
+        }
+        Happening::Slow { node, millis } => {
+            world.agents.get_mut(&name(&format!("n{node}"))).unwrap().delay = millis;
         }
         Happening::LosePower(node) => world.agents.get_mut(&name(&format!("n{node}"))).unwrap().lose_power(),
         Happening::GainPower(node) => world.agents.get_mut(&name(&format!("n{node}"))).unwrap().powered = true,
@@ -120,11 +154,15 @@ proptest! {
         for agent in world.agents.values_mut() {
             agent.powered = true;
             agent.connected = true;
+            agent.delay = 0;
+            // One whose node was removed joins again only so.
+            agent.restart();
         }
+        world.run(2_000);
         for node in 1..=NODES {
             happen(&mut world, &Happening::Wish { node, action: NodeAction::Uncordon });
         }
-        world.apply(&spec(NODES, &[("web", service("v9", 5)), ("log", daemon("v9")), ("db", store("v9", 3))]));
+        world.apply(&spec(NODES, &[("web", service("v9", 5)), ("log", daemon("v9")), ("db", store("v9", 3)), ("one", singleton("v9", 2))]));
         world.until(120_000, World::is_settled);
         prop_assert_eq!(world.state.services["web"].target, crate::declare::unit("v9").revision());
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use icefield_api::{Capacity, EventKind, NodeAction};
-use icefield_control::state::{RebalanceStep, RolloutStep};
+use icefield_control::state::{Expected, Fingerprint, Proposal, RebalanceStep, Request, RolloutStep};
 use icefield_control::{Applied, Command, State};
 use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
 use icefield_spec::{Bytes, Cpu, Name, Revision};
@@ -47,12 +47,14 @@ fn step() -> impl Strategy<Value = RolloutStep> {
 
 fn command() -> impl Strategy<Value = Command> {
     let services = (0..4_usize, 0..5_u32, 0..4_usize, 0..5_u32);
-    let apply = (1..=4_u32, services).prop_map(|(nodes, (web, web_replicas, api, api_replicas))| {
+    let expect = prop::option::weighted(0.3, (prop::option::of(revision()), prop::option::of(0..3_u64)));
+    let apply = (1..=4_u32, services, expect).prop_map(|(nodes, (web, web_replicas, api, api_replicas), expect)| {
         let declared = [("web", web, web_replicas), ("api", api, api_replicas)].into_iter();
         let services =
             declared.filter_map(|(text, version, replicas)| Some((text, service(VERSIONS.get(version)?, replicas))));
         let spec = spec(nodes, &services.collect::<Vec<_>>());
-        Command::Apply { at: 1, spec: Box::new(spec) }
+        let expect = expect.map(|(spec, basis)| Expected { spec, basis });
+        Command::Apply { at: 1, spec: Box::new(spec), expect }
     });
     let place = (0..3_u64, prop::collection::vec(change(), 0..4)).prop_map(|(ago, changes)| Command::Place {
         at: 2,
@@ -66,10 +68,13 @@ fn command() -> impl Strategy<Value = Command> {
         api: "http://10.0.0.1:1".into(),
         capacity: Capacity { cpu: Cpu::from_millis(1), memory: Bytes::new(1), ports: None },
         drivers: vec!["exec".into()],
+        started: u64::from(address),
     });
     let lease =
         (node(), any::<bool>()).prop_map(|(node, lost)| Command::Lease { at: 4, node, lost, reason: "silence".into() });
-    let action = prop::sample::select(vec![NodeAction::Cordon, NodeAction::Drain, NodeAction::Uncordon]);
+    let actions =
+        [NodeAction::Cordon, NodeAction::Drain, NodeAction::Uncordon, NodeAction::Remove, NodeAction::ForceRemove];
+    let action = prop::sample::select(actions.to_vec());
     let wish = (node(), action).prop_map(|(node, action)| Command::Node { at: 5, node, action });
     let rollout = (service_name(), revision(), step()).prop_map(|(service, to, step)| Command::Rollout {
         at: 6,
@@ -129,18 +134,45 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn leave_the_state_whole(commands in prop::collection::vec(command(), 1..60)) {
+    fn leave_the_state_whole(commands in prop::collection::vec((command(), prop::option::of(0..20_u8), any::<bool>()), 1..60)) {
         let mut state = State::default();
-        for (index, mut command) in (1..).zip(commands) {
+        // What each request was and what became of it.
+        let mut answered: BTreeMap<u8, (String, Applied)> = BTreeMap::new();
+        for (index, (mut command, key, right)) in (1..).zip(commands) {
+            // Some plans are made from what is there.
+            if let Command::Apply { expect: Some(expect), .. } = &mut command
+                && right
+            {
+                expect.spec = state.history.back().map(|entry| entry.revision);
+                expect.basis = expect.basis.map(|ago| state.basis.saturating_sub(ago));
+            }
             if let Command::Place { seen, .. } | Command::Rebalance { step: RebalanceStep::Start { seen, .. }, .. } =
                 &mut command
             {
                 *seen = state.version.saturating_sub(*seen);
             }
             let before = state.clone();
-            match state.apply(index, command) {
+            let text = serde_json::to_string(&command).unwrap();
+            let of = |text: &str| Fingerprint::of([text.as_bytes()]);
+            let request = key.map(|key| Request { key: of(&key.to_string()), content: of(&text), at: index });
+            let applied = state.apply(index, Proposal { command, request, author: None });
+            match key.and_then(|key| answered.get(&key)) {
+                Some((first, outcome)) => {
+                    let expected = if *first == text { outcome.clone() } else { Applied::KeyReused };
+                    prop_assert_eq!((&applied, &state), (&expected, &before));
+                    continue;
+                }
+                None => prop_assert_ne!(&applied, &Applied::KeyReused),
+            }
+            if let Some(key) = key.filter(|_| !matches!(applied, Applied::Outdated(_))) {
+                answered.insert(key, (text, applied.clone()));
+            }
+            match applied {
                 Applied::Done(version) => prop_assert_eq!((version, state.version), (index, index)),
-                Applied::Unchanged(_) | Applied::Refused(_) => prop_assert_eq!(&state, &before),
+                _ => {
+                    let same = State { requests: before.requests.clone(), ..state.clone() };
+                    prop_assert_eq!(&same, &before);
+                }
             }
             for (node, record) in &before.nodes {
                 let after = &state.nodes[node];

@@ -30,6 +30,13 @@ pub(crate) fn store(version: &str, replicas: u32) -> Service {
     store
 }
 
+/// The same, each replica of which runs at most once at any time.
+pub(crate) fn singleton(version: &str, replicas: u32) -> Service {
+    let mut singleton = service(version, replicas);
+    singleton.unit.singleton = true;
+    singleton
+}
+
 /// The same on every node instead of a number of times.
 pub(crate) fn daemon(version: &str) -> Service {
     Service { daemon: true, ..service(version, 0) }

@@ -27,8 +27,7 @@ fn a_node_that_was_cut_off_gives_up_what_has_moved() {
     assert_eq!(world.healthy("web"), 3, "what is cut off runs on");
     assert_eq!(world.node_of("web/0"), world.node_of("web/1"));
     world.agents.get_mut("n1").unwrap().connected = true;
-    world.until(5_000, World::is_settled);
-    assert!(!record(&world, "n1").lost);
+    world.until(5_000, |world| world.is_settled() && !record(world, "n1").lost);
     assert!(world.messages().contains(&"node n1: returned".to_owned()));
 }
 

@@ -18,12 +18,14 @@ pub(crate) struct Process {
     state: ReplicaState,
     since: u64,
     restarts: u32,
+    /// Of a singleton, when its supervisor kills it.
+    pub(crate) fence: Option<u64>,
 }
 
 impl Process {
-    pub(crate) fn start(unit: &Unit, now: u64) -> Self {
+    pub(crate) fn start(unit: &Unit, fence: Option<u64>, now: u64) -> Self {
         let version = unit.run.command()[1].clone();
-        Self { revision: unit.revision(), version, state: ReplicaState::Starting, since: now, restarts: 0 }
+        Self { revision: unit.revision(), version, state: ReplicaState::Starting, since: now, restarts: 0, fence }
     }
 
     pub(crate) fn is_healthy(&self) -> bool {

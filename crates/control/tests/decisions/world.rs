@@ -3,22 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use icefield_api::{RolloutState, Status};
-use icefield_control::observe::{Observations, registration};
-use icefield_control::reconcile::{Config, Reconciler, reconcile};
+use icefield_control::observe::{Observations, is_removed, registration};
+use icefield_control::reconcile::{Config, Reconciler, promise, reconcile};
 use icefield_control::state::RolloutStep;
 use icefield_control::view::{Group, endpoints, status};
 use icefield_control::{Applied, Command, State};
-use icefield_placement::ReplicaId;
+use icefield_placement::{Change, ChangeKind, ReplicaId};
 use icefield_spec::{Millis, Name, Revision, Spec, Update};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Said};
 use crate::declare::name;
 
 /// How far one step of the model goes, in milliseconds.
 const STEP: u64 = 50;
-/// How often an agent speaks.
-const EVERY: u64 = 200;
-
 pub(crate) struct World {
     pub(crate) state: State,
     pub(crate) seen: Observations,
@@ -48,7 +45,16 @@ impl World {
             seen: Observations::new(now),
             agents: (1..=nodes).map(|number| (name(&format!("n{number}")), Agent::new())).collect(),
             now,
-            config: Config { lease: Millis::new(1_000) },
+            config: Config {
+                heartbeat: Millis::new(200),
+                lease: Millis::new(1_000),
+                longest_lease: Millis::new(4_000),
+                stall: Millis::new(500),
+                together: Millis::new(3_000),
+                hold_for: Millis::new(8_000),
+                hold_step: Millis::new(3_000),
+                fence_margin: Millis::new(200),
+            },
             fewest: usize::MAX,
             reconciler: Reconciler::new(),
             index: 0,
@@ -68,7 +74,7 @@ impl World {
     }
 
     pub(crate) fn apply(&mut self, spec: &Spec) -> Applied {
-        self.propose(Command::Apply { at: self.now, spec: Box::new(spec.clone()) })
+        self.propose(Command::Apply { at: self.now, spec: Box::new(spec.clone()), expect: None })
     }
 
     pub(crate) fn propose(&mut self, command: Command) -> Applied {
@@ -113,21 +119,26 @@ impl World {
         let mut commands = Vec::new();
         for (node, agent) in self.agents.iter_mut().filter(|(_, agent)| agent.powered) {
             agent.pass(self.now);
-            if !agent.connected || self.now - agent.spoke < EVERY {
+            let Some((sent, said)) = agent.speak(self.config.heartbeat.get(), self.now) else { continue };
+            if is_removed(&self.state, node, agent.started) {
                 continue;
             }
-            agent.spoke = self.now;
-            let said = agent.heartbeat(self.now);
-            commands.extend(registration(&self.state, node, &said, self.now));
-            self.seen.heartbeat(node, said, self.now);
-            if let Some(generation) = self.state.node_plan(node).filter(|newest| newest.number != agent.number) {
-                agent.take_up(&generation, self.now);
-            }
+            let known = match said {
+                Said::Alive(alive) => self.seen.alive(node, &alive, self.now),
+                Said::All(heartbeat) => {
+                    commands.extend(registration(&self.state, node, &heartbeat, self.now));
+                    self.seen.heartbeat(node, heartbeat, self.now);
+                    true
+                }
+            };
+            let fence = promise(&self.state, &mut self.seen, &self.config, node, self.now);
+            agent.hear(sent, known, fence, self.state.node_plan(node), self.now);
         }
         for command in commands {
             self.propose(command);
         }
         self.reconcile();
+        self.check_singletons();
         self.fewest = self.fewest.min(self.healthy("web"));
     }
 
@@ -143,6 +154,7 @@ impl World {
             }
             for command in commands {
                 self.check_advance(&command);
+                self.check_drain(&command);
                 let applied = self.propose(command.clone());
                 assert!(matches!(applied, Applied::Done(_)), "{command:?} was in vain: {applied:?}");
             }
@@ -164,6 +176,49 @@ impl World {
             false => declared.replicas as usize,
         };
         assert!(taken == 0 || left + max_unavailable as usize >= wanted, "{command:?} leaves {left} of {wanted}");
+    }
+
+    /// No replica that serves leaves a draining node if then more than allowed do not serve.
+    fn check_drain(&self, command: &Command) {
+        let Command::Place { changes, .. } = command else { return };
+        let mut leaving: BTreeMap<&Name, usize> = BTreeMap::new();
+        for Change { replica, kind, .. } in changes {
+            let (ChangeKind::Move { from, .. } | ChangeKind::Remove { from }) = kind else { continue };
+            let declared = self.state.spec.as_ref().and_then(|spec| spec.services.get(&replica.service));
+            let bound = declared.is_none_or(|service| service.daemon) || self.state.ties.get(replica).is_some();
+            let record = &self.state.nodes[from];
+            if record.draining && !record.lost && self.state.declares(from.as_str()) && !bound && self.serves(replica) {
+                *leaving.entry(&replica.service).or_default() += 1;
+            }
+        }
+        for (service, leaving) in leaving {
+            let declared = &self.state.spec.as_ref().unwrap().services[service];
+            let Update::Rolling { max_unavailable, .. } = declared.update;
+            let serving = endpoints(&self.state, &self.seen, service).endpoints.len();
+            let wanted = declared.replicas as usize;
+            assert!(
+                serving > wanted || serving - leaving + max_unavailable as usize >= wanted,
+                "{command:?} leaves {} of {wanted}",
+                serving - leaving
+            );
+        }
+    }
+
+    fn serves(&self, replica: &ReplicaId) -> bool {
+        let serving = endpoints(&self.state, &self.seen, &replica.service).endpoints;
+        serving.iter().any(|endpoint| endpoint.index == replica.index)
+    }
+
+    /// No singleton runs twice.
+    fn check_singletons(&self) {
+        let mut running: BTreeMap<&ReplicaId, &Name> = BTreeMap::new();
+        for (node, agent) in &self.agents {
+            for (replica, _) in agent.processes.iter().filter(|(_, process)| process.fence.is_some()) {
+                if let Some(other) = running.insert(replica, node) {
+                    panic!("{replica} runs on {other} and on {node}: {:#?}", self.summary());
+                }
+            }
+        }
     }
 
     /// How often the leader has decided the placement.

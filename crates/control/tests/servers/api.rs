@@ -174,7 +174,7 @@ fn nodes_join_get_their_plans_and_are_lost() {
         let client = group.client();
         let (n1, n2) = (name("n1"), name("n2"));
         assert_eq!(client.node_plan(&n1, None, Duration::ZERO).await.unwrap(), None);
-        client.apply(&ApplyRequest { spec: crate::harness::spec(2), allow_unplaced: true }).await.unwrap();
+        client.apply(&ApplyRequest::whatever_is_there(crate::harness::spec(2))).await.unwrap();
         let reply = client.heartbeat(&n1, &heartbeat()).await.unwrap();
         assert!(reply.every < reply.lease);
         client.heartbeat(&n2, &heartbeat()).await.unwrap();

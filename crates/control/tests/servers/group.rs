@@ -145,7 +145,7 @@ fn a_change_too_large_for_one_heartbeat_is_agreed_on_without_an_election() {
     }
     let revision = spec.revision();
     let follower = group.client_of((leader + 1) % 3);
-    let applied = group.block_on(follower.apply(&ApplyRequest { spec, allow_unplaced: true })).unwrap();
+    let applied = group.block_on(follower.apply(&ApplyRequest::whatever_is_there(spec))).unwrap();
     assert_eq!(applied.revision, revision);
     let status = group.wait_for(|status| status.revision == Some(revision));
     assert_eq!(status.leader, Some(format!("s{leader}")));
@@ -193,7 +193,7 @@ fn large_changes_do_not_pile_up_in_the_log() {
     for number in 0..20 {
         let service = spec.services.values_mut().next().unwrap();
         service.unit.env.insert("LARGE".into(), number.to_string().repeat(30_000));
-        let request = ApplyRequest { spec: spec.clone(), allow_unplaced: true };
+        let request = ApplyRequest::whatever_is_there(spec.clone());
         group.block_on(group.client().apply(&request)).unwrap();
     }
     let snapshot = group.data(0).join("snapshot");
@@ -247,7 +247,7 @@ fn without_a_majority_nothing_is_told_or_changed() {
         group.kill(at);
     }
     group.block_on(async {
-        let client = group.client_of(leader);
+        let client = group.client_of(leader).patience(Duration::ZERO);
         let error = client.status(None, Duration::ZERO).await.unwrap_err();
         assert!(error.to_string().contains("most of the servers do not answer"), "{error}");
         let error = client.apply(&request(1)).await.unwrap_err();

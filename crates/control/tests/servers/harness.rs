@@ -94,6 +94,14 @@ impl Group {
         self.runtime.block_on(future)
     }
 
+    /// Runs something beside the test.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.runtime.spawn(future)
+    }
+
     /// A client of all servers.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.configs.iter().map(|config| format!("http://{}", config.listen)))
@@ -190,12 +198,14 @@ pub(crate) fn spec(replicas: u32) -> Spec {
 }
 
 pub(crate) fn request(replicas: u32) -> ApplyRequest {
-    ApplyRequest { spec: spec(replicas), allow_unplaced: true }
+    ApplyRequest::whatever_is_there(spec(replicas))
 }
 
 /// What an agent without replicas says.
 pub(crate) fn heartbeat() -> Heartbeat {
     Heartbeat {
+        started: 1,
+        number: 1,
         address: "127.0.0.1".into(),
         api: "http://127.0.0.1:1".into(),
         capacity: Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(4 << 30), ports: None },
@@ -204,7 +214,27 @@ pub(crate) fn heartbeat() -> Heartbeat {
         replicas: Vec::new(),
         endpoints: Default::default(),
         message: None,
+        leaving: false,
     }
+}
+
+/// What a server answered.
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) head: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+/// Sends a request with these headers.
+pub(crate) async fn send_with(url: String, method: &str, body: &str, headers: &[(&str, &str)]) -> Answered {
+    let http = icefield_api::Http::new(Default::default(), None).get();
+    let mut request = http.request(method.parse().unwrap(), url).body(body.to_owned());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.send().await.unwrap();
+    let (status, head) = (answer.status().as_u16(), answer.headers().clone());
+    Answered { status, head, text: answer.text().await.unwrap() }
 }
 
 /// What an error answer says.

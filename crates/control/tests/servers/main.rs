@@ -5,6 +5,8 @@ mod damage;
 mod full_disk;
 mod group;
 mod harness;
+mod load;
 mod membership;
 mod migration;
 mod start;
+mod truth;

@@ -10,17 +10,19 @@ use crate::cli::{ClusterArgs, SourceArgs};
 use crate::command_error::CommandError;
 use crate::progress::{Progress, progress};
 use crate::render::LiveText;
+use crate::saved_plan::SavedPlan;
 use crate::source::Source;
 use crate::{connect, output, render};
 
 /// Puts FILE in force and follows until it is done
 ///
-/// Shows what would change, asks, applies, and follows until every replica is healthy or a rollout has failed. Ctrl-C while following leaves the cluster at work; `icefield status` shows how far it is.
+/// FILE may be a plan that `icefield plan --out` wrote. What would happen must still be what was shown; otherwise nothing is changed, and it says what has changed since. /// Shows what would change, asks, applies, and follows until every replica is healthy or a rollout has failed. Ctrl-C while following leaves the cluster at work; `icefield status` shows how far it is.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Do not ask
+    /// Do not ask. Then only another spec that was put in force since the plan was made refuses it; nodes that were lost or
+    /// replicas that were moved meanwhile do not
     #[arg(short, long)]
     yes: bool,
     /// Go on though some replicas fit nowhere
@@ -35,11 +37,24 @@ pub(crate) struct ApplyArgs {
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &ApplyArgs) -> Result<u8, CommandError> {
-    let spec = Source::find(&arguments.source)?.load()?.spec;
+    let saved = SavedPlan::read(&arguments.source.file)?;
+    let is_saved = saved.is_some();
+    if is_saved && !arguments.source.define.is_empty() {
+        return Err(CommandError::new("a plan is applied as it is; -D changes nothing in it")
+            .hint("`icefield plan FILE -D … --out PLAN` makes another one"));
+    }
+    let loaded = match saved {
+        Some(SavedPlan { spec, report, .. }) => (spec, Some(report)),
+        None => (Source::find(&arguments.source)?.load()?.spec, None),
+    };
     let client = connect::require(cluster)?;
     connect::runtime()?.block_on(async {
-        let mut request = ApplyRequest { spec, allow_unplaced: true };
-        let report = client.plan(&request).await?;
+        let (spec, report) = loaded;
+        let mut request = ApplyRequest::whatever_is_there(spec);
+        let report = match report {
+            Some(report) => report,
+            None => client.plan(&request).await?,
+        };
         output::print(&render::plan(&report))?;
         if report.changes.is_empty() && report.unplaced.is_empty() {
             return Ok(0);
@@ -52,6 +67,11 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ApplyArgs) -> Result<u8, Co
             return Err(CommandError::new("not applied"));
         }
         request.allow_unplaced = arguments.allow_unplaced;
+        request.expect = report.basis;
+        // Nobody has agreed to each change of a plan that nobody was asked about.
+        if let Some(expect) = request.expect.as_mut().filter(|_| arguments.yes && !is_saved) {
+            expect.plan = None;
+        }
         let applied = client.apply(&request).await?;
         if arguments.no_wait {
             output::line(&format!("applied as revision {}", applied.revision.short()))?;

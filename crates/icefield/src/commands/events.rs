@@ -1,16 +1,19 @@
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
 /// Shows what happened
 ///
-/// Oldest first: applies, placements with their reasons, failures, nodes lost and returned.
+/// Oldest first: applies, placements with their reasons, failures, nodes lost and returned, and notes.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct EventsArgs {
+    #[command(subcommand)]
+    command: Option<EventsCommand>,
     /// Keep showing new ones until Ctrl-C
     #[arg(short, long)]
     follow: bool,
@@ -19,6 +22,17 @@ pub(crate) struct EventsArgs {
     last: Option<usize>,
     #[command(flatten)]
     json: JsonArgs,
+    #[command(flatten)]
+    stale: StaleArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum EventsCommand {
+    /// Put a note of your own among them: a mark to find again
+    Add {
+        /// One line, of at most 1 KiB
+        text: String,
+    },
 }
 
 /// How long to wait for an event before asking anew.
@@ -27,8 +41,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &EventsArgs) -> Result<u8, CommandError> {
-    let client = connect::require(cluster)?;
+    let client = connect::require_to_read(cluster, arguments.stale)?;
     connect::runtime()?.block_on(async {
+        if let Some(EventsCommand::Add { text }) = &arguments.command {
+            client.note(text).await?;
+            return Ok(0);
+        }
         let mut answer = client.events(None, connect::NOW).await?;
         let mut seen = answer.events.last().map_or(0, |event| event.number);
         if let Some(last) = arguments.last {
@@ -37,6 +55,9 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &EventsArgs) -> Result<u8, C
         if arguments.json.json && !arguments.follow {
             output::json(&answer)?;
             return Ok(0);
+        }
+        if !arguments.json.json {
+            connect::tell_stale(answer.stale.as_ref());
         }
         loop {
             for event in &answer.events {

@@ -3,7 +3,7 @@ use icefield_api::{Client, ClientError, ErrorCode, ServiceExplanation};
 use icefield_placement::ReplicaId;
 use icefield_spec::Name;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::commands::status::unknown_service;
 use crate::{connect, output, render};
@@ -19,11 +19,13 @@ pub(crate) struct ExplainArgs {
     what: String,
     #[command(flatten)]
     json: JsonArgs,
+    #[command(flatten)]
+    stale: StaleArgs,
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &ExplainArgs) -> Result<u8, CommandError> {
     let (service, index) = service_or_replica(&arguments.what)?;
-    let client = connect::require(cluster)?;
+    let client = connect::require_to_read(cluster, arguments.stale)?;
     let mut answer = connect::runtime()?.block_on(ask(&client, &service))?;
     if let Some(index) = index {
         answer.replicas.retain(|replica| replica.explanation.replica.index == index);
@@ -35,6 +37,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ExplainArgs) -> Result<u8, 
         output::json(&answer)?;
     } else {
         output::print(&render::explanation(&answer))?;
+        connect::tell_stale(answer.stale.as_ref());
     }
     Ok(0)
 }

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
@@ -9,15 +9,18 @@ use crate::{connect, output, render};
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
     json: JsonArgs,
+    #[command(flatten)]
+    stale: StaleArgs,
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &HistoryArgs) -> Result<u8, CommandError> {
-    let client = connect::require(cluster)?;
+    let client = connect::require_to_read(cluster, arguments.stale)?;
     let history = connect::runtime()?.block_on(client.history())?;
     if arguments.json.json {
         output::json(&history)?;
     } else {
         output::print(&render::history(&history))?;
+        connect::tell_stale(history.stale.as_ref());
     }
     Ok(0)
 }

@@ -22,7 +22,7 @@ enum JoinTokenCommand {
     Create {
         /// For a server
         #[arg(long, conflicts_with = "node")]
-        server: bool,
+        as_server: bool,
         /// For the node of this name alone; it replaces a machine that has the name
         #[arg(long, value_name = "NAME")]
         node: Option<Name>,
@@ -46,11 +46,11 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &JoinTokenArgs) -> Result<u8
     let client = connect::require(cluster)?;
     connect::runtime()?.block_on(async {
         match &arguments.command {
-            JoinTokenCommand::Create { server, node, valid } => {
+            JoinTokenCommand::Create { as_server, node, valid } => {
                 let authority = client.trust().await?.signer;
                 let token = JoinToken::generate(authority);
                 let token = token.map_err(|error| CommandError::because("no token can be made", &error))?;
-                let role = if *server { JoinRole::Server } else { JoinRole::Node };
+                let role = if *as_server { JoinRole::Server } else { JoinRole::Node };
                 let (id, hash, name, valid) = (token.id(), token.hash(), node.clone(), *valid);
                 client.create_join_token(&JoinTokenRequest { id, hash, role, name, valid }).await?;
                 output::line(&token.reveal())?;

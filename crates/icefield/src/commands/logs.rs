@@ -6,7 +6,7 @@ use icefield_api::{Client, SCHEMA};
 use icefield_spec::Name;
 use serde_json::json;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::commands::explain::service_or_replica;
 use crate::commands::status::unknown_service;
@@ -28,11 +28,13 @@ pub(crate) struct LogsArgs {
     tail: Option<u32>,
     #[command(flatten)]
     json: JsonArgs,
+    #[command(flatten)]
+    stale: StaleArgs,
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &LogsArgs) -> Result<u8, CommandError> {
     let (service, index) = service_or_replica(&arguments.what)?;
-    let client = connect::require(cluster)?;
+    let client = connect::require_to_read(cluster, arguments.stale)?;
     connect::runtime()?.block_on(async {
         let mut indexes = placed(&client, &service).await?;
         if let Some(index) = index {

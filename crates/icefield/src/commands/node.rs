@@ -1,13 +1,15 @@
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
-use icefield_api::{Client, ClientError, ErrorCode, NodeAction, NodeStatus};
+use icefield_api::{Client, ClientError, ErrorCode, NodeAction, NodeState, NodeStatus};
 use icefield_spec::Name;
 use serde_json::json;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
-/// Lists, cordons, drains or uncordons nodes
+/// Lists, cordons, drains, uncordons or removes nodes
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     #[command(subcommand)]
@@ -20,11 +22,19 @@ enum NodeCommand {
     List {
         #[command(flatten)]
         json: JsonArgs,
+        #[command(flatten)]
+        stale: StaleArgs,
     },
     /// Let all replicas leave a node, and place no new ones there
+    ///
+    /// They leave as many at a time as their services can spare (`max_unavailable`), each once there is room for it
+    /// elsewhere. Replicas with volumes and those of daemons are stopped.
     Drain {
         /// The node
         node: Name,
+        /// Follow it until nothing runs on the node any more
+        #[arg(long)]
+        wait: bool,
     },
     /// Place no new replicas on a node; it keeps those it has
     Cordon {
@@ -36,28 +46,87 @@ enum NodeCommand {
         /// The node
         node: Name,
     },
+    /// Forget a node that is lost, or drained and empty
+    ///
+    /// What replicas had in volumes on it is given up: they start with empty ones elsewhere. The node joins again when
+    /// its agent is started anew.
+    Remove {
+        /// The node
+        node: Name,
+        /// However it stands: its replicas go elsewhere at once
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &NodeArgs) -> Result<u8, CommandError> {
     let client = connect::require(cluster)?;
     let runtime = connect::runtime()?;
-    let (node, action) = match &arguments.command {
-        NodeCommand::List { json } => {
-            let status = runtime.block_on(client.status(None, connect::NOW))?;
+    let (node, action, wait) = match &arguments.command {
+        NodeCommand::List { json, stale } => {
+            let status = runtime.block_on(client.stale(stale.stale).status(None, connect::NOW))?;
             if json.json {
-                output::json(&json!({ "schema": status.schema, "nodes": status.nodes }))?;
+                let mut answer = json!({ "schema": status.schema, "nodes": status.nodes });
+                if let Some(stale) = &status.stale {
+                    answer["stale"] = json!(stale);
+                }
+                output::json(&answer)?;
             } else {
                 output::print(&render::nodes(&status.nodes))?;
+                connect::tell_stale(status.stale.as_ref());
             }
             return Ok(0);
         }
-        NodeCommand::Drain { node } => (node, NodeAction::Drain),
-        NodeCommand::Cordon { node } => (node, NodeAction::Cordon),
-        NodeCommand::Uncordon { node } => (node, NodeAction::Uncordon),
+        NodeCommand::Drain { node, wait } => (node, NodeAction::Drain, *wait),
+        NodeCommand::Cordon { node } => (node, NodeAction::Cordon, false),
+        NodeCommand::Uncordon { node } => (node, NodeAction::Uncordon, false),
+        NodeCommand::Remove { node, force: false } => (node, NodeAction::Remove, false),
+        NodeCommand::Remove { node, force: true } => (node, NodeAction::ForceRemove, false),
     };
     let status = runtime.block_on(ask(&client, node, action))?;
-    output::line(&format!("node {} is {}", status.name, status.state))?;
-    Ok(0)
+    match action {
+        NodeAction::Remove | NodeAction::ForceRemove => output::line(&format!("node {node} is removed"))?,
+        _ => output::line(&format!("node {} is {}", status.name, status.state))?,
+    }
+    if wait { runtime.block_on(follow(&client, node)) } else { Ok(0) }
+}
+
+/// Follows a node that drains until nothing is left on it.
+async fn follow(client: &Client, node: &Name) -> Result<u8, CommandError> {
+    /// How long to wait for a change before asking anew.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    /// How long to wait before asking again when no server answered.
+    const PAUSE: Duration = Duration::from_millis(500);
+    let (mut seen, mut told) = (None, None);
+    loop {
+        let status = match client.status(seen, PATIENCE).await {
+            Err(error) if error.is_passing() => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            status => status?,
+        };
+        seen = Some(status.index);
+        let state = status.nodes.iter().find(|one| one.name == *node).map(|one| one.state);
+        if !matches!(state, Some(NodeState::Draining | NodeState::Suspect)) {
+            let stands = state.map_or("gone".to_owned(), |state| state.to_string());
+            return Err(CommandError::new(format!("node {node} is {stands} by now, so its drain is not followed")));
+        }
+        let rows = status.services.iter().flat_map(|service| {
+            let here = service.replicas.iter().filter(|row| row.node.as_ref() == Some(node));
+            here.map(|row| format!("{}/{}", service.name, row.index))
+        });
+        let left: Vec<String> = rows.collect();
+        if left.is_empty() {
+            output::line(&format!("node {node} is empty"))?;
+            return Ok(0);
+        }
+        let line = format!("{} left: {}", render::count(left.len() as u64, "replica"), left.join(", "));
+        if told.as_ref() != Some(&line) {
+            output::line(&line)?;
+            told = Some(line);
+        }
+    }
 }
 
 async fn ask(client: &Client, node: &Name, action: NodeAction) -> Result<NodeStatus, CommandError> {

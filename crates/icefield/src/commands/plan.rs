@@ -1,9 +1,11 @@
+use std::path::PathBuf;
+
 use clap::Args;
-use icefield_api::{ApplyRequest, PlanReport};
-use icefield_spec::Spec;
+use icefield_api::ApplyRequest;
 
 use crate::cli::{ClusterArgs, JsonArgs, SourceArgs};
 use crate::command_error::CommandError;
+use crate::saved_plan::SavedPlan;
 use crate::source::Source;
 use crate::{connect, output, render};
 
@@ -23,6 +25,9 @@ pub(crate) struct PlanArgs {
     /// Plan against the machines that FILE declares, though a cluster is running
     #[arg(long)]
     offline: bool,
+    /// Write the plan to a file; `icefield apply PLAN` applies it as long as it is still what would happen
+    #[arg(long, value_name = "PLAN", conflicts_with = "offline")]
+    out: Option<PathBuf>,
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, CommandError> {
@@ -30,7 +35,20 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, Com
     let client = if arguments.offline { None } else { connect::find(cluster)? };
     let offline = client.is_none();
     let report = match client {
-        Some(client) => connect::runtime()?.block_on(ask(&client, spec))?,
+        Some(client) => {
+            let request = ApplyRequest::whatever_is_there(spec);
+            let report = connect::runtime()?.block_on(client.plan(&request))?;
+            if let Some(path) = &arguments.out {
+                SavedPlan::new(request.spec, report.clone()).write(path)?;
+            }
+            report
+        }
+        None if arguments.out.is_some() => {
+            return Err(CommandError::new(
+                "no cluster is running here, so there is nothing to plan against that could be applied",
+            )
+            .hint("`icefield dev FILE` starts one; --server URL names another"));
+        }
         None => icefield_control::view::offline_report(&spec).0,
     };
     if arguments.json.json {
@@ -48,8 +66,4 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, Com
     } else {
         2
     })
-}
-
-async fn ask(client: &icefield_api::Client, spec: Spec) -> Result<PlanReport, CommandError> {
-    Ok(client.plan(&ApplyRequest { spec, allow_unplaced: true }).await?)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 use icefield_control::reconcile::Config;
 use icefield_control::{Begin, Security, Server, ServerConfig, Timings};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::command_error::CommandError;
 use crate::commands::agent::{die_with_parent, log_to_stderr, token_or_file, until_told_to_end};
@@ -29,7 +30,7 @@ pub(crate) struct ServerArgs {
     /// Join the cluster of this server, if the folder is empty; may be given several times
     #[arg(long, value_name = "URL", value_delimiter = ',', conflicts_with = "peer")]
     join: Vec<String>,
-    /// The join token (`icefield join-token create --server`), or @FILE with it
+    /// The join token (`icefield join-token create --as-server`), or @FILE with it
     #[arg(long, env = "ICEFIELD_JOIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
     /// The server whose place this one takes: a dead one, or one to be retired
@@ -54,6 +55,7 @@ pub(crate) fn run(arguments: ServerArgs) -> Result<u8, CommandError> {
         die_with_parent(parent)?;
     }
     log_to_stderr();
+    allow_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let begin = match (arguments.new_cluster, arguments.join, arguments.peer) {
         (true, _, _) => Begin::Form(Vec::new()),
@@ -97,6 +99,15 @@ pub(crate) fn run(arguments: ServerArgs) -> Result<u8, CommandError> {
             .map_err(|error| CommandError::because("the server has failed", &error))?;
         Ok(0)
     })
+}
+
+/// Lets this process have as many open files as the system allows: each agent has two connections.
+fn allow_many_files() {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, files) {
+        tracing::warn!(%error, "the server may run out of open files when there are many agents");
+    }
 }
 
 fn peer(text: &str) -> Result<(String, String), String> {

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
@@ -12,10 +12,12 @@ pub(crate) struct StatusArgs {
     service: Option<String>,
     #[command(flatten)]
     json: JsonArgs,
+    #[command(flatten)]
+    stale: StaleArgs,
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &StatusArgs) -> Result<u8, CommandError> {
-    let client = connect::require(cluster)?;
+    let client = connect::require_to_read(cluster, arguments.stale)?;
     let mut status = connect::runtime()?.block_on(client.status(None, connect::NOW))?;
     if let Some(service) = &arguments.service {
         if !status.services.iter().any(|known| known.name.as_str() == service) {
@@ -27,6 +29,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &StatusArgs) -> Result<u8, C
         output::json(&status)?;
     } else {
         output::print(&render::status(&status, usize::MAX))?;
+        connect::tell_stale(status.stale.as_ref());
     }
     Ok(0)
 }

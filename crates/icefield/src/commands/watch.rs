@@ -3,7 +3,7 @@ use std::time::Duration;
 use clap::Args;
 use console::Term;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::render::LiveText;
 use crate::{connect, output, render};
@@ -15,6 +15,8 @@ use crate::{connect, output, render};
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     json: JsonArgs,
+    #[command(flatten)]
+    stale: StaleArgs,
 }
 
 /// How long to wait for a change before asking anew.
@@ -23,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &WatchArgs) -> Result<u8, CommandError> {
-    let client = connect::require(cluster)?;
+    let client = connect::require_to_read(cluster, arguments.stale)?;
     connect::runtime()?.block_on(async {
         let mut live = LiveText::new(Term::stdout());
         let mut seen = None;

@@ -32,7 +32,7 @@ pub(super) async fn wait_for_agents(client: &Client, nodes: &[Name]) {
 ///
 /// Replicas that fit nowhere do not keep the others from running: the view shows them with the reason.
 pub(super) async fn apply(client: &Client, spec: Spec) -> Result<ApplyResponse, CommandError> {
-    let request = ApplyRequest { spec, allow_unplaced: true };
+    let request = ApplyRequest::whatever_is_there(spec);
     let start = Instant::now();
     loop {
         let error = match client.apply(&request).await {

@@ -143,18 +143,18 @@ impl DevCluster {
         }
     }
 
-    /// Ends everything: replicas, agents, servers.
+    /// Ends everything: the servers first, so that nobody sets out to replace what is being ended.
     pub(super) async fn stop(self) {
+        let servers: Vec<_> = self.servers.into_values().map(|(_, server)| tokio::spawn(server.stop())).collect();
+        for server in servers {
+            // A stop that panicked has still ended: nothing of it is left to wait for.
+            let _ = server.await;
+        }
         let agents: Vec<_> = self.nodes.into_values().map(|agent| tokio::spawn(agent.stop())).collect();
         for agent in agents {
-            // A stop that panicked has still ended: nothing of it is left to wait for.
             let _ = agent.await;
         }
         kill_replicas(&self.layout);
-        let servers: Vec<_> = self.servers.into_values().map(|(_, server)| tokio::spawn(server.stop())).collect();
-        for server in servers {
-            let _ = server.await;
-        }
     }
 }
 

@@ -1,5 +1,5 @@
 use console::style;
-use icefield_api::{Event, EventKind, History};
+use icefield_api::{Event, EventKind, History, HistoryEntry};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -12,6 +12,7 @@ pub(crate) fn event(event: &Event) -> String {
         EventKind::Placement => style(&event.subject).blue(),
         EventKind::Replica => style(&event.subject).yellow(),
         EventKind::Node | EventKind::Leader | EventKind::Trust => style(&event.subject).magenta(),
+        EventKind::Note => style(&event.subject).bold(),
     };
     format!(
         "{}  {}  {}",
@@ -23,11 +24,21 @@ pub(crate) fn event(event: &Event) -> String {
 
 /// The specs that were put in force.
 pub(crate) fn history(history: &History) -> String {
-    let mut table = Table::new(["VERSION", "WHEN", "REVISION"]);
+    let mut table = Table::new(["VERSION", "WHEN", "REVISION", "SERVICES"]);
     for entry in &history.entries {
-        table.row([entry.version.to_string(), time(entry.at, "%Y-%m-%d %H:%M:%S"), entry.revision.short()]);
+        let when = time(entry.at, "%Y-%m-%d %H:%M:%S");
+        table.row([entry.version.to_string(), when, entry.revision.short(), changed_services(entry)]);
     }
     table.render()
+}
+
+/// The services that a spec changed.
+fn changed_services(entry: &HistoryEntry) -> String {
+    let names: Vec<&str> = entry.changed.iter().map(|name| name.as_str()).collect();
+    match entry.more_changed {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }
 
 /// A time in milliseconds since 1970 as this machine's clock would show it.

@@ -1,6 +1,7 @@
 use console::{StyledObject, style};
 use icefield_api::{NodeState, ReplicaState, RolloutState, ServiceStatus, Status};
 
+use crate::render::event::time;
 use crate::render::{Table, nodes};
 
 /// Everything about a cluster in at most `rows` lines: replicas are left out before services and nodes are.
@@ -34,8 +35,18 @@ fn head(status: &Status) -> String {
     let moving = status.rebalance.map_or(String::new(), |rebalance| {
         format!("rebalancing: {} of {} moves left\n", rebalance.left, rebalance.moves)
     });
+    let held = status.hold.as_ref().map_or(String::new(), |hold| {
+        let nodes: Vec<&str> = hold.nodes.iter().map(|node| node.as_str()).collect();
+        format!(
+            "{}: {} silent together since {}; likelier the network than they, so nothing of theirs is replaced before {}\n",
+            style("held").yellow(),
+            nodes.join(", "),
+            time(hold.since, "%H:%M:%S"),
+            time(hold.until, "%H:%M:%S")
+        )
+    });
     format!(
-        "{} · {ready}/{} nodes ready · leader {leader} of {servers} · {}\n{moving}",
+        "{} · {ready}/{} nodes ready · leader {leader} of {servers} · {}\n{moving}{held}",
         style(cluster).bold(),
         status.nodes.len(),
         status.api
@@ -49,8 +60,12 @@ pub(crate) fn services(services: &[ServiceStatus]) -> String {
     }
     let mut table = Table::new(["SERVICE", "HEALTHY", "NAMESPACE", "PRIORITY", "REVISION", "ROLLOUT", "NOTE"]);
     for service in services {
-        let healthy = format!("{}/{}", service.healthy, service.desired);
+        let healthy = match service.unknown {
+            0 => format!("{}/{}", service.healthy, service.desired),
+            _ => format!("?/{}", service.desired),
+        };
         let healthy = match service.healthy {
+            _ if service.unknown > 0 => style(healthy).yellow(),
             n if n >= service.desired => style(healthy).green(),
             0 => style(healthy).red(),
             _ => style(healthy).yellow(),

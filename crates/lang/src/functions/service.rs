@@ -103,6 +103,13 @@ pub(crate) static SERVICE: Function = Function {
                 "None",
                 "How to tell that it is healthy: http(), tcp() or command().",
             ),
+            optional(
+                "singleton",
+                "True",
+                "False",
+                "Whether each replica runs at most once at any time, even while nodes are cut off: one that cannot renew \
+                 its lease kills it before another one starts it.",
+            ),
             optional("update", "rolling(max_unavailable = 1)", "rolling()", "How a change is rolled out."),
             optional("stop_grace", "\"10s\"", "\"10s\"", "How long it may take to end after SIGTERM."),
         ],
@@ -122,6 +129,7 @@ pub(crate) static SERVICE: Function = Function {
             env: call.field_or("env", BTreeMap::new(), env),
             uses: call.field_or("uses", Vec::new(), |arg| arg.items(|item| item.name())),
             health: call.field("health", health),
+            singleton: call.field_or("singleton", false, |arg| arg.flag()),
             stop_grace: call.field_or("stop_grace", Unit::default_stop_grace(), |arg| arg.millis()),
             ..Unit::new(run, cpu, memory)
         };

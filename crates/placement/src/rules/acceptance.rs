@@ -2,14 +2,14 @@ use super::{Binds, Case, Further, Hard, Remedy, Twin};
 use crate::Acceptance;
 use crate::engine::{NodeId, State, World};
 
-/// Hard: a node that is lost, draining or cordoned takes no replica; one that is only cordoned keeps what it has.
+/// Hard: a node that is lost, draining, cordoned or suspect takes no replica; in the last two cases it keeps what it has.
 pub(super) struct Accepts {
     refusal: Acceptance,
 }
 
 /// A rule for each kind of refusal.
 pub(super) fn compile() -> impl Iterator<Item = Accepts> {
-    let kinds = [Acceptance::Lost, Acceptance::Draining, Acceptance::Cordoned];
+    let kinds = [Acceptance::Lost, Acceptance::Draining, Acceptance::Cordoned, Acceptance::Suspect];
     kinds.into_iter().map(|refusal| Accepts { refusal })
 }
 
@@ -19,6 +19,7 @@ impl Hard for Accepts {
             Acceptance::Lost => "lost",
             Acceptance::Draining => "draining",
             Acceptance::Cordoned => "cordoned",
+            Acceptance::Suspect => "suspect",
             Acceptance::Ready => "ready",
         }
         .into()
@@ -32,7 +33,7 @@ impl Hard for Accepts {
     fn strike(&self, _state: &State, _nodes: &mut Vec<NodeId>) {}
 
     fn binds(&self) -> Binds {
-        if self.refusal == Acceptance::Cordoned { Binds::Arriving } else { Binds::Standing }
+        if self.refusal <= Acceptance::Cordoned { Binds::Arriving } else { Binds::Standing }
     }
 
     fn departure(&self, state: &State, node: NodeId) -> String {
@@ -45,7 +46,7 @@ impl Hard for Accepts {
 
     fn remedy(&self, case: &Case<'_>) -> Remedy {
         let text = match self.refusal {
-            Acceptance::Lost => format!("bring {} back", case.node_name()),
+            Acceptance::Lost | Acceptance::Suspect => format!("bring {} back", case.node_name()),
             _ => format!("uncordon {}", case.node_name()),
         };
         Remedy::new(text, Further::Excessive)

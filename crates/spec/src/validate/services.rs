@@ -43,5 +43,10 @@ impl Check<'_> {
             let help = "leave out the spread; require says which nodes fit";
             self.report(format!("{path}.spread"), message).help = Some(help.into());
         }
+        if service.unit.singleton {
+            let message = "a daemon belongs to its nodes, so it cannot be a singleton";
+            let help = "leave out one of the two: no replica of a daemon ever moves to another node";
+            self.report(format!("{path}.singleton"), message).help = Some(help.into());
+        }
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn check(case: &Case<'_>, standing: &Standing<'_>, found: &mut Found)
         }
         let refused = match host.acceptance {
             Acceptance::Ready => None,
+            Acceptance::Suspect => case.cold.then_some("the node is suspect"),
             Acceptance::Cordoned => case.cold.then_some("the node is cordoned"),
             Acceptance::Draining => Some("the node is draining"),
             Acceptance::Lost => Some("the node is lost"),

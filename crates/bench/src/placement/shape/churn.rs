@@ -9,9 +9,9 @@ use super::basic;
 use super::batches::{Batches, asked};
 use crate::placement::fleet::{host, name};
 use crate::placement::live::Live;
-use crate::placement::random::Random;
 use crate::placement::run::Run;
 use crate::placement::sizes::Sizes;
+use crate::random::Random;
 
 /// A service is removed after so many batches.
 const REMOVAL: u32 = 10;

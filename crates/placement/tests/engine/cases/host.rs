@@ -14,6 +14,7 @@ pub(super) fn host() -> impl Strategy<Value = Host> {
     let acceptance = prop_oneof![
         8 => Just(Acceptance::Ready),
         1 => Just(Acceptance::Cordoned),
+        1 => Just(Acceptance::Suspect),
         1 => Just(Acceptance::Draining),
         1 => Just(Acceptance::Lost),
     ];

@@ -1,0 +1,85 @@
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use icefield_api::Client;
+use tempfile::TempDir;
+
+use crate::dev_cluster::binary;
+use crate::{Common, Failure};
+
+/// Three servers on loopback, each a process, as `icefield dev` starts them; they end with this value.
+pub(crate) struct ServerGroup {
+    servers: Vec<Child>,
+    /// Where each listens: `127.0.0.1:PORT`.
+    pub(crate) addresses: Vec<String>,
+    /// A client of all of them.
+    pub(crate) client: Client,
+    _home: TempDir,
+}
+
+impl ServerGroup {
+    /// Starts them and waits until one leads.
+    pub(crate) async fn start(common: &Common) -> Result<Self, Failure> {
+        let binary = binary(common)?;
+        let home = tempfile::tempdir()?;
+        let addresses = free_addresses(3)?;
+        let peers: Vec<String> =
+            addresses.iter().enumerate().map(|(at, address)| format!("--peer=s{at}=http://{address}")).collect();
+        let client = Client::new(addresses.iter().map(|address| format!("http://{address}")));
+        let mut group = Self { servers: Vec::new(), addresses, client, _home: home };
+        for at in 0..group.addresses.len() {
+            let data = group._home.path().join(format!("s{at}"));
+            group.servers.push(server(&binary, at, &group.addresses[at], &peers, &data)?);
+        }
+        let began = Instant::now();
+        loop {
+            match group.client.status(None, Duration::ZERO).await {
+                Ok(status) if status.leader.is_some() => return Ok(group),
+                Err(error) if began.elapsed() > Duration::from_secs(30) => return Err(error.into()),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// How many of them have ended.
+    pub(crate) fn ended(&mut self) -> usize {
+        self.servers.iter_mut().filter_map(|server| server.try_wait().ok().flatten()).count()
+    }
+
+    /// The memory that each of them takes, in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<Vec<u64>, Failure> {
+        self.servers.iter().map(|server| resident_kib(server.id())).collect()
+    }
+}
+
+impl Drop for ServerGroup {
+    fn drop(&mut self) {
+        for server in &mut self.servers {
+            // There is nobody to tell, and they end with this process anyway.
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+fn server(binary: &Path, at: usize, address: &str, peers: &[String], data: &Path) -> Result<Child, Failure> {
+    let mut command = Command::new(binary);
+    command.args(["server", "--name", &format!("s{at}"), "--listen", address]).args(peers).arg("--data").arg(data);
+    command.args(["--die-with-parent", &std::process::id().to_string()]);
+    Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+}
+
+/// Addresses that nobody listens on; all are taken before any is given back, so that they differ.
+fn free_addresses(count: usize) -> Result<Vec<String>, Failure> {
+    let listeners: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
+}
+
+fn resident_kib(pid: u32) -> Result<u64, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+    number.ok_or_else(|| format!("/proc/{pid}/status does not say what memory it takes").into())
+}
