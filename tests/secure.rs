@@ -350,3 +350,67 @@ fn the_authority_is_rotated_while_all_goes_on() {
     wait_for("its complaint", || cluster.read_log("n2").contains("was not taken"));
     assert!(cluster.is_running("n2"), "its replicas are not given up for that");
 }
+
+/// Handshakes that are none, or with certificates that count for nothing here, by the hundred.
+#[test]
+fn bad_handshakes_harm_nobody() {
+    use icefield_pki::{Authority, Credential, Identity, KeyPair, client_config};
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+    let mut cluster = SecureCluster::start();
+    let url = cluster.url("s1");
+    let address = url.strip_prefix("https://").unwrap().to_owned();
+    let bundle = IdentityFolder::new(cluster.data("s1")).load().unwrap().unwrap().bundle;
+    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let name = |text| icefield_spec::Name::new(text).unwrap();
+    // Someone else's authority, that calls itself the same; and one that was good once.
+    let issue = |authority: &Authority, identity, at| {
+        let key = KeyPair::generate().unwrap();
+        let chain = authority.issue(&key.request().unwrap(), &identity, Duration::from_secs(60), at).unwrap();
+        Credential::new(chain, key).unwrap()
+    };
+    let foreign = Authority::create(&name("s1"), now).unwrap();
+    let old = Authority::create(&name("s1"), now - 10_000_000).unwrap();
+    let credentials = [
+        issue(&foreign, Identity::Server(name("s1")), now),
+        issue(&foreign, Identity::Node(name("n1")), now),
+        issue(&old, Identity::Server(name("s1")), now - 5_000_000),
+    ];
+    let healthz = || cluster.environment.run(["member", "list"]).code == Some(0);
+    let mut half_open = Vec::new();
+    for turn in 0..300 {
+        let Ok(mut stream) = TcpStream::connect(&address) else { panic!("not connected at {turn}") };
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        match turn % 6 {
+            0 => drop(stream.write_all(&[0; 64])),
+            // A record of TLS that promises more than comes.
+            1 => {
+                drop(stream.write_all(&[22, 3, 1, 255, 255, 1, 0, 0]));
+                half_open.push(stream);
+            }
+            2 => half_open.push(stream),
+            3 => {
+                drop(stream.write_all(b"GET / HTTP/1.1\r\n\r\n"));
+                let mut answer = String::new();
+                drop(stream.read_to_string(&mut answer));
+                assert!(answer.starts_with("HTTP/1.1 400 "), "{answer:?}");
+            }
+            _ => {
+                let config = client_config(&bundle, Some(&credentials[turn % 3]), Expect::Server);
+                let (status, body) =
+                    fetch(&Http::new(HttpOptions::default(), Some(config)), &format!("{url}/v1/status"));
+                assert_eq!(status, 0, "{body}");
+            }
+        }
+        if turn % 50 == 0 {
+            let asked = Instant::now();
+            assert!(healthz(), "{turn}");
+            assert!(asked.elapsed() < Duration::from_secs(5), "{turn}: {:?}", asked.elapsed());
+        }
+    }
+    assert!(healthz());
+    assert!(cluster.is_running("s1"));
+    assert!(!cluster.read_log("s1").contains("panicked"));
+}

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::ServerState;
-use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
