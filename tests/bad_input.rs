@@ -148,7 +148,7 @@ fn options_that_make_no_sense() {
     assert!(run(&["check", "FILE", "-D", "nothing"]).contains("-D replicas=8"));
     assert!(run(&["compile", "FILE", "--target", "helm", "--out", "x"]).contains("nix"));
     assert!(run(&["status"]).contains("icefield dev"));
-    assert!(run(&["status", "--server", "ftp://x"]).contains("http://"));
+    assert!(run(&["status", "--server", "ftp://x"]).contains("https://"));
     assert!(run(&["status", "--server", "http://127.0.0.1:1"]).contains("127.0.0.1:1"));
     assert!(run(&["dev", "FILE"]).contains("no node"));
     run(&["frobnicate"]);

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::print_stderr, reason = "a failed test tells what it saw, a skipped one that it was")]
 
+pub(crate) mod secure;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,6 +53,8 @@ impl TestEnvironment {
         command
             .env("ICEFIELD_HOME", self.path("home"))
             .env_remove("ICEFIELD_SERVER")
+            .env_remove("ICEFIELD_TOKEN")
+            .env_remove("ICEFIELD_JOIN_TOKEN")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .current_dir(self.folder.path());

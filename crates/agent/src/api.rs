@@ -9,13 +9,15 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use icefield_api::{ErrorBody, ErrorCode};
+use icefield_api::{ErrorBody, ErrorCode, Keyring};
 use icefield_plan::ReplicaId;
 use icefield_spec::Name;
 use serde::Deserialize;
+use tokio::net::TcpListener;
 
 use crate::home::Home;
 use crate::logs::LogReader;
+use crate::secured::Secured;
 
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -86,7 +88,10 @@ fn refused(code: ErrorCode, message: impl Into<String>) -> Response {
     (status, Json(ErrorBody::new(code, message))).into_response()
 }
 
-/// Serves `router` on `listener` for as long as it is awaited.
-pub(crate) async fn serve(listener: tokio::net::TcpListener, router: Router) -> io::Result<()> {
-    axum::serve(listener, router).await
+/// Serves `router` on `listener` for as long as it is awaited; with a keyring, to servers of the cluster alone.
+pub(crate) async fn serve(listener: TcpListener, keyring: Option<Keyring>, router: Router) -> io::Result<()> {
+    match keyring {
+        Some(keyring) => axum::serve(Secured::new(listener, keyring)?, router).await,
+        None => axum::serve(listener, router).await,
+    }
 }

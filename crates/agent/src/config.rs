@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use icefield_api::Capacity;
+use icefield_api::{Capacity, Keyring};
 use icefield_spec::Name;
 
 use crate::{LogLimits, Timings};
@@ -15,11 +15,14 @@ pub struct AgentConfig {
     pub node: Name,
     /// The URLs of the cluster's servers; at least one.
     pub servers: Vec<String>,
+    /// What it proves itself with to the servers, and whom it trusts; `None` where the servers speak plain HTTP. It is kept in
+    /// [`AgentConfig::data`] too, and renewed by the agent.
+    pub keyring: Option<Keyring>,
     /// Where it keeps what it must not forget; one agent a folder.
     pub data: PathBuf,
     /// The address that replicas on this node listen on and are reached by.
     pub address: String,
-    /// Where its own API listens; port 0 takes a free one.
+    /// Where its own API listens; port 0 takes a free one. With a keyring, it is for the servers alone.
     pub listen: SocketAddr,
     /// What the machine has.
     pub capacity: Capacity,

@@ -58,7 +58,7 @@ impl Heartbeats {
         let mut answered = true;
         // The number of the newest report, and whether a server knows that one.
         let (mut number, mut known) = (1, false);
-        let mut generation = None;
+        let (mut generation, mut trust) = (None, None);
         report.mark_unchanged();
         loop {
             let (sent, boot) = (Instant::now(), boottime::now());
@@ -76,6 +76,7 @@ impl Heartbeats {
                     patience = (reply.lease.duration() / 4).clamp(Self::ANSWER.0, Self::ANSWER.1);
                     // The agent is woken for news only.
                     let news = generation.replace(reply.generation) != Some(reply.generation);
+                    let news = trust.replace(reply.trust) != Some(reply.trust) || news;
                     if (news || reply.fence.is_some() || !reply.endpoints.is_empty())
                         && replies.send(Reply { reply, sent: boot }).is_err()
                     {

@@ -26,6 +26,7 @@ mod probe;
 mod process;
 mod record;
 mod run;
+mod secured;
 mod servers;
 mod shim;
 mod shutdown;

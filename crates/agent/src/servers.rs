@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use icefield_api::Client;
+use icefield_api::{Client, Http, HttpOptions, Keyring};
+use icefield_pki::Expect;
 
 /// The cluster's servers, as an agent goes about them.
 ///
@@ -15,9 +16,13 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    pub(crate) fn new(urls: &[String]) -> Self {
+    pub(crate) fn new(urls: &[String], keyring: Option<&Keyring>) -> Self {
+        let http = match keyring {
+            Some(keyring) => keyring.http(HttpOptions::default(), Expect::Server),
+            None => Http::new(HttpOptions::default(), None),
+        };
         let rotated = |first: usize| urls.iter().cycle().skip(first).take(urls.len()).cloned();
-        let clients = (0..urls.len().max(1)).map(|first| Client::new(rotated(first))).collect();
+        let clients = (0..urls.len().max(1)).map(|first| Client::over(http.clone(), rotated(first))).collect();
         Self { clients, current: Arc::default() }
     }
 

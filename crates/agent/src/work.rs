@@ -3,6 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use icefield_api::{IdentityFolder, Keeper};
 use icefield_plan::{Generation, ReplicaId};
 use icefield_spec::Health;
 use tokio::net::TcpListener;
@@ -114,16 +115,19 @@ impl Work {
 
     /// Runs until it is told to end.
     pub(crate) async fn run(mut self, listener: TcpListener, api: SocketAddr, mut asked: oneshot::Receiver<Shutdown>) {
-        let servers = Servers::new(&self.config.servers);
+        let keyring = self.config.keyring.clone();
+        let servers = Servers::new(&self.config.servers, keyring.as_ref());
         let (report, reports) = watch::channel(Report::default());
         let (own, own_number) = watch::channel(self.kept.number());
         let (newest, newest_number) = watch::channel(0);
+        let (told_mark, mark) = watch::channel(None);
         let (replies, mut replies_inbox) = mpsc::unbounded_channel::<Reply>();
         let (offers, mut offers_inbox) = mpsc::unbounded_channel::<Generation>();
 
         self.settle();
         let mut next = self.act();
         self.tell(&report);
+        let client_of_keeper = servers.client().clone();
         let heartbeats = self.heartbeats(servers.clone(), api);
         let farewell = self.heartbeats(servers.clone(), api);
         let follow = Follow {
@@ -135,10 +139,15 @@ impl Work {
         };
         let home = self.launcher.home.clone();
         let mut contact = JoinSet::new();
+        if let Some(keyring) = keyring.clone() {
+            let folder = IdentityFolder::new(home.root());
+            let client = client_of_keeper;
+            contact.spawn(Keeper { keyring, folder, client, mark }.run());
+        }
         contact.spawn(heartbeats.run(reports, replies));
         contact.spawn(follow.run(offers));
         contact.spawn(async move {
-            if let Err(error) = api::serve(listener, api::router(home)).await {
+            if let Err(error) = api::serve(listener, keyring, api::router(home)).await {
                 tracing::error!(%error, "logs cannot be read any more");
             }
         });
@@ -152,6 +161,7 @@ impl Work {
                         self.put_off(sent.saturating_add(fence.get()));
                     }
                     newest.send_if_modified(|newest| std::mem::replace(newest, reply.generation) != reply.generation);
+                    told_mark.send_if_modified(|mark| std::mem::replace(mark, reply.trust) != reply.trust);
                     self.endpoints.told(reply.endpoints);
                 }
                 Some(generation) = offers_inbox.recv() => {
@@ -187,7 +197,7 @@ impl Work {
             servers,
             node: self.config.node.clone(),
             address: self.config.address.clone(),
-            api: format!("http://{api}"),
+            api: format!("{}://{api}", if self.config.keyring.is_some() { "https" } else { "http" }),
             capacity: self.config.capacity,
             drivers: self.launcher.drivers.kinds(),
             timings: self.config.timings.clone(),

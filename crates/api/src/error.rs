@@ -25,6 +25,10 @@ pub enum ErrorCode {
     InvalidSpec,
     /// Some replicas would fit nowhere: 422.
     Unplaced,
+    /// Nobody in particular asks, or with a token that is not good: 401.
+    Unauthenticated,
+    /// Whoever asks may not: 403.
+    Forbidden,
     /// There is no such thing: 404.
     NotFound,
     /// The path is there, the method is not: 405.
@@ -60,6 +64,8 @@ impl ErrorCode {
         match self {
             Self::Invalid => 400,
             Self::InvalidSpec | Self::Unplaced | Self::KeyReused => 422,
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,

@@ -34,6 +34,8 @@ pub enum EventKind {
     Rollout,
     /// Another server leads.
     Leader,
+    /// A certificate or a token came or went, or the authority is changed.
+    Trust,
     /// An operator's note.
     Note,
 }

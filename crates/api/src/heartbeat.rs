@@ -6,7 +6,7 @@ use icefield_spec::{Bytes, Cpu, Millis, Name, PortRange, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ReplicaState;
+use crate::{ReplicaState, TrustMark};
 
 /// What an agent says of itself, over and over; the first one registers the node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +95,9 @@ pub struct HeartbeatReply {
     pub unknown: bool,
     /// The endpoints that are not as the agent knows them.
     pub endpoints: BTreeMap<Name, Endpoints>,
+    /// Whom the cluster trusts, in short; absent where it has no certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustMark>,
 }
 
 /// Where a service can be reached: its healthy replicas.

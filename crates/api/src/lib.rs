@@ -3,29 +3,44 @@
 //! All bodies are JSON. Reading answers carry the `schema` version of their form; fields are only ever added within
 //! one version.
 
+mod access;
 mod apply;
+mod audit;
 mod client;
+mod enrol;
 mod error;
 mod event;
 mod explain;
 mod heartbeat;
+mod http;
 mod idempotency;
+mod join_token;
+mod keyring;
 mod node;
 mod openapi;
 mod operation;
 mod rebalance;
 mod report;
+mod role;
 mod server;
 mod stale;
 mod status;
+mod trust;
+mod user_token;
 
+pub use access::Access;
 pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry, PlanBasis};
+pub use audit::{AuditBreak, AuditEntry, AuditFacts, AuditLog};
 pub use client::{Client, ClientError};
+pub use enrol::{EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest};
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{Event, EventKind, Events, NoteAnswer, NoteRequest};
 pub use explain::{ExplainedReplica, ServiceExplanation};
 pub use heartbeat::{Alive, Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
+pub use http::{Http, HttpOptions};
 pub use idempotency::IdempotencyKey;
+pub use join_token::{JoinRole, JoinTokenRequest, JoinTokenStatus, JoinTokens};
+pub use keyring::{Held, IdentityError, IdentityFolder, JoinError, Keeper, Keyring, join, write_secret};
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
 pub use operation::{OPERATIONS, Operation};
@@ -33,12 +48,15 @@ pub use rebalance::{
     RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStatus, RebalanceStop,
 };
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
+pub use role::Role;
 pub use server::{JoinAnswer, JoinRequest, ServerEntry, ServerMove, Servers};
 pub use stale::Stale;
 pub use status::{
     HoldStatus, NodeStatus, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServerStatus, ServiceStatus,
     Status,
 };
+pub use trust::{AuthorityStatus, CaStatus, RotateRequest, RotationPhase, TrustAnswer, TrustMark};
+pub use user_token::{TokenProof, UserTokenRequest, UserTokenRotation, UserTokenStatus, UserTokens};
 
 /// The version of the answers' form.
 pub const SCHEMA: u32 = 1;

@@ -4,10 +4,11 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, Events, Heartbeat, HeartbeatReply, History,
-    IdempotencyKey, JoinAnswer, JoinRequest, NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation,
-    PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove,
-    Servers, ServiceExplanation, Status,
+    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, CaStatus, Endpoints, EnrolAnswer, EnrolRequest, ErrorBody,
+    Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens,
+    NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer,
+    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RotateRequest,
+    ServerMove, Servers, ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -30,7 +31,13 @@ pub fn openapi() -> Value {
             "license": { "name": "Apache-2.0 OR MIT" },
         },
         "paths": paths,
-        "components": { "schemas": generator.take_definitions(true) },
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "description": "The token of a person or a program." },
+                "certificate": { "type": "mutualTLS", "description": "The certificate of a node or a server." },
+            },
+        },
     })
 }
 
@@ -43,13 +50,19 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<Alive>,
         add::<ApplyRequest>,
         add::<ApplyResponse>,
+        add::<AuditLog>,
+        add::<CaStatus>,
         add::<Endpoints>,
+        add::<EnrolAnswer>,
+        add::<EnrolRequest>,
         add::<ErrorBody>,
         add::<Events>,
         add::<Generation>,
         add::<Heartbeat>,
         add::<HeartbeatReply>,
         add::<History>,
+        add::<JoinTokenRequest>,
+        add::<JoinTokens>,
         add::<JoinAnswer>,
         add::<JoinRequest>,
         add::<NodeAction>,
@@ -62,11 +75,18 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<RebalanceRequest>,
         add::<RebalanceStart>,
         add::<RebalanceStop>,
+        add::<RenewAnswer>,
+        add::<RenewRequest>,
+        add::<RotateRequest>,
         add::<ServerMove>,
         add::<Servers>,
         add::<ServiceExplanation>,
         add::<Spec>,
         add::<Status>,
+        add::<TrustAnswer>,
+        add::<UserTokenRequest>,
+        add::<UserTokenRotation>,
+        add::<UserTokens>,
     ];
     all.iter().for_each(|add| add(generator));
 }
@@ -106,6 +126,12 @@ fn describe(operation: &Operation) -> Value {
             },
         },
     });
+    described["security"] = match operation.access() {
+        Access::Anyone => json!([]),
+        Access::Node | Access::Machine | Access::Server => json!([{ "certificate": [] }]),
+        Access::Viewer | Access::Deployer | Access::DeployerOfAll | Access::Admin => json!([{ "token": [] }]),
+    };
+    described["x-icefield-access"] = operation.access().word().into();
     if let Some(request) = operation.request {
         described["requestBody"] = json!({
             "required": true,

@@ -39,6 +39,10 @@ const fn watch(path: &'static str, id: &'static str, summary: &'static str, resp
     Operation { method: "GET", path, id, summary, query: WATCH, request: None, response }
 }
 
+const fn delete(path: &'static str, id: &'static str, summary: &'static str, response: &'static str) -> Operation {
+    Operation { method: "DELETE", path, id, summary, query: &[], request: None, response }
+}
+
 const fn post(
     path: &'static str,
     id: &'static str,
@@ -124,5 +128,32 @@ pub const OPERATIONS: &[Operation] = &[
     post("/v1/nodes/{node}", "node", "Cordons, drains, uncordons or removes a node.", "NodeAction", "NodeStatus"),
     watch("/v1/nodes/{node}/plan", "node-plan", "A node's generation; 404 before it has one.", "Generation"),
     post("/v1/nodes/{node}/heartbeat", "heartbeat", "An agent's report; registers it.", "Heartbeat", "HeartbeatReply"),
+    read("/v1/trust", "trust", "The authorities that the cluster trusts.", "TrustAnswer"),
+    post("/v1/join", "enrol", "A machine's first certificate, for a join token.", "EnrolRequest", "EnrolAnswer"),
+    post("/v1/renew", "renew", "A machine's next certificate.", "RenewRequest", "RenewAnswer"),
+    read("/v1/ca", "ca", "The authorities, and how far a rotation is.", "CaStatus"),
+    post(
+        "/v1/ca",
+        "ca-rotate",
+        "Starts a rotation of the authority, or goes on with one.",
+        "RotateRequest",
+        "CaStatus",
+    ),
+    read("/v1/join-tokens", "join-tokens", "The join tokens.", "JoinTokens"),
+    post("/v1/join-tokens", "join-token-create", "Makes a join token known.", "JoinTokenRequest", "JoinTokens"),
+    delete("/v1/join-tokens/{id}", "join-token-revoke", "Revokes a join token.", "JoinTokens"),
+    read("/v1/tokens", "tokens", "The tokens of people and programs.", "UserTokens"),
+    post("/v1/tokens", "token-create", "Makes someone's token known.", "UserTokenRequest", "UserTokens"),
+    post("/v1/tokens/{name}", "token-rotate", "Gives someone another secret.", "UserTokenRotation", "UserTokens"),
+    delete("/v1/tokens/{name}", "token-revoke", "Revokes all tokens of someone.", "UserTokens"),
+    Operation {
+        method: "GET",
+        path: "/v1/audit",
+        id: "audit",
+        summary: "Who changed what, and who was not let, oldest first.",
+        query: &[("after", "Only entries with a greater number.")],
+        request: None,
+        response: "AuditLog",
+    },
     post("/v1/nodes/{node}/alive", "alive", "An agent's last report is still true.", "Alive", "HeartbeatReply"),
 ];

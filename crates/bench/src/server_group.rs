@@ -74,7 +74,11 @@ impl Drop for ServerGroup {
 
 fn server(binary: &Path, at: usize, address: &str, peers: &[String], data: &Path) -> Result<Child, Failure> {
     let mut command = Command::new(binary);
-    command.args(["server", "--name", &format!("s{at}"), "--listen", address]).args(peers).arg("--data").arg(data);
+    command
+        .args(["server", "--plain", "--name", &format!("s{at}"), "--listen", address])
+        .args(peers)
+        .arg("--data")
+        .arg(data);
     command.args(["--die-with-parent", &std::process::id().to_string()]);
     Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
 }

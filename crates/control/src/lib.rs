@@ -6,14 +6,17 @@
 //! - [`observe`] is what the leading server sees of the nodes.
 //! - [`reconcile`] decides from both what must happen next.
 //! - [`view`] tells people and agents what is so.
+//! - [`access`] says who may ask for what.
 //!
 //! Where the world is:
 //!
 //! - [`raft`] is how the servers agree; nothing of the Raft library is seen outside of it.
 //! - [`Leading`] is what the one that leads does: it listens to the nodes, and proposes what must happen next.
 //! - `http` is the API that all of them serve.
+//! - `security` gives a server its identity, and keeps the audit log's file.
 //! - [`Server`] puts these together.
 
+pub mod access;
 mod blocking;
 mod clock;
 mod count;
@@ -22,6 +25,7 @@ mod leading;
 pub mod observe;
 pub mod raft;
 pub mod reconcile;
+mod security;
 mod server;
 pub mod state;
 pub mod view;
@@ -29,5 +33,6 @@ pub mod view;
 pub use clock::Clock;
 pub use leading::Leading;
 pub use raft::{FolderError, GroupError, Member, MembershipError, ProposeError, Seat, Timings};
+pub use security::{Security, SecurityError};
 pub use server::{Begin, Server, ServerConfig, ServerError, StartError};
 pub use state::{Applied, Command, State};

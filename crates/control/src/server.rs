@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use icefield_api::{Client, ClientError, JoinAnswer, JoinRequest, ServerMove};
+use icefield_api::{Client, ClientError, Http, HttpOptions, JoinAnswer, JoinRequest, Keeper, Keyring, ServerMove};
+use icefield_pki::Expect;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,14 +19,18 @@ use crate::raft::{
     self, Disk, FolderDisk, FolderError, Founders, Group, GroupConfig, GroupError, Leader, Member, Start, Timings,
 };
 use crate::reconcile::Config;
+use crate::security::{Founding, Prepared, Security, SecurityError, found, prepare, tell_mark, write_audit};
+use crate::state::TrustStep;
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     /// Its name in the group.
     pub name: String,
-    /// Where it listens; an address of the loopback interface.
+    /// Where it listens.
     pub listen: SocketAddr,
+    /// How it is secured.
+    pub security: Security,
     /// How it gets into a group if its folder is empty.
     pub begin: Begin,
     /// Its folder; it must be no other server's.
@@ -56,11 +61,15 @@ pub enum Begin {
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// It would be reachable from other machines.
-    #[error(
-        "servers speak plain HTTP until TLS arrives (a later version), so {0} is refused; listen on 127.0.0.1 or [::1]"
-    )]
+    /// It would be reachable from other machines without TLS.
+    #[error("without TLS a server is for this machine alone, so {0} is refused; listen on 127.0.0.1 or [::1]")]
     NotLoopback(SocketAddr),
+    /// Nobody would know where to reach it.
+    #[error("{0} is no address that others can reach this server by; say one with --advertise https://HOST:PORT")]
+    NoAddress(SocketAddr),
+    /// It has no identity.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// It cannot listen.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -85,9 +94,6 @@ pub enum StartError {
         #[source]
         source: Box<ClientError>,
     },
-    /// It cannot reach other servers.
-    #[error("no client for the other servers: {0}")]
-    Client(#[source] reqwest::Error),
 }
 
 /// Why a server ended by itself.
@@ -109,19 +115,16 @@ pub struct Server {
     group: Arc<Group>,
     ending: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    admin_token: Option<PathBuf>,
 }
 
 impl Server {
-    /// How long an idle connection to another server is kept: shorter than that one keeps it.
-    const IDLE: Duration = Duration::from_secs(15);
-    /// How long a connection to another server may take.
-    const CONNECT: Duration = Duration::from_secs(1);
     /// How long requests may take to be finished when the server ends.
     const FINISH: Duration = Duration::from_millis(500);
 
     /// Starts a server.
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
-        if !config.listen.ip().is_loopback() {
+        if config.security == Security::Plain && !config.listen.ip().is_loopback() {
             return Err(StartError::NotLoopback(config.listen));
         }
         let listen = |source| StartError::Listen { address: config.listen, source };
@@ -132,24 +135,27 @@ impl Server {
     /// Starts a server with a listener that is there already; [`ServerConfig::listen`] does not count.
     pub async fn start_on(listener: TcpListener, config: ServerConfig) -> Result<Self, StartError> {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        if !address.ip().is_loopback() {
+        if config.security == Security::Plain && !address.ip().is_loopback() {
             return Err(StartError::NotLoopback(address));
         }
-        let http = reqwest::Client::builder()
-            .connect_timeout(Self::CONNECT)
-            .pool_idle_timeout(Self::IDLE)
-            .no_proxy()
-            .build()
-            .map_err(StartError::Client)?;
-        let api = own_url(&config, address);
+        let api = own_url(&config, address)?;
+        let clock = Clock::start();
+        let prepared = match &config.security {
+            Security::Plain => None,
+            Security::Tls { token, .. } => {
+                let ServerConfig { name, data, begin, .. } = &config;
+                Some(prepare(data, name, begin, token.as_deref(), clock.now()).await?)
+            }
+        };
+        let keyring = prepared.as_ref().map(|prepared| prepared.keyring.clone());
+        let http = http(keyring.as_ref());
         let ServerConfig { name, data, timings, cluster, begin, .. } = config;
-        let disk = FolderDisk::open(data.clone()).map_err(|source| FolderError::Io { path: data, source });
+        let disk = FolderDisk::open(data.clone()).map_err(|source| FolderError::Io { path: data.clone(), source });
         let disk: Arc<dyn Disk> = Arc::new(disk.map_err(GroupError::from)?);
-        let start = start(begin, &name, &api, &*disk).await?;
+        let start = start(begin, &name, &api, &*disk, &http).await?;
         let transport = Arc::new(HttpTransport::new(http.clone()));
         let group = GroupConfig { name, start, disk, transport, timings };
         let group = Arc::new(Group::start(group).await?);
-        let clock = Clock::start();
         let leading = Arc::new(Leading::new(Arc::clone(&group), cluster, clock));
         let (ending, ends) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -161,17 +167,36 @@ impl Server {
             timings,
             config: cluster,
             api,
-            http,
+            keyring: keyring.clone(),
+            http: http.clone(),
+            throttle: Default::default(),
             looking,
             admission: Admission::new(),
             leader_heard: Default::default(),
             ends,
         };
         let app = Arc::new(app);
-        tasks.spawn(http::serve(listener, http::router(Arc::clone(&app)), ending.subscribe()));
+        tasks.spawn(http::serve(listener, keyring, http::router(Arc::clone(&app)), ending.subscribe()));
         tasks.spawn(async move { leading.run().await });
-        tasks.spawn(stay_known(Arc::clone(&group), app.api.clone()));
-        Ok(Self { address, group, ending, tasks })
+        tasks.spawn(stay_known(Arc::clone(&group), app.api.clone(), http.clone()));
+        tasks.spawn(write_audit(Arc::clone(&group), data.clone()));
+        let mut admin_token = None;
+        if let Some(Prepared { keyring, folder, step }) = prepared {
+            let (told, mark) = watch::channel(None);
+            tasks.spawn(tell_mark(Arc::clone(&group), told));
+            let client = Client::over(http, [app.api.clone()]);
+            tasks.spawn(Keeper { keyring, folder, client, mark }.run());
+            if let Some(step) = step {
+                admin_token = matches!(step, TrustStep::Found { .. }).then(|| Founding::admin_token(&data));
+                tasks.spawn(found(Arc::clone(&group), clock, data, step));
+            }
+        }
+        Ok(Self { address, group, ending, tasks, admin_token })
+    }
+
+    /// Where the token of the first admin is, if this start has made the cluster.
+    pub fn admin_token(&self) -> Option<&Path> {
+        self.admin_token.as_deref()
     }
 
     /// Where it listens.
@@ -207,29 +232,45 @@ impl Server {
     }
 }
 
-/// The URL that this server is reached by: what the founders were told, or where it listens.
-fn own_url(config: &ServerConfig, address: SocketAddr) -> String {
+/// What the other servers are reached with.
+fn http(keyring: Option<&Keyring>) -> Http {
+    // A large message to one server must not hold up a heartbeat to it.
+    let options = HttpOptions { connect: Duration::from_secs(1), apart: true, ..HttpOptions::default() };
+    match keyring {
+        Some(keyring) => keyring.http(options, Expect::Server),
+        None => Http::new(options, None),
+    }
+}
+
+/// The URL that this server is reached by: what it or the founders were told, or where it listens.
+fn own_url(config: &ServerConfig, address: SocketAddr) -> Result<String, StartError> {
     let named = match &config.begin {
         Begin::Form(peers) => peers.iter().find(|(name, _)| *name == config.name),
         Begin::Join { .. } | Begin::Resume => None,
     };
-    named.map_or_else(|| format!("http://{address}"), |(_, api)| url(api))
+    match (&config.security, named) {
+        (Security::Tls { advertise: Some(advertise), .. }, _) => Ok(url(advertise, "https")),
+        (Security::Tls { .. }, _) if address.ip().is_unspecified() => Err(StartError::NoAddress(address)),
+        (Security::Tls { .. }, _) => Ok(format!("https://{address}")),
+        (Security::Plain, Some((_, api))) => Ok(url(api, "http")),
+        (Security::Plain, None) => Ok(format!("http://{address}")),
+    }
 }
 
-fn url(api: &str) -> String {
+fn url(api: &str, scheme: &str) -> String {
     let api = api.trim_end_matches('/');
-    if api.contains("://") { api.to_owned() } else { format!("http://{api}") }
+    if api.contains("://") { api.to_owned() } else { format!("{scheme}://{api}") }
 }
 
 /// How the server gets into its group; asks that group, if it is to join one.
-async fn start(begin: Begin, name: &str, api: &str, disk: &dyn Disk) -> Result<Start, StartError> {
+async fn start(begin: Begin, name: &str, api: &str, disk: &dyn Disk, http: &Http) -> Result<Start, StartError> {
     match begin {
         Begin::Form(peers) => founders(peers, name, api).map(Start::Form),
         Begin::Resume => Ok(Start::Resume),
         Begin::Join { .. } if raft::is_used(disk) => Ok(Start::Resume),
         Begin::Join { servers, replaces } => {
             let request = JoinRequest { name: name.to_owned(), api: api.to_owned(), replaces };
-            let JoinAnswer { number, group, .. } = join(servers, &request).await?;
+            let JoinAnswer { number, group, .. } = join(http, servers, &request).await?;
             Ok(Start::Join { number, group })
         }
     }
@@ -237,10 +278,10 @@ async fn start(begin: Begin, name: &str, api: &str, disk: &dyn Disk) -> Result<S
 
 /// Asks to be taken in, again and again while the group cannot decide: it may be choosing a leader, or just taking
 /// another server in.
-async fn join(servers: Vec<String>, request: &JoinRequest) -> Result<JoinAnswer, StartError> {
+async fn join(http: &Http, servers: Vec<String>, request: &JoinRequest) -> Result<JoinAnswer, StartError> {
     const PAUSE: Duration = Duration::from_millis(200);
     const PATIENCE: Duration = Duration::from_secs(30);
-    let (client, until) = (Client::new(servers.clone()), Instant::now() + PATIENCE);
+    let (client, until) = (Client::over(http.clone(), servers.clone()), Instant::now() + PATIENCE);
     loop {
         match client.join(request).await {
             Err(error) if error.is_passing() && Instant::now() < until => tokio::time::sleep(PAUSE).await,
@@ -258,11 +299,11 @@ fn founders(peers: Vec<(String, String)>, name: &str, api: &str) -> Result<Found
     if let Some((name, _)) = peers.iter().find(|(name, _)| !names.insert(name)) {
         return Err(StartError::SameName(name.clone()));
     }
-    Ok(Founders::new(peers.iter().map(|(name, api)| Member::new(name, url(api))).collect()))
+    Ok(Founders::new(peers.iter().map(|(name, api)| Member::new(name, url(api, "http"))).collect()))
 }
 
 /// Tells the group where this server is reached, once it has a leader, if that is written down differently.
-async fn stay_known(group: Arc<Group>, api: String) {
+async fn stay_known(group: Arc<Group>, api: String, http: Http) {
     /// The pause before it is told again.
     const PAUSE: Duration = Duration::from_secs(1);
     loop {
@@ -276,7 +317,7 @@ async fn stay_known(group: Arc<Group>, api: String) {
             (None, _) | (_, Leader::Nobody) => Ok(()),
             (_, Leader::Me(_)) => group.relocate(group.name(), &api).await.map_err(|error| error.to_string()),
             (_, Leader::Other(leader)) => {
-                let client = Client::new([leader.api]);
+                let client = Client::over(http.clone(), [leader.api]);
                 let told = client.move_server(group.name(), &ServerMove { api: api.clone() }).await;
                 told.map(drop).map_err(|error| error.to_string())
             }

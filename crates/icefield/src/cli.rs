@@ -25,7 +25,8 @@ pub(crate) struct Cli {
 /// Which cluster a command speaks to.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ClusterArgs {
-    /// The URL of a server; may be given several times. Without it, the running dev cluster is used.
+    /// The URL of a server; may be given several times. Without it, the dev cluster that runs here is used, else the cluster
+    /// that you are logged in to.
     #[arg(long, global = true, env = "ICEFIELD_SERVER", value_delimiter = ',', value_name = "URL")]
     pub(crate) server: Vec<String>,
 }
@@ -73,6 +74,11 @@ pub(crate) enum Command {
     History(commands::history::HistoryArgs),
     Node(commands::node::NodeArgs),
     Member(commands::member::MemberArgs),
+    Login(commands::login::LoginArgs),
+    Token(commands::token::TokenArgs),
+    JoinToken(commands::join_token::JoinTokenArgs),
+    Ca(commands::ca::CaArgs),
+    Audit(commands::audit::AuditArgs),
     Backup(commands::backup::BackupArgs),
     Restore(commands::restore::RestoreArgs),
     Recover(commands::recover::RecoverArgs),

@@ -85,6 +85,11 @@ impl From<ClientError> for CommandError {
                 refused.causes.clone_from(&body.details);
                 match body.code {
                     ErrorCode::Unplaced => refused.hint("--allow-unplaced goes on without them"),
+                    ErrorCode::Unauthenticated => refused
+                        .hint("`icefield login URL` keeps a token for you, ICEFIELD_TOKEN gives one for this command"),
+                    ErrorCode::Forbidden => {
+                        refused.hint("ask an admin of the cluster for it, or for a token with that role")
+                    }
                     ErrorCode::PlanOutdated => {
                         refused.hint("`icefield plan` shows what would happen now; `icefield history` what was applied")
                     }
@@ -93,6 +98,9 @@ impl From<ClientError> for CommandError {
                     }
                     _ => refused,
                 }
+            }
+            ClientError::Unreachable { source, .. } if icefield_pki::explain(source).is_some() => {
+                Self::new(error.to_string()).cause(icefield_pki::explain(source).unwrap_or_default())
             }
             ClientError::Unreachable { source, .. } => Self::because(error.to_string(), source)
                 .hint("is the cluster running? `icefield dev` starts one, --server names another"),

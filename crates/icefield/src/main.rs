@@ -10,6 +10,7 @@ mod commands;
 mod connect;
 mod dev;
 mod home;
+mod login_file;
 mod output;
 mod progress;
 mod render;

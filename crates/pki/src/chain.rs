@@ -29,6 +29,14 @@ impl Chain {
         Self::new(crate::pem::read("the certificate chain", text)?)
     }
 
+    /// What a peer has shown in a handshake that has verified it.
+    ///
+    /// # Errors
+    /// Its authority's certificate is not there, or the first one names no identity.
+    pub fn of_peer(certificates: &[CertificateDer<'_>]) -> Result<Self, PkiError> {
+        Self::new(certificates.iter().map(|one| one.clone().into_owned()).collect())
+    }
+
     pub(crate) fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Self, PkiError> {
         let unreadable = |reason: String| PkiError::unreadable("the certificate chain", reason);
         let [leaf, _authority] = certificates.as_slice() else {
@@ -58,6 +66,11 @@ impl Chain {
     /// Whom the first certificate names.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Which certificate it is.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.certificates[0])
     }
 
     /// The authority that it says has issued it.

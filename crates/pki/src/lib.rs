@@ -87,5 +87,5 @@ pub use identity::{Identity, InvalidIdentity};
 pub use key_pair::KeyPair;
 pub use request::SigningRequest;
 pub use rustls;
-pub use tls::{Expect, client_config, explain, joining_config, server_config};
+pub use tls::{Expect, client_config, explain, joining_config, nobody_config, server_config};
 pub use token::{InvalidToken, Join, JoinToken, Kind, Token, TokenHash, TokenId, User, UserToken};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::{Bundle, Chain, Fingerprint, Identity, SigningRequest, TokenId};
+use crate::{Bundle, Chain, Fingerprint, Identity, SigningRequest, TokenHash, TokenId};
 
 macro_rules! text {
     ($type:ident, $description:literal $(, $pattern:literal)?) => {
@@ -26,3 +26,4 @@ text!(Fingerprint, "The SHA-256 hash of a certificate.", "^[0-9a-f]{64}$");
 text!(Identity, "A server or a node: node/n1.", "^(server|node)/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$");
 text!(SigningRequest, "The PEM text of a certificate signing request (PKCS #10).");
 text!(TokenId, "Which token it is.", "^[a-z2-7]{8}$");
+text!(TokenHash, "What the cluster keeps of a token's secret.", "^[0-9a-f]{64}$");

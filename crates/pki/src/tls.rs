@@ -31,3 +31,8 @@ fn alpn() -> Vec<Vec<u8>> {
 fn refused(reason: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(reason))))
 }
+
+/// For a client that speaks plain HTTP alone: it trusts nobody.
+pub fn nobody_config() -> rustls::ClientConfig {
+    joining_config(crate::Fingerprint::of(&rustls::pki_types::CertificateDer::from(Vec::new())))
+}

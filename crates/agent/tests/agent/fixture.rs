@@ -183,6 +183,7 @@ fn config(data: &Path, server: &str, log: LogLimits) -> AgentConfig {
     AgentConfig {
         node: name("n1"),
         servers: vec![server.to_owned()],
+        keyring: None,
         data: data.to_owned(),
         address: "127.0.0.1".into(),
         listen: ([127, 0, 0, 1], 0).into(),

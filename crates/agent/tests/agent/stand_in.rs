@@ -119,7 +119,7 @@ fn reply((generation, _, endpoints, fence): &Shared, known: &Known, unknown: boo
         all.filter(|(service, endpoints)| known.get(service).is_some_and(|has| *has != Some(endpoints.revision)));
     let generation = generation.borrow().as_ref().map_or(0, |generation| generation.number);
     let (every, lease) = (Millis::new(100), Millis::new(1000));
-    HeartbeatReply { generation, every, lease, fence: *fence.borrow(), unknown, endpoints: news.collect() }
+    HeartbeatReply { generation, every, lease, fence: *fence.borrow(), unknown, endpoints: news.collect(), trust: None }
 }
 
 /// What an agent knows of which service's endpoints.

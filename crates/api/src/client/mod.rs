@@ -1,5 +1,6 @@
 mod request;
 mod retry;
+mod trust;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -19,8 +20,9 @@ use self::request::Request;
 use self::retry::Retry;
 use crate::{
     Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
-    IdempotencyKey, JoinAnswer, JoinRequest, NodeAction, NodeStatus, NoteAnswer, NoteRequest, PlanReport, RebalanceAnswer,
-    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, ServerMove, Servers, ServiceExplanation, Status,
+    Http, HttpOptions, IdempotencyKey, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeStatus, NoteAnswer,
+    NoteRequest, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop,
+    ServerMove, Servers, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -28,7 +30,11 @@ use crate::{
 /// Cloning is cheap, and clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Http,
+    /// The token of whoever asks.
+    token: Option<Arc<str>>,
+    /// Whose bundle is kept up to date by the answers.
+    follows: Option<Keyring>,
     servers: Arc<[String]>,
     /// The server that answered last; the next request goes there first.
     preferred: Arc<AtomicUsize>,
@@ -78,26 +84,32 @@ impl ClientError {
 }
 
 impl Client {
-    /// How long a connection may take.
-    const CONNECT: Duration = Duration::from_secs(2);
     /// How long an answer may take beyond the time it was asked to wait; and how long a request is sent again if it was not
     /// answered.
     const ANSWER: Duration = Duration::from_secs(10);
     /// How long it may take until a large answer is there.
     const LONG: Duration = Duration::from_secs(600);
-    /// How long an idle connection is kept: shorter than a server keeps it.
-    const IDLE: Duration = Duration::from_secs(15);
 
     /// A client of the servers with these URLs (`http://127.0.0.1:7700`); at least one.
     pub fn new(servers: impl IntoIterator<Item = String>) -> Self {
-        let http = reqwest::Client::builder()
-            .connect_timeout(Self::CONNECT)
-            .pool_idle_timeout(Self::IDLE)
-            .no_proxy()
-            .build()
-            .expect("a client without TLS needs nothing that could be missing");
+        Self::over(Http::new(HttpOptions::default(), None), servers)
+    }
+
+    /// A client of these servers, over connections that are made as `http` says.
+    pub fn over(http: Http, servers: impl IntoIterator<Item = String>) -> Self {
         let servers = servers.into_iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
-        Self { http, servers, preferred: Arc::default(), stale: false, patience: Self::ANSWER }
+        let preferred = Arc::default();
+        Self { http, token: None, follows: None, servers, preferred, stale: false, patience: Self::ANSWER }
+    }
+
+    /// The same, for the bearer of this token.
+    pub fn bearing(self, token: &str) -> Self {
+        Self { token: Some(token.into()), ..self }
+    }
+
+    /// The same, and the bundle in `keyring` follows what the cluster says.
+    pub fn following(self, keyring: Keyring) -> Self {
+        Self { follows: Some(keyring), ..self }
     }
 
     /// The same, but whatever server is asked gives reading answers from what it has itself: also when most servers are
@@ -276,6 +288,10 @@ impl Client {
         }
     }
 
+    async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.answer(Request { method: Method::DELETE, ..Request::get(path.to_owned()) }).await
+    }
+
     /// Asks for something that changes nothing.
     async fn ask<T: DeserializeOwned>(
         &self,
@@ -329,17 +345,23 @@ impl Client {
             let at = (first + turn) % self.servers.len();
             let server = &self.servers[at];
             let lost = |source| ClientError::Unreachable { servers: self.servers.to_vec(), source };
-            match request.send(&self.http, server).await {
-                Ok(response) if response.status().is_success() => match read(response).await {
-                    Ok(answer) => {
-                        self.preferred.store(at, Ordering::Relaxed);
-                        return Ok((answer, server.clone()));
+            match request.send(&self.http.get(), server, self.token.as_deref()).await {
+                Ok(response) if response.status().is_success() => {
+                    let newer = self.newer_bundle(&response);
+                    match read(response).await {
+                        Ok(answer) => {
+                            if newer {
+                                self.follow(server).await;
+                            }
+                            self.preferred.store(at, Ordering::Relaxed);
+                            return Ok((answer, server.clone()));
+                        }
+                        Err(source) => {
+                            again = Again::After(None);
+                            last = Some(lost(source));
+                        }
                     }
-                    Err(source) => {
-                        again = Again::After(None);
-                        last = Some(lost(source));
-                    }
-                },
+                }
                 Ok(response) => {
                     let (status, asked) = (response.status(), retry_after(&response));
                     let error = refusal(response, server).await;

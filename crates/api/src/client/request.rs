@@ -34,14 +34,22 @@ impl Request {
         Ok(Self { method: Method::POST, body, ..Self::get(path.to_owned()) })
     }
 
-    /// Sends it to one server.
-    pub(super) async fn send(&self, http: &reqwest::Client, server: &str) -> Result<Response, reqwest::Error> {
+    /// Sends it to one server, for the bearer of `token`.
+    pub(super) async fn send(
+        &self,
+        http: &reqwest::Client,
+        server: &str,
+        token: Option<&str>,
+    ) -> Result<Response, reqwest::Error> {
         let mut request = http.request(self.method.clone(), format!("{server}{}", self.path));
         if let Some(timeout) = self.timeout {
             request = request.timeout(timeout);
         }
         if let Some(key) = &self.key {
             request = request.header(IdempotencyKey::HEADER, key.as_str());
+        }
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
         }
         if let Some(body) = &self.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());

@@ -1,13 +1,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use icefield_api::{ErrorBody, ErrorCode, ServerStatus, Stale};
+use icefield_api::{ErrorBody, ErrorCode, Http, Keyring, ServerStatus, Stale};
+use icefield_pki::Expect;
 use icefield_spec::Name;
 use tokio::sync::{Mutex, watch};
 
 use super::admission::Admission;
 use super::failure::Failure;
 use super::write::Write;
+use crate::access::Throttle;
 use crate::clock::Clock;
 use crate::leading::Leading;
 use crate::observe::Observations;
@@ -25,8 +27,12 @@ pub(crate) struct App {
     pub(crate) config: Config,
     /// The URL that this server is reached by.
     pub(crate) api: String,
-    /// What agents are reached with.
-    pub(crate) http: reqwest::Client,
+    /// What this server proves itself with; `None` without TLS.
+    pub(crate) keyring: Option<Keyring>,
+    /// What the other servers are reached with.
+    pub(crate) http: Http,
+    /// Bounds what is written down of refusals.
+    pub(crate) throttle: std::sync::Mutex<Throttle>,
     /// Held as long as a better layout is looked for.
     pub(crate) looking: Arc<Mutex<()>>,
     /// What lets requests in.
@@ -41,6 +47,21 @@ impl App {
     /// The state as it is now, for sure: this server leads, and has all that was agreed on before.
     pub(crate) async fn state(&self) -> Result<Arc<State>, Failure> {
         Ok(self.group.current_state().await?)
+    }
+
+    /// What the agent of a node is reached with, and nobody else at its address.
+    pub(crate) fn agent(&self, node: &Name) -> reqwest::Client {
+        match &self.keyring {
+            Some(keyring) => {
+                Http::new(Default::default(), Some(keyring.client_config(Expect::Node(node.clone())))).get()
+            }
+            None => self.http.get(),
+        }
+    }
+
+    /// Whether there is a server of this name in the group.
+    pub(crate) fn has_seat(&self, name: &Name) -> bool {
+        self.group.seats().iter().any(|seat| seat.member.name == name.as_str())
     }
 
     /// Has the command of a request agreed on; gives back the version of the state that has it.
@@ -67,7 +88,7 @@ impl App {
     /// What became of the command of a request.
     pub(crate) async fn offer(&self, write: &Write, command: Command) -> Result<Applied, Failure> {
         let request = Some(write.request(self.clock.now()));
-        Ok(self.group.offer(&Proposal { command, request }).await?)
+        Ok(self.group.offer(&Proposal { command, request, author: write.author() }).await?)
     }
 
     /// What became of a request, if it was carried out before.

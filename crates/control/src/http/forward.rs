@@ -1,5 +1,5 @@
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -8,6 +8,7 @@ use icefield_api::IdempotencyKey;
 
 use super::app::App;
 use super::failure::{Failure, is_again};
+use super::guard::{PEER, passed_on};
 use super::watch::patience;
 use crate::raft::Member;
 
@@ -26,11 +27,14 @@ pub(crate) enum ForwardError {
 /// Passes a request on to another server; the answer's body comes as it is sent.
 pub(crate) async fn forward(app: &App, to: &Member, parts: &Parts, body: Bytes) -> Result<Response, ForwardError> {
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut request = app.http.request(parts.method.clone(), format!("{}{path}", to.api));
-    for name in [CONTENT_TYPE, HeaderName::from_static(IdempotencyKey::HEADER)] {
+    let mut request = app.http.get().request(parts.method.clone(), format!("{}{path}", to.api));
+    for name in [CONTENT_TYPE, AUTHORIZATION, HeaderName::from_static(IdempotencyKey::HEADER)] {
         if let Some(value) = parts.headers.get(&name) {
             request = request.header(name, value);
         }
+    }
+    if let Some(peer) = passed_on(parts) {
+        request = request.header(PEER, peer);
     }
     let request = request.header(FORWARDED, "1").body(body);
     let answer = match tokio::time::timeout(patience(&parts.uri), request.send()).await {

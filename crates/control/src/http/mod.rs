@@ -7,15 +7,22 @@
 //!
 //! What keeps one client from harming another: `serve` and `paced` for a connection, `kind` and `admission` for requests,
 //! `body` for what they send. `limits` has all their numbers.
+//!
+//! `handshake` secures a connection, `guard` lets in who may (`asker` is what it has found out), `enrol` issues certificates,
+//! `trust` is about tokens, authorities and the audit log.
 
 mod admission;
 mod app;
+mod asker;
 mod blocking;
 mod body;
 mod cluster;
 mod dispatch;
+mod enrol;
 mod failure;
 mod forward;
+mod guard;
+mod handshake;
 mod kind;
 mod limits;
 mod nodes;
@@ -29,6 +36,7 @@ mod servers;
 mod services;
 mod specs;
 mod transport;
+mod trust;
 mod watch;
 mod write;
 

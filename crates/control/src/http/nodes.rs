@@ -96,5 +96,6 @@ async fn reply(app: &App, node: &Name, known: &BTreeMap<Name, Option<Revision>>)
     let generation = state.nodes.get(node).map_or(0, |record| record.generation);
     let every = app.config.heartbeat;
     let endpoints = app.leading.look(|seen| view::changed_endpoints(&state, seen, known)).await?;
-    Ok(HeartbeatReply { generation, every, lease, fence, unknown: false, endpoints })
+    let trust = state.trust.mark;
+    Ok(HeartbeatReply { generation, every, lease, fence, unknown: false, endpoints, trust })
 }

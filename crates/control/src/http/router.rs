@@ -5,7 +5,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::FutureExt;
 use icefield_api::{ErrorCode, openapi};
@@ -13,7 +13,8 @@ use icefield_api::{ErrorCode, openapi};
 use super::app::App;
 use super::dispatch::dispatch;
 use super::failure::Failure;
-use super::{cluster, nodes, peers, rebalance, servers, services, specs};
+use super::guard::{front, guard};
+use super::{cluster, enrol, nodes, peers, rebalance, servers, services, specs, trust};
 use crate::raft::Rpc;
 
 /// Made once: it is always the same.
@@ -41,12 +42,24 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/nodes/{node}/plan", get(nodes::plan))
         .route("/v1/nodes/{node}/heartbeat", post(nodes::heartbeat))
         .route("/v1/nodes/{node}/alive", post(nodes::alive))
-        // Of the routes above alone: what this server itself is asked needs no leader.
+        .route("/v1/trust", get(trust::trust))
+        .route("/v1/join", post(enrol::enrol))
+        .route("/v1/renew", post(enrol::renew))
+        .route("/v1/ca", get(trust::ca).post(trust::rotate))
+        .route("/v1/join-tokens", get(trust::join_tokens).post(trust::create_join_token))
+        .route("/v1/join-tokens/{id}", delete(trust::revoke_join_token))
+        .route("/v1/tokens", get(trust::tokens).post(trust::create_token))
+        .route("/v1/tokens/{name}", post(trust::rotate_token).delete(trust::revoke_token))
+        .route("/v1/audit", get(trust::audit))
+        // Of the routes above alone, from below: who sends nothing to be known by is sent away, the leader is found, and
+        // that one says who may. What this server itself is asked needs no leader, and is for everyone.
+        .route_layer(from_fn_with_state(Arc::clone(&app), guard))
         .route_layer(from_fn_with_state(Arc::clone(&app), dispatch))
+        .route_layer(from_fn_with_state(Arc::clone(&app), front))
         .route("/v1/openapi.json", get(|| async { Json(&*OPENAPI) }))
         .route("/healthz", get(|| async { "ok" }));
     for rpc in Rpc::ALL {
-        let answer = move |state, headers, body| peers::answer(rpc, state, headers, body);
+        let answer = move |state, extensions, headers, body| peers::answer(rpc, state, extensions, headers, body);
         router = router.route(rpc.path(), post(answer));
     }
     router
@@ -94,8 +107,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (ending, ends) = watch::channel(false);
-        let serving = tokio::spawn(serve(listener, router.layer(from_fn(survive)), ends));
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let serving = tokio::spawn(serve(listener, None, router.layer(from_fn(survive)), ends));
+        let http = icefield_api::Http::new(Default::default(), None).get();
         for _ in 0..3 {
             let answer = http.get(format!("{url}/panics")).send().await.unwrap();
             assert_eq!(answer.status(), 500);

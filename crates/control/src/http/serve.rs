@@ -4,33 +4,50 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use icefield_api::Keyring;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::handshake::{Secured, handshake};
 use super::limits::{ANSWER_PAUSE, CONNECTIONS, FILES_KEPT, HEAD, HEAD_BYTES, HEADERS, RETRY_AFTER};
 use super::paced::Paced;
+use crate::access::{Peer, Presented};
 
-/// Serves connections until `ends` is true and those that are open have been answered. Each connection is a task of its
-/// own, and all end with this future.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut ends: watch::Receiver<bool>) {
+/// How many requests one connection may have under way.
+const STREAMS: u32 = 256;
+/// How long a connection may be silent before it is asked whether it is still there, and how long that may take.
+const SILENCE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+
+/// Serves connections until `ends` is true and those that are open have been answered: over TLS with what is in `keyring`,
+/// plain ones without. Each connection is a task of its own, and all end with this future.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    keyring: Option<Keyring>,
+    router: Router,
+    mut ends: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     let most = most_connections();
     let free = Arc::new(Semaphore::new(most));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => match Arc::clone(&free).try_acquire_owned() {
+                Ok((stream, from)) => match Arc::clone(&free).try_acquire_owned() {
                     Ok(permit) => {
-                        let (router, ends) = (router.clone(), ends.clone());
+                        let (keyring, router, ends) = (keyring.clone(), router.clone(), ends.clone());
                         connections.spawn(async move {
-                            connection(stream, router, ends).await;
+                            connection(stream, from.ip().to_string(), keyring, router, ends).await;
                             drop(permit);
                         });
                     }
+                    Err(_) if keyring.is_some() => drop(stream),
                     Err(_) => refuse(stream, most),
                 },
                 Err(error) => pause_after(&error).await,
@@ -43,25 +60,70 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut ends: watch
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, router: Router, mut ends: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    from: String,
+    keyring: Option<Keyring>,
+    router: Router,
+    mut ends: watch::Receiver<bool>,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection may be slow");
     }
-    let stream = TokioIo::new(Paced::new(stream, ANSWER_PAUSE));
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
-            .max_headers(HEADERS)
-            .max_buf_size(HEAD_BYTES)
-            .serve_connection(stream, TowerToHyperService::new(router))
-    );
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = ended(&mut ends) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    match keyring {
+        None => exchange(stream, Peer { from, presented: Presented::Plain }, false, router, ends).await,
+        Some(keyring) => {
+            let secured = tokio::select! {
+                secured = handshake(stream, &keyring) => secured,
+                () = ended(&mut ends) => None,
+            };
+            let Some(Secured { stream, presented, http2 }) = secured else { return };
+            exchange(stream, Peer { from, presented }, http2, router, ends).await;
         }
+    }
+}
+
+/// Answers the requests of a connection.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    http2: bool,
+    router: Router,
+    mut ends: watch::Receiver<bool>,
+) {
+    let (peer, router) = (Arc::new(peer), TowerToHyperService::new(router));
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&peer));
+        router.call(request)
+    });
+    let stream = TokioIo::new(Paced::new(stream, ANSWER_PAUSE));
+    // Both are the same but for their types.
+    macro_rules! run {
+        ($connection:expr) => {{
+            let mut connection = pin!($connection);
+            tokio::select! {
+                served = connection.as_mut() => served,
+                () = ended(&mut ends) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        }};
+    }
+    let served = if http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .adaptive_window(true)
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEAD_BYTES as u32)
+            .keep_alive_interval(SILENCE.0)
+            .keep_alive_timeout(SILENCE.1);
+        run!(builder.serve_connection(stream, service))
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(HEADERS).max_buf_size(HEAD_BYTES);
+        run!(builder.serve_connection(stream, service))
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");

@@ -5,6 +5,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use icefield_api::{ErrorCode, JoinAnswer, JoinRequest, SCHEMA, ServerEntry, ServerMove, Servers};
+use icefield_pki::Identity;
+use icefield_spec::Name;
 use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 use serde::Deserialize;
@@ -13,7 +15,9 @@ use super::app::App;
 use super::body;
 use super::failure::Failure;
 use super::watch::query;
+use crate::Command;
 use crate::raft::{Member, MembershipError, Seat};
+use crate::state::TrustStep;
 
 /// The servers of the group.
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Servers>, Failure> {
@@ -35,7 +39,11 @@ pub(crate) async fn join(State(app): State<Arc<App>>, body: Bytes) -> Result<Jso
     }
     app.state().await?;
     let api = api.trim_end_matches('/').to_owned();
+    let replaced = replaces.clone();
     let number = app.group.admit(fresh_number(), Member { name, api, replaces }).await?;
+    if let Some(replaced) = replaced {
+        forget(&app, &replaced).await?;
+    }
     Ok(Json(JoinAnswer { schema: SCHEMA, number, group: app.group.id().to_owned() }))
 }
 
@@ -67,7 +75,19 @@ pub(crate) async fn remove(
     let Removal { force } = query(&uri)?;
     app.state().await?;
     app.group.remove(&server, force).await?;
+    forget(&app, &server).await?;
     Ok(Json(servers(&app).await))
+}
+
+/// Takes a server's certificates back. It may still say what servers say to each other as long as it has a seat.
+async fn forget(app: &App, server: &str) -> Result<(), Failure> {
+    let Ok(name) = Name::new(server) else { return Ok(()) };
+    let identity = Identity::Server(name);
+    if app.group.state().await.trust.enrolled.contains_key(&identity) {
+        let step = TrustStep::Forget { identity };
+        app.group.propose(Command::Trust { at: app.clock.now(), step }).await?;
+    }
+    Ok(())
 }
 
 /// The whole state.

@@ -87,7 +87,7 @@ pub(crate) async fn logs(
     let tail = tail.map_or(String::new(), |tail| format!("&tail={tail}"));
     let agent = record.api.trim_end_matches('/');
     let url = format!("{agent}/v1/replicas/{service}/{index}/logs?follow={follow}{tail}");
-    match tokio::time::timeout(ANSWER, app.http.get(url).send()).await {
+    match tokio::time::timeout(ANSWER, app.agent(node).get(url).send()).await {
         Ok(Ok(answer)) => Ok(say(stale, relay(answer))),
         Ok(Err(_)) | Err(_) => {
             let message = format!("the agent of node {node}, where {replica} is, does not answer");

@@ -3,17 +3,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream;
+use icefield_api::Http;
 
 use crate::raft::{GROUP_HEADER, Message, TO_HEADER, Transport, TransportError};
 
 /// Carries messages to the other servers over HTTP.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpTransport {
-    http: reqwest::Client,
+    http: Http,
 }
 
 impl HttpTransport {
-    pub(crate) fn new(http: reqwest::Client) -> Self {
+    pub(crate) fn new(http: Http) -> Self {
         Self { http }
     }
 
@@ -32,7 +33,7 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     fn ask(&self, message: Message, patience: Duration) -> BoxFuture<'static, Result<Bytes, TransportError>> {
-        let (http, to) = (self.http.clone(), message.to.api.clone());
+        let (http, to) = (self.http.get(), message.to.api.clone());
         Box::pin(async move {
             let answer = Self::send(http, message, patience).await;
             answer.map_err(|error| TransportError { to, reason: chain(&error) })

@@ -3,22 +3,29 @@ use axum::http::Method;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+use super::asker::Asker;
 use super::body;
 use super::dispatch::KEY;
 use super::failure::Failure;
-use crate::state::{self, Fingerprint};
+use crate::state::{self, Author, Fingerprint};
 
 /// A request that changes something.
 pub(crate) struct Write {
     key: Fingerprint,
     content: Fingerprint,
     body: Bytes,
+    author: Option<Author>,
 }
 
 impl Write {
     /// What the state is to remember it by.
     pub(crate) fn request(&self, at: u64) -> state::Request {
         state::Request { key: self.key, content: self.content, at }
+    }
+
+    /// Who sent it.
+    pub(crate) fn author(&self) -> Option<Author> {
+        self.author.clone()
     }
 
     /// Its body.
@@ -32,11 +39,12 @@ impl<S: Send + Sync> FromRequest<S> for Write {
 
     async fn from_request(request: Request, app: &S) -> Result<Self, Failure> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let author = request.extensions().get::<Asker>().map(|asker| asker.author.clone());
         let key = request.headers().get(KEY).cloned();
         let key = key.ok_or_else(|| Failure::invalid("a request that changes something needs an idempotency key"))?;
         let body = Bytes::from_request(request, app).await;
         let body = body.map_err(|rejection| Failure::invalid(rejection.body_text()))?;
-        Ok(Self { key: Fingerprint::of([key.as_bytes()]), content: content(&method, uri.path(), &body), body })
+        Ok(Self { key: Fingerprint::of([key.as_bytes()]), content: content(&method, uri.path(), &body), body, author })
     }
 }
 

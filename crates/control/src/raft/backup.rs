@@ -100,6 +100,13 @@ pub fn recover(disk: &Arc<dyn Disk>, api: &str, group: String, aside: &dyn Disk)
     Ok(Restored { version, unconfirmed })
 }
 
+impl Known {
+    /// The state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+}
+
 /// All that the folder of a stopped server knows.
 pub fn known(disk: &Arc<dyn Disk>) -> Result<Known, FolderError> {
     let label = Label::read(disk)?;

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -52,7 +52,8 @@ pub trait Disk: Debug + Send + Sync + 'static {
 /// The name of the file that keeps space aside.
 const RESERVE: &str = "reserve";
 
-/// A folder of this machine.
+/// A folder of this machine. The state that is kept in it has the authorities' private keys: only the owner can read what is
+/// in it.
 #[derive(Debug)]
 pub struct FolderDisk {
     path: PathBuf,
@@ -63,7 +64,7 @@ pub struct FolderDisk {
 impl FolderDisk {
     /// The folder at `path`; it is made if it is not there.
     pub fn open(path: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&path)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
         Ok(Self { path, noted: Mutex::default() })
     }
 }
@@ -84,7 +85,8 @@ impl Disk for FolderDisk {
     fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let path = self.path(name);
         let draft = path.with_extension("new");
-        let mut file = File::create(&draft)?;
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
@@ -105,7 +107,11 @@ impl Disk for FolderDisk {
     }
 
     fn database(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
-        builder.create(self.path(name))
+        let path = self.path(name);
+        let database = builder.create(&path)?;
+        let private = fs::set_permissions(path, Permissions::from_mode(0o600));
+        private.map_err(|error| DatabaseError::Storage(error.into()))?;
+        Ok(database)
     }
 
     fn free(&self) -> io::Result<u64> {

@@ -18,6 +18,7 @@ mod rebalance;
 mod reconciler;
 mod rollouts;
 mod standing;
+mod trust;
 mod wanted;
 
 pub use config::Config;

@@ -6,7 +6,7 @@ use icefield_spec::Name;
 use super::drain::Leaving;
 use super::kept::Kept;
 use super::possible::Possible;
-use super::{Config, drain, health, holders, leases, rebalance, rollouts};
+use super::{Config, drain, health, holders, leases, rebalance, rollouts, trust};
 use crate::observe::Observations;
 use crate::{Command, State};
 
@@ -76,6 +76,9 @@ impl Reconciler {
         config: &Config,
         now: u64,
     ) -> (Vec<Command>, Option<Placing>) {
+        if let Some(step) = trust::due(state, now) {
+            return (vec![step], None);
+        }
         let mut leases = leases::due(state, seen, config, now);
         leases.extend(holders::due(state, seen, config, now));
         if !leases.is_empty() || state.spec.is_none() {

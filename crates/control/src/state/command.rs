@@ -1,8 +1,9 @@
-use icefield_api::{Capacity, EventKind, NodeAction};
+use icefield_api::{AuditFacts, Capacity, EventKind, NodeAction};
 use icefield_placement::{Change, ReplicaId};
 use icefield_spec::{Name, Revision, Spec};
 use serde::{Deserialize, Serialize};
 
+use super::TrustStep;
 use super::expected::{Expected, Outdated};
 
 /// A change of the state, as the log carries it. Times (`at`) are in milliseconds since 1970 and are the proposer's.
@@ -102,6 +103,18 @@ pub enum Command {
         at: u64,
         /// What was seen.
         notes: Vec<(EventKind, String, String)>,
+    },
+    /// Whom the cluster trusts changes.
+    Trust {
+        /// When.
+        at: u64,
+        /// What happens.
+        step: TrustStep,
+    },
+    /// Someone was not let do something; it is written down.
+    Denied {
+        /// Who, what and why not.
+        facts: AuditFacts,
     },
 }
 

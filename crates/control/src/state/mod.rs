@@ -2,6 +2,8 @@
 
 mod anew;
 mod apply_spec;
+mod audit;
+mod author;
 mod command;
 mod events;
 mod expected;
@@ -24,7 +26,10 @@ mod rollout;
 pub(crate) mod sample;
 mod service_record;
 mod ties;
+mod trust;
 
+pub use audit::Audit;
+pub use author::Author;
 pub use command::{Applied, Command, RebalanceStep, RolloutStep};
 pub(crate) use expected::ago;
 pub use expected::{Expected, Outdated};
@@ -37,6 +42,7 @@ pub use request::{Proposal, Request};
 pub use requests::Requests;
 pub use service_record::{Rollout, ServiceRecord};
 pub use ties::Ties;
+pub use trust::{Enrolment, JoinRecord, Secret, Trust, TrustStep, Used, UserRecord};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -78,6 +84,12 @@ pub struct State {
     pub events: VecDeque<Event>,
     /// The number of the newest event.
     pub last_event: u64,
+    /// Whom the cluster trusts; secret, see [`Trust`].
+    #[serde(default, skip_serializing_if = "no_trust")]
+    pub trust: Arc<Trust>,
+    /// Who changed what.
+    #[serde(default, skip_serializing_if = "Audit::is_empty")]
+    pub audit: Audit,
     /// What became of the last requests.
     #[serde(default, skip_serializing_if = "Requests::is_empty")]
     pub requests: Requests,
@@ -96,17 +108,35 @@ enum Effect {
 
 impl State {
     /// Applies the command that the log has at `index`. Equal states and commands give equal states; a refused command
-    /// changes nothing. Of the commands of one request only the first is carried out; the others get its answer.
+    /// changes nothing. Of the commands of one request only the first is carried out; the others get its answer. What someone
+    /// asked for and got is written down.
     pub fn apply(&mut self, index: u64, proposal: impl Into<Proposal>) -> Applied {
-        let Proposal { command, request } = proposal.into();
-        let Some(request) = request else { return self.carry_out(index, command) };
-        if let Some(first) = self.requests.outcome(&request) {
+        let Proposal { command, request, author } = proposal.into();
+        if let Some(first) = request.as_ref().and_then(|request| self.requests.outcome(request)) {
             return first;
         }
-        let applied = self.carry_out(index, command);
+        let applied = self.carry_out_for(index, command, author);
         // What was planned anew since may be asked for again.
-        if !matches!(applied, Applied::Outdated(_)) {
+        if let Some(request) = request
+            && !matches!(applied, Applied::Outdated(_))
+        {
             self.requests.remember(request, applied.clone());
+        }
+        applied
+    }
+
+    fn carry_out_for(&mut self, index: u64, command: Command, author: Option<Author>) -> Applied {
+        let Some(author) = author else { return self.carry_out(index, command) };
+        if let Command::Apply { spec, .. } = &command
+            && let Err(reason) = self.check_namespaces(spec, &author)
+        {
+            return Applied::Refused(reason);
+        }
+        let is_spec = matches!(command, Command::Apply { .. });
+        let applied = self.carry_out(index, command);
+        if let Applied::Done(_) = applied {
+            let revision = self.history.back().filter(|_| is_spec).map(|entry| entry.revision);
+            self.audit.add(author.facts(revision, "done".into()));
         }
         applied
     }
@@ -128,6 +158,11 @@ impl State {
             Command::Rebalance { at, step } => self.rebalance(at, step),
             Command::Release { at, replica, node, reason } => self.release_holder(at, &replica, &node, &reason),
             Command::Note { at, notes } => Ok(self.note(at, notes)),
+            Command::Trust { at, step } => self.trust_step(at, step),
+            Command::Denied { facts } => {
+                self.audit.add(facts);
+                Ok(Effect::Noted)
+            }
         };
         match effect {
             Err(reason) => return Applied::Refused(reason),
@@ -153,4 +188,8 @@ impl State {
     pub fn declares(&self, node: &str) -> bool {
         self.spec.as_ref().is_some_and(|spec| spec.fleet_node(node).is_some())
     }
+}
+
+fn no_trust(trust: &Arc<Trust>) -> bool {
+    **trust == Trust::default()
 }

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use icefield_api::{EventKind, NodeAction};
+use icefield_pki::Identity;
 use icefield_spec::Name;
 
 use super::events::Telling;
@@ -64,6 +67,10 @@ impl State {
         let mut telling = Telling::new(at);
         telling.tell(EventKind::Node, || (format!("node {node}"), "removed".to_owned()));
         self.release_ties_to(node, &mut telling);
+        if !self.trust.is_empty() {
+            // Its certificates are good no more: it joins again with a new token.
+            Arc::make_mut(&mut self.trust).enrolled.remove(&Identity::Node(node.clone()));
+        }
         self.tell_all(telling);
         Ok(Effect::Basis)
     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Fingerprint};
+use super::{Author, Command, Fingerprint};
 
 /// Which request a command comes from, so that one that arrives twice is carried out once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,11 +22,14 @@ pub struct Proposal {
     /// The request; `None` if the command comes from the leader itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
+    /// Who asked for it, for the audit log; `None` if nobody in particular did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Author>,
 }
 
 impl From<Command> for Proposal {
     fn from(command: Command) -> Self {
-        Self { command, request: None }
+        Self { command, request: None, author: None }
     }
 }
 
@@ -49,7 +52,7 @@ mod tests {
         let command = Command::Note { at: 3, notes };
         assert_eq!(
             serde_json::from_str::<Proposal>(old).unwrap(),
-            Proposal { command: command.clone(), request: None }
+            Proposal { command: command.clone(), request: None, author: None }
         );
         assert_eq!(serde_json::to_string(&Proposal::from(command)).unwrap(), old);
         let apply = Command::Apply { at: 1, spec: Box::new(spec(&["n1"], &[("web", "a", 2)])), expect: None };
@@ -61,7 +64,7 @@ mod tests {
     fn note(key: &str, text: &str) -> Proposal {
         let of = |text: &str| Fingerprint::of([text.as_bytes()]);
         let command = Command::Note { at: 1, notes: vec![(EventKind::Note, "operator".into(), text.into())] };
-        Proposal { command, request: Some(Request { key: of(key), content: of(text), at: 1 }) }
+        Proposal { command, request: Some(Request { key: of(key), content: of(text), at: 1 }), author: None }
     }
 
     #[test]
@@ -87,7 +90,7 @@ mod tests {
         let request =
             |key: &str| Some(Request { key: Fingerprint::of([key.as_bytes()]), ..note(key, "").request.unwrap() });
         let drain = Command::Node { at: 1, node: name("n2"), action: icefield_api::NodeAction::Drain };
-        let drain = Proposal { command: drain, request: request("drain") };
+        let drain = Proposal { command: drain, request: request("drain"), author: None };
         let refused = sample.command(drain.clone());
         assert!(matches!(refused, Applied::Refused(_)));
         sample.register("n2", "10.0.0.2");
@@ -99,6 +102,7 @@ mod tests {
             Proposal {
                 command: Command::Apply { at: 1, spec: Box::new(next.clone()), expect },
                 request: request("apply"),
+                author: None,
             }
         };
         assert_eq!(sample.command(apply(0)), Applied::Outdated(Outdated::Basis));
@@ -111,7 +115,8 @@ mod tests {
     fn a_request_travels_with_its_command() {
         let command = Command::Apply { at: 1, spec: Box::new(spec(&["n1"], &[("web", "a", 2)])), expect: None };
         let of = |text: &str| Fingerprint::of([text.as_bytes()]);
-        let proposal = Proposal { command, request: Some(Request { key: of("k"), content: of("c"), at: 5 }) };
+        let proposal =
+            Proposal { command, request: Some(Request { key: of("k"), content: of("c"), at: 5 }), author: None };
         assert_eq!(again(&proposal), proposal);
     }
 }

@@ -155,7 +155,7 @@ proptest! {
             let text = serde_json::to_string(&command).unwrap();
             let of = |text: &str| Fingerprint::of([text.as_bytes()]);
             let request = key.map(|key| Request { key: of(&key.to_string()), content: of(&text), at: index });
-            let applied = state.apply(index, Proposal { command, request });
+            let applied = state.apply(index, Proposal { command, request, author: None });
             match key.and_then(|key| answered.get(&key)) {
                 Some((first, outcome)) => {
                     let expected = if *first == text { outcome.clone() } else { Applied::KeyReused };

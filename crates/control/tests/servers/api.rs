@@ -18,7 +18,7 @@ fn name(text: &str) -> Name {
 
 /// Sends a request; gives back the status and the body.
 async fn send(url: String, method: &str, body: Option<Vec<u8>>) -> (u16, String) {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = icefield_api::Http::new(Default::default(), None).get();
     let mut request = http.request(method.parse().unwrap(), url);
     if let Some(body) = body {
         request = request.body(body);
@@ -128,7 +128,7 @@ fn what_is_too_large_or_never_ends_harms_nobody() {
     assert!(answer.contains("the body is larger than 64 MiB"), "{answer}");
     // Without a length, it is noticed when there is too much.
     let chunks = futures_util::stream::iter((0..66).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1 << 20])));
-    let endless = reqwest::Client::new().post(format!("{}/v1/apply", group.url(0)));
+    let endless = icefield_api::Http::new(Default::default(), None).get().post(format!("{}/v1/apply", group.url(0)));
     let answer = group.block_on(endless.body(reqwest::Body::wrap_stream(chunks)).send());
     // The server may close the connection before all is sent.
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 413));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use icefield_api::{ApplyRequest, Capacity, Client, ErrorBody, Heartbeat, Status};
 use icefield_control::reconcile::Config;
-use icefield_control::{Begin, Server, ServerConfig, StartError, Timings};
+use icefield_control::{Begin, Security, Server, ServerConfig, StartError, Timings};
 use icefield_spec::{Bytes, Cpu, Spec};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -43,6 +43,7 @@ impl Group {
         let config = |at: usize| ServerConfig {
             name: format!("s{at}"),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            security: Security::Plain,
             begin: Begin::Form(Vec::new()),
             data: folder(at).unwrap_or_else(|| home.path().join(format!("s{at}"))),
             timings,
@@ -226,7 +227,7 @@ pub(crate) struct Answered {
 
 /// Sends a request with these headers.
 pub(crate) async fn send_with(url: String, method: &str, body: &str, headers: &[(&str, &str)]) -> Answered {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = icefield_api::Http::new(Default::default(), None).get();
     let mut request = http.request(method.parse().unwrap(), url).body(body.to_owned());
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
 use icefield_agent::{Agent, AgentConfig, AgentError, LogLimits, Shutdown, Timings};
-use icefield_api::Capacity;
+use icefield_api::{Capacity, IdentityFolder, JoinError, Keyring};
+use icefield_pki::{Identity, InvalidToken};
 use icefield_spec::{Bytes, Cpu, Name, PortRange};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +27,13 @@ pub(crate) struct AgentArgs {
     node: Name,
     #[command(flatten)]
     cluster: ClusterArgs,
+    /// Join the cluster with this token (`icefield join-token create --node NAME`), or @FILE with it. Once it has joined, the
+    /// agent goes on with the identity in its folder
+    #[arg(long, env = "ICEFIELD_JOIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    join: Option<String>,
+    /// Where its own API listens, for the servers alone; a free port of --address if it is not given
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
     /// The folder for its state, its replicas' logs and work
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -51,12 +59,20 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
     if arguments.cluster.server.is_empty() {
         return Err(CommandError::new("no server is named").hint("--server URL names one; may be given several times"));
     }
+    let runtime = connect::runtime()?;
+    let keyring = runtime.block_on(identity(&arguments))?;
+    let listen = match (arguments.listen, &keyring) {
+        (Some(listen), _) => listen,
+        (None, None) => (Ipv4Addr::LOCALHOST, 0).into(),
+        (None, Some(_)) => resolve(&arguments.address)?,
+    };
     let config = AgentConfig {
         node: arguments.node,
         servers: arguments.cluster.server,
+        keyring,
         data: arguments.data,
         address: arguments.address,
-        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        listen,
         capacity: Capacity { cpu: processors(), memory: memory()?, ports: arguments.ports },
         exec_dir: arguments.exec_dir,
         base_env: base_environment(),
@@ -64,7 +80,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         timings: Timings::default(),
         log: LogLimits::default(),
     };
-    connect::runtime()?.block_on(async {
+    runtime.block_on(async {
         let fail = |error: AgentError| CommandError::because("the agent cannot go on", &error);
         let mut agent = Agent::start(config).await.map_err(fail)?;
         let how = tokio::select! {
@@ -73,6 +89,59 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         };
         agent.shut_down(how).await.map_err(fail)?;
         Ok(0)
+    })
+}
+
+/// What the agent proves itself with: what its folder has, else what joining gives; nothing where servers speak plain HTTP.
+async fn identity(arguments: &AgentArgs) -> Result<Option<Keyring>, CommandError> {
+    let servers = arguments.cluster.server.iter().map(|url| connect::checked(url)).collect::<Result<Vec<_>, _>>()?;
+    if servers.iter().all(|url| url.starts_with("http://")) {
+        return Ok(None);
+    }
+    let failed = |error: &dyn std::error::Error| CommandError::because("the agent has no identity", error);
+    let folder = IdentityFolder::new(&arguments.data);
+    let own = Identity::Node(arguments.node.clone());
+    if let Some(held) = folder.load().map_err(|error| failed(&error))? {
+        let found = held.credential.as_ref().map(|credential| credential.identity().clone());
+        return match found {
+            Some(found) if found == own => Ok(Some(Keyring::new(held))),
+            found => {
+                let found = found.map_or_else(|| "nobody".into(), |found| found.to_string());
+                let message =
+                    format!("the identity in {} is that of {found}, and this is {own}", arguments.data.display());
+                Err(CommandError::new(message).hint("give each node a folder of its own"))
+            }
+        };
+    }
+    let Some(token) = &arguments.join else {
+        return Err(CommandError::new(format!("node {} has not joined yet", arguments.node)).hint(format!(
+            "`icefield join-token create --node {}` makes a token, --join gives it to the agent",
+            arguments.node
+        )));
+    };
+    let token = token_or_file(token)?.parse().map_err(|error: InvalidToken| failed(&error))?;
+    let held = icefield_api::join(&folder, &servers, &token, own).await.map_err(|error| match error {
+        JoinError::Refused { source, .. } => CommandError::from(*source),
+        other => failed(&other),
+    })?;
+    tracing::info!("this node has joined the cluster");
+    Ok(Some(Keyring::new(held)))
+}
+
+/// A token, or what is in the file that is named after an @.
+pub(crate) fn token_or_file(text: &str) -> Result<String, CommandError> {
+    let Some(path) = text.strip_prefix('@') else { return Ok(text.to_owned()) };
+    let read = std::fs::read_to_string(path);
+    let text = read.map_err(|error| CommandError::because(format!("cannot read {path}"), &error))?;
+    Ok(text.trim().to_owned())
+}
+
+/// A free port of this machine's address.
+fn resolve(address: &str) -> Result<SocketAddr, CommandError> {
+    let found = (address, 0).to_socket_addrs().ok().and_then(|mut all| all.next());
+    found.ok_or_else(|| {
+        CommandError::new(format!("{address:?} is no address of this machine"))
+            .hint("--listen ADDRESS:PORT says where to listen")
     })
 }
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod agent;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod ca;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
@@ -11,6 +13,8 @@ pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod history;
+pub(crate) mod join_token;
+pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod member;
 pub(crate) mod node;
@@ -20,6 +24,7 @@ pub(crate) mod recover;
 pub(crate) mod restore;
 pub(crate) mod server;
 pub(crate) mod status;
+pub(crate) mod token;
 pub(crate) mod watch;
 
 use crate::cli::{Cli, Command};
@@ -42,6 +47,11 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::History(arguments) => history::run(cluster, &arguments),
         Command::Node(arguments) => node::run(cluster, &arguments),
         Command::Member(arguments) => member::run(cluster, &arguments),
+        Command::Login(arguments) => login::run(&arguments),
+        Command::Token(arguments) => token::run(cluster, &arguments),
+        Command::JoinToken(arguments) => join_token::run(cluster, &arguments),
+        Command::Ca(arguments) => ca::run(cluster, &arguments),
+        Command::Audit(arguments) => audit::run(cluster, &arguments),
         Command::Backup(arguments) => backup::run(cluster, &arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),

@@ -54,6 +54,7 @@ impl DevCluster {
         self.slots.save(&self.layout)?;
         for (name, port) in &peers {
             let mut arguments = own("server");
+            arguments.push("--plain".into());
             arguments.extend(["--name".into(), name.into()]);
             arguments.extend(["--listen".into(), format!("127.0.0.1:{port}").into()]);
             arguments.extend(["--data".into(), self.layout.server(name).into()]);

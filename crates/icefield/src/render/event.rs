@@ -11,7 +11,7 @@ pub(crate) fn event(event: &Event) -> String {
         EventKind::Apply | EventKind::Rollout => style(&event.subject).cyan(),
         EventKind::Placement => style(&event.subject).blue(),
         EventKind::Replica => style(&event.subject).yellow(),
-        EventKind::Node | EventKind::Leader => style(&event.subject).magenta(),
+        EventKind::Node | EventKind::Leader | EventKind::Trust => style(&event.subject).magenta(),
         EventKind::Note => style(&event.subject).bold(),
     };
     format!(
@@ -42,7 +42,7 @@ fn changed_services(entry: &HistoryEntry) -> String {
 }
 
 /// A time in milliseconds since 1970 as this machine's clock would show it.
-pub(super) fn time(millis: u64, format: &str) -> String {
+pub(crate) fn time(millis: u64, format: &str) -> String {
     let stamp = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let stamp = stamp.unwrap_or(Timestamp::UNIX_EPOCH);
     stamp.to_zoned(TimeZone::system()).strftime(format).to_string()

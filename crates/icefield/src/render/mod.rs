@@ -1,5 +1,6 @@
 //! Turns answers into text for people. Nothing here speaks to a cluster or prints.
 
+mod audit;
 mod count;
 mod docs;
 mod event;
@@ -12,10 +13,12 @@ mod servers;
 mod stale;
 mod status;
 mod table;
+mod trust;
 
+pub(crate) use audit::audit_entry;
 pub(crate) use count::count;
 pub(crate) use docs::{docs_function, docs_markdown, docs_overview};
-pub(crate) use event::{event, history};
+pub(crate) use event::{event, history, time};
 pub(crate) use explanation::explanation;
 pub(crate) use live::LiveText;
 pub(crate) use nodes::nodes;
@@ -25,3 +28,4 @@ pub(crate) use servers::servers;
 pub(crate) use stale::stale;
 pub(crate) use status::{services, status};
 pub(crate) use table::Table;
+pub(crate) use trust::{authorities, join_tokens, user_tokens};

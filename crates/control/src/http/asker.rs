@@ -1,0 +1,34 @@
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::failure::Failure;
+use crate::Command;
+use crate::access::{Caller, Presented};
+use crate::state::{Author, Proposal};
+
+/// Who sent a request, as the guard has found out.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    /// Who it is.
+    pub(crate) caller: Caller,
+    /// What its connection came with.
+    pub(crate) presented: Presented,
+    /// The same for the audit log.
+    pub(crate) author: Author,
+}
+
+impl Asker {
+    /// A command that it asks for.
+    pub(crate) fn asks(self, command: Command) -> Proposal {
+        Proposal { command, request: None, author: Some(self.author) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let asker = parts.extensions.get().cloned();
+        asker.ok_or_else(|| Failure::invalid("it is not known who asks"))
+    }
+}

@@ -1,0 +1,177 @@
+use std::sync::Arc;
+use std::sync::PoisonError;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use icefield_api::{Access, ErrorBody, OPERATIONS, Operation, TrustMark};
+use icefield_pki::Identity;
+
+use super::app::App;
+use super::asker::Asker;
+use super::failure::Failure;
+use super::forward::FORWARDED;
+use crate::access::{Caller, Denied, Peer, Presented, allows};
+use crate::state::Author;
+use crate::{Command, State as Agreed};
+
+/// The header in which a server that passes a request on says who sent it; believed if a server sends it.
+pub(crate) const PEER: HeaderName = HeaderName::from_static("icefield-peer");
+
+/// The first that sees a request: who shows nothing at all is sent away before a byte of its body is held, and every answer
+/// says which bundle the cluster has.
+pub(crate) async fn front(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let shows_nothing =
+        peer(request.extensions()).presented == Presented::Nothing && token(request.headers()).is_none();
+    let access = operation(request.method(), request.extensions()).map_or(Access::Admin, Operation::access);
+    let mut response = if shows_nothing && access != Access::Anyone {
+        let caller = Caller::Nobody("there is neither a token nor a certificate");
+        match allows(&caller, access, None) {
+            Err(denied) => Failure::from(denied).into_response(),
+            Ok(()) => next.run(request).await,
+        }
+    } else {
+        next.run(request).await
+    };
+    if let Some(mark) = app.group.state().await.trust.mark
+        && let Ok(value) = HeaderValue::from_str(&mark.bundle.to_string())
+    {
+        response.headers_mut().insert(HeaderName::from_static(TrustMark::HEADER), value);
+    }
+    response
+}
+
+/// Lets a request through to its handler only if whoever sent it may.
+pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&app, &parts).await {
+        Ok(asker) => {
+            parts.extensions.insert(asker);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(failure) => failure.into_response(),
+    }
+}
+
+async fn admit(app: &Arc<App>, parts: &Parts) -> Result<Asker, Failure> {
+    let state = app.group.state().await;
+    let mut verdict = judge(app, &state, parts);
+    // What this server knows may be out of date: nobody is refused for that, and nothing is changed because of it.
+    let changes = !parts.method.is_safe() && matches!(&verdict, Ok(Asker { caller: Caller::User { .. }, .. }));
+    if (verdict.is_err() || changes) && !state.trust.is_empty() {
+        verdict = judge(app, &*app.state().await?, parts);
+    }
+    verdict.map_err(|(denied, author)| {
+        note(app, &denied, author);
+        denied.into()
+    })
+}
+
+/// Who sent the request, if it may.
+fn judge(app: &App, state: &Agreed, parts: &Parts) -> Result<Asker, (Denied, Author)> {
+    let now = app.clock.now();
+    let Peer { from, presented } = original(app, state, parts);
+    let caller = Caller::of(&state.trust, &presented, token(&parts.headers), now);
+    let operation = operation(&parts.method, &parts.extensions);
+    let author = Author {
+        at: now,
+        who: caller.to_string(),
+        from,
+        operation: operation.map_or("unknown", |operation| operation.id).to_owned(),
+        subject: parts.uri.path().to_owned(),
+        namespaces: caller.namespaces(),
+    };
+    let access = operation.map_or(Access::Admin, Operation::access);
+    match allows(&caller, access, node(parts)) {
+        Ok(()) => Ok(Asker { caller, presented, author }),
+        Err(denied) => Err((denied, author)),
+    }
+}
+
+/// Writes a refusal into the audit log, if not too many were of late.
+fn note(app: &Arc<App>, denied: &Denied, author: Author) {
+    let kind = format!("{} {}", author.who, author.operation);
+    let mut throttle = app.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(held_back) = throttle.admit(&kind, author.at) else { return };
+    let more = match held_back {
+        0 => String::new(),
+        more => format!(" ({more} refusals before this one were not written down)"),
+    };
+    let facts = author.facts(None, format!("refused: {}{more}", denied.message));
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        if let Err(error) = app.group.propose(Command::Denied { facts }).await {
+            tracing::debug!(%error, "a refusal was not written down");
+        }
+    });
+}
+
+/// The other end of the connection, as the one that accepted it has seen it.
+fn peer(extensions: &axum::http::Extensions) -> Peer {
+    let unknown = || Peer { from: "unknown".into(), presented: Presented::Nothing };
+    extensions.get::<Arc<Peer>>().map_or_else(unknown, |peer| Peer::clone(peer))
+}
+
+/// Who sent the request: the other end of the connection, or whoever the server there passes it on for.
+fn original(app: &App, state: &Agreed, parts: &Parts) -> Peer {
+    let peer = peer(&parts.extensions);
+    if !parts.headers.contains_key(FORWARDED) || !is_server(app, state, &peer.presented) {
+        return peer;
+    }
+    let told = parts.headers.get(PEER).and_then(|value| serde_json::from_slice(value.as_bytes()).ok());
+    told.unwrap_or(peer)
+}
+
+/// Whether the other end is one of the group's servers.
+fn is_server(app: &App, state: &Agreed, presented: &Presented) -> bool {
+    match presented {
+        Presented::Plain => state.trust.is_empty(),
+        Presented::Nothing => false,
+        Presented::Certificate { identity, starts, .. } => match identity {
+            Identity::Server(name) => state.trust.admits(identity, *starts) && app.has_seat(name),
+            Identity::Node(_) => false,
+        },
+    }
+}
+
+/// Whether the other end may speak to this server's part of Raft. A server that has just joined knows no others yet.
+pub(crate) fn may_be_peer(app: &App, extensions: &axum::http::Extensions) -> bool {
+    match peer(extensions).presented {
+        Presented::Plain => app.keyring.is_none(),
+        Presented::Certificate { identity: Identity::Server(name), .. } => {
+            app.group.seats().is_empty() || app.has_seat(&name)
+        }
+        _ => false,
+    }
+}
+
+/// Who sent a request, for the server that it is passed on to.
+pub(crate) fn passed_on(parts: &Parts) -> Option<HeaderValue> {
+    let told = serde_json::to_vec(&peer(&parts.extensions)).ok()?;
+    HeaderValue::from_bytes(&told).ok()
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+}
+
+fn operation(method: &Method, extensions: &axum::http::Extensions) -> Option<&'static Operation> {
+    let path = extensions.get::<MatchedPath>()?.as_str();
+    OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method.as_str())
+}
+
+/// The node that the path names, letter by letter as it stands there.
+fn node(parts: &Parts) -> Option<&str> {
+    let template = parts.extensions.get::<MatchedPath>()?.as_str();
+    let mut pairs = template.split('/').zip(parts.uri.path().split('/'));
+    pairs.find_map(|(part, value)| (part == "{node}").then_some(value))
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        ErrorBody::new(denied.code, denied.message).into()
+    }
+}

@@ -1,0 +1,56 @@
+use std::collections::BTreeSet;
+
+use icefield_api::AuditFacts;
+use icefield_spec::{Name, Revision};
+use serde::{Deserialize, Serialize};
+
+/// Who asked for a command, and with what request: for the audit log, and for what only the state can check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// Who: `user anna`, `node n1`, …
+    pub who: String,
+    /// The address that the request came from.
+    pub from: String,
+    /// The operation's id.
+    pub operation: String,
+    /// The path that it was sent to.
+    pub subject: String,
+    /// The only namespaces that may be changed; all if empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub namespaces: BTreeSet<Name>,
+}
+
+impl Author {
+    /// What there is to write down.
+    pub fn facts(self, revision: Option<Revision>, outcome: String) -> AuditFacts {
+        let Self { at, who, from, operation, subject, .. } = self;
+        AuditFacts { at, who, from, operation, subject, revision, outcome }
+    }
+}
+
+impl super::State {
+    /// Refuses a spec that changes what its author may not.
+    pub(super) fn check_namespaces(&self, spec: &icefield_spec::Spec, author: &Author) -> Result<(), String> {
+        const SHOWN: usize = 5;
+        if author.namespaces.is_empty() {
+            return Ok(());
+        }
+        let outside = crate::access::outside(self.spec.as_deref(), spec, &author.namespaces);
+        if outside.is_empty() {
+            return Ok(());
+        }
+        let more = match outside.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let mine: Vec<&str> = author.namespaces.iter().map(Name::as_str).collect();
+        Err(format!(
+            "{} may change services of the namespaces {} alone, and this changes {}{more}",
+            author.who,
+            mine.join(", "),
+            outside[..outside.len().min(SHOWN)].join(", ")
+        ))
+    }
+}

@@ -1,0 +1,170 @@
+//! A cluster with certificates: real servers and agents on this machine, each a process of its own.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{Outcome, PATIENCE, TestEnvironment};
+
+/// The servers and agents of a cluster; they end with this value.
+pub(crate) struct SecureCluster {
+    pub(crate) environment: TestEnvironment,
+    processes: BTreeMap<String, Child>,
+    ports: BTreeMap<String, u16>,
+}
+
+impl SecureCluster {
+    /// A cluster of one server, "s1", to which this environment's user is logged in as its first admin.
+    pub(crate) fn start() -> Self {
+        let mut cluster =
+            Self { environment: TestEnvironment::new(), processes: BTreeMap::new(), ports: BTreeMap::new() };
+        cluster.server("s1", &["--new-cluster"]);
+        let token = cluster.data("s1").join("admin-token");
+        wait_for("the first admin's token", || token.exists());
+        let token = fs::read_to_string(token).unwrap();
+        let url = cluster.url("s1");
+        wait_for("the first login", || {
+            cluster.environment.run(["login", &url, "--token", token.trim()]).code == Some(0)
+        });
+        cluster
+    }
+
+    /// Starts a server.
+    pub(crate) fn server(&mut self, name: &str, more: &[&str]) {
+        let port = *self.ports.entry(name.to_owned()).or_insert_with(free_port);
+        let mut arguments: Vec<OsString> = ["server", "--name", name].map(Into::into).into();
+        arguments.extend(["--listen".into(), format!("127.0.0.1:{port}").into()]);
+        arguments.extend(["--data".into(), self.data(name).into()]);
+        arguments.extend(more.iter().map(Into::into));
+        self.spawn(name, arguments);
+    }
+
+    /// Starts an agent, on a loopback address of its own.
+    pub(crate) fn agent(&mut self, node: &str, servers: &[&str], more: &[&str]) {
+        let number = node.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+        let mut arguments: Vec<OsString> = ["agent", "--node", node].map(Into::into).into();
+        arguments.extend(["--address".into(), format!("127.77.0.{number}").into()]);
+        arguments.extend(["--ports".into(), "21000-21999".into()]);
+        arguments.extend(["--data".into(), self.data(node).into()]);
+        for server in servers {
+            arguments.extend(["--server".into(), self.url(server).into()]);
+        }
+        arguments.extend(more.iter().map(Into::into));
+        self.spawn(node, arguments);
+    }
+
+    fn spawn(&mut self, name: &str, arguments: Vec<OsString>) {
+        let log = File::options().create(true).append(true).open(self.log(name)).unwrap();
+        let mut command = self.environment.command();
+        command.args(arguments).stdout(Stdio::null()).stderr(log);
+        self.processes.insert(name.to_owned(), command.spawn().unwrap());
+    }
+
+    /// Ends a process at once.
+    pub(crate) fn kill(&mut self, name: &str) {
+        if let Some(mut process) = self.processes.remove(name) {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Waits for a process to end by itself, and gives back what it wrote to its log.
+    pub(crate) fn ended(&mut self, name: &str) -> String {
+        let mut process = self.processes.remove(name).unwrap();
+        wait_for("its end", || process.try_wait().unwrap().is_some());
+        self.read_log(name)
+    }
+
+    pub(crate) fn is_running(&mut self, name: &str) -> bool {
+        self.processes.get_mut(name).is_some_and(|process| process.try_wait().unwrap().is_none())
+    }
+
+    pub(crate) fn url(&self, server: &str) -> String {
+        format!("https://127.0.0.1:{}", self.ports[server])
+    }
+
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.environment.path("data").join(name)
+    }
+
+    pub(crate) fn read_log(&self, name: &str) -> String {
+        fs::read_to_string(self.log(name)).unwrap()
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.environment.path(&format!("{name}.log"))
+    }
+
+    /// Runs a command as the bearer of a token, without a login.
+    pub(crate) fn run_as(&self, token: &str, arguments: &[&str]) -> Outcome {
+        let mut command = self.environment.command();
+        command.env("ICEFIELD_TOKEN", token).env("ICEFIELD_SERVER", self.url("s1")).args(arguments);
+        let output = command.output().unwrap();
+        Outcome {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Makes a token with a command.
+    pub(crate) fn token(&self, arguments: &[&str]) -> String {
+        self.environment.ok(arguments).trim().to_owned()
+    }
+
+    /// Waits until the answer of a command with --json is as it should be.
+    pub(crate) fn until(&self, what: &str, arguments: &[&str], condition: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let outcome = self.environment.run(arguments);
+            let answer = serde_json::from_str(&outcome.stdout).unwrap_or(Value::Null);
+            if outcome.code == Some(0) && condition(&answer) {
+                return answer;
+            }
+            assert!(start.elapsed() < PATIENCE, "waited in vain until {what}: {outcome:#?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for SecureCluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for name in self.processes.keys().chain(self.ports.keys()) {
+                eprintln!("--- {name}\n{}", fs::read_to_string(self.log(name)).unwrap_or_default());
+            }
+        }
+        for process in self.processes.values_mut() {
+            // SIGINT lets an agent stop its replicas first.
+            let pid = process.id().to_string();
+            let _ = std::process::Command::new("kill").args(["-INT", &pid]).status();
+        }
+        for process in self.processes.values_mut() {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_secs(15) && process.try_wait().is_ok_and(|ended| ended.is_none()) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// Waits for something to come about.
+pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
