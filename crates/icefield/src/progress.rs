@@ -111,6 +111,7 @@ mod tests {
             running: healthy,
             healthy,
             updated: healthy,
+            unknown: 0,
             rollout: Some(RolloutStatus { from: None, to: revision, state: rollout, message: "it broke".into() }),
             replicas: states.into_iter().enumerate().map(replica).collect(),
         };
@@ -124,6 +125,7 @@ mod tests {
             servers: Vec::new(),
             rebalance: None,
             hold: None,
+            stale: None,
             services: vec![service],
             nodes: Vec::new(),
         }
