@@ -137,7 +137,7 @@ fn machines_join_and_people_may_do_what_their_role_says() {
     let foreign = other.token(&["token", "create", "vera", "--role", "viewer"]);
     refused(&cluster.run_as(&foreign, &["status"]), "does not belong to the authority that the token names");
     let (status, body) = get_as(&cluster.data("n1"), &other.url("s1"));
-    assert!(status == 0 && body.contains("UnknownIssuer"), "{status} {body}");
+    assert!(status == 0 && body.contains("InvalidCertificate"), "{status} {body}");
 
     // Secrets are where they belong.
     for (name, file) in [
@@ -254,7 +254,6 @@ fn servers_join_and_are_shut_out_when_they_are_removed() {
     assert_ne!(get_as(&cluster.data("n1"), &plan).0, 401);
 
     // A removed one is a stranger, until it is given a token again.
-    cluster.until("it is there again", &["node", "list", "--json"], |answer| answer["nodes"][0]["state"] == "ready");
     cluster.environment.ok(["node", "remove", "n1", "--force"]);
     let (status, body) = get_as(&cluster.data("n1"), &plan);
     assert!(status == 401 && body.contains("the machine was removed"), "{status} {body}");
