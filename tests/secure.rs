@@ -413,3 +413,31 @@ fn bad_handshakes_harm_nobody() {
     assert!(cluster.is_running("s1"));
     assert!(!cluster.read_log("s1").contains("panicked"));
 }
+
+#[test]
+fn a_restored_cluster_knows_its_machines_and_its_people() {
+    let mut cluster = SecureCluster::start();
+    let viewer = cluster.token(&["token", "create", "vera", "--role", "viewer"]);
+    let token = cluster.token(&["join-token", "create", "--node", "n1"]);
+    cluster.agent("n1", &["s1"], &["--join", &token]);
+    cluster.until("the node is there", &["node", "list", "--json"], |answer| {
+        answer["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1)
+    });
+    let backup = cluster.environment.path("backup");
+    cluster.environment.ok(["backup".as_ref(), backup.as_os_str()]);
+    assert_eq!(mode(&backup), 0o600);
+    cluster.kill("n1");
+    cluster.kill("s1");
+
+    // On another machine, under another name: it has the state, and so the authority.
+    let (address, data) = (cluster.address("s9"), cluster.data("s9"));
+    let arguments = ["restore", backup.to_str().unwrap(), "--name", "s9", "--listen", &address, "--data"];
+    cluster.environment.ok(arguments.into_iter().map(std::ffi::OsStr::new).chain([data.as_os_str()]));
+    cluster.server("s9", &[]);
+    let url = cluster.url("s9");
+    wait_for("its people", || cluster.run_as(&viewer, &["--server", &url, "status"]).code == Some(0));
+    refused(&cluster.run_as(&viewer, &["--server", &url, "ca", "rotate"]), "this is for the role admin");
+    cluster.agent("n1", &["s9"], &[]);
+    wait_for("its node", || get_as(&cluster.data("n1"), &format!("{url}/v1/nodes/n1/plan")).0 == 404);
+    assert_eq!(get_as(&cluster.data("n1"), &format!("{url}/v1/nodes/n2/plan")).0, 403);
+}
