@@ -35,11 +35,17 @@ impl SecureCluster {
         cluster
     }
 
+    /// The address of a server, whether it runs or not.
+    pub(crate) fn address(&mut self, server: &str) -> String {
+        let port = *self.ports.entry(server.to_owned()).or_insert_with(free_port);
+        format!("127.0.0.1:{port}")
+    }
+
     /// Starts a server.
     pub(crate) fn server(&mut self, name: &str, more: &[&str]) {
-        let port = *self.ports.entry(name.to_owned()).or_insert_with(free_port);
+        let address = self.address(name);
         let mut arguments: Vec<OsString> = ["server", "--name", name].map(Into::into).into();
-        arguments.extend(["--listen".into(), format!("127.0.0.1:{port}").into()]);
+        arguments.extend(["--listen".into(), address.into()]);
         arguments.extend(["--data".into(), self.data(name).into()]);
         arguments.extend(more.iter().map(Into::into));
         self.spawn(name, arguments);
