@@ -209,7 +209,8 @@ mod tests {
     }
 
     fn shown(replicas: Vec<ExplainedReplica>) -> String {
-        let text = explanation(&ServiceExplanation { schema: 1, service: "web".parse().unwrap(), stale: None, replicas });
+        let text =
+            explanation(&ServiceExplanation { schema: 1, service: "web".parse().unwrap(), stale: None, replicas });
         console::strip_ansi_codes(&text).into_owned()
     }
 
