@@ -72,8 +72,10 @@ impl Leading {
             *self.seen.lock().await = Some(Observations::new(self.clock.now()));
             let mut while_leading = self.group.leader();
             tokio::select! {
-                () = self.lead() => {}
+                // In this order, so that a simulation comes out the same each time.
+                biased;
                 _ = while_leading.wait_for(|leader| *leader != now) => {}
+                () = self.lead() => {}
             }
             *self.seen.lock().await = None;
         }
@@ -101,6 +103,7 @@ impl Leading {
                 continue;
             }
             tokio::select! {
+                biased;
                 _ = changes.changed() => {}
                 _ = sightings.changed() => {}
                 _ = ticks.tick() => {}

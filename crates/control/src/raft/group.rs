@@ -265,6 +265,7 @@ impl Group {
     pub async fn failed(&self) -> String {
         let (mut failure, mut left) = (self.failure.clone(), self.left.subscribe());
         tokio::select! {
+            biased;
             failed = failure.wait_for(Option::is_some) => match failed {
                 Ok(reason) => reason.clone().unwrap_or_default(),
                 Err(_) => "it is ending".into(),
