@@ -11,6 +11,7 @@ mod node_kill;
 mod placement;
 mod replica_kill;
 mod roadef;
+mod sim;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -83,6 +84,8 @@ enum Figure {
     Placement(placement::Arguments),
     /// Better assignments for an instance of ROADEF/EURO 2012, Google's machine reassignment
     Roadef(roadef::Roadef),
+    /// The whole control plane under simulated faults, a run for each seed: goal no invariant broken in 100,000
+    Sim(sim::Sim),
 }
 
 fn main() -> ExitCode {
@@ -111,6 +114,11 @@ fn run(bench: &Bench) -> Result<(), Failure> {
                 None => print(common, &placement::measure_large(arguments)?),
             },
             Figure::Roadef(roadef) => print(common, &roadef::measure(roadef)?),
+            Figure::Sim(sim) => {
+                let figure = sim::measure(sim)?;
+                print(common, &figure)?;
+                figure.verdict()
+            }
         }
     })
 }

@@ -21,6 +21,8 @@ pub(crate) struct Client {
     pub(crate) servers: Arc<[String]>,
     /// How many nodes there are.
     pub(crate) nodes: usize,
+    /// How many of a thousand things that it does are reads.
+    pub(crate) reads: u64,
     pub(crate) history: Arc<History>,
     /// The newest spec that any client wants, and the number of the last one.
     pub(crate) wish: Arc<Mutex<(Wish, u64)>>,
@@ -41,7 +43,7 @@ enum Written {
 
 impl Client {
     /// How long an answer is awaited.
-    const PATIENCE: Duration = Duration::from_secs(3);
+    const PATIENCE: Duration = Duration::from_secs(1);
     /// How many servers are asked one after the other for one thing.
     const TRIES: usize = 6;
     /// The pause before another one is asked.
@@ -55,12 +57,15 @@ impl Client {
             if Instant::now() >= end {
                 return;
             }
-            match self.chance.below(10) {
-                0..4 => {
+            if self.chance.happens(self.reads) {
+                self.read().await;
+                continue;
+            }
+            match self.chance.below(5) {
+                0..3 => {
                     let spec = self.next_spec();
                     self.apply(spec).await;
                 }
-                4..7 => self.read().await,
                 _ => {
                     let action = [NodeAction::Cordon, NodeAction::Drain, NodeAction::Uncordon, NodeAction::Uncordon];
                     let (node, action) = (self.chance.below(self.nodes), action[self.chance.below(4)]);

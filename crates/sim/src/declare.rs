@@ -48,7 +48,7 @@ impl Wish {
     pub(crate) fn spec(&self, nodes: usize) -> Spec {
         let node = |at: usize| {
             let mut machine = Machine::new(Cpu::from_millis(4_000), Bytes::new(8 << 30));
-            machine.labels.insert("disk".into(), if at % 2 == 0 { "ssd" } else { "hdd" }.into());
+            machine.labels.insert("disk".into(), if at.is_multiple_of(2) { "ssd" } else { "hdd" }.into());
             machine.labels.insert("number".into(), self.number.to_string());
             (node_name(at), Node { address: None, machine })
         };

@@ -34,8 +34,8 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// A fault, and how long it lasts, in milliseconds.
-    fn draw(chance: &mut Chance, servers: usize, agents: usize) -> (Self, u64) {
-        let sites = servers + agents;
+    fn draw(chance: &mut Chance, world: &World) -> (Self, u64) {
+        let (servers, agents, sites) = (world.servers, world.agents.len(), world.sites);
         match chance.below(20) {
             0..5 => {
                 let minutes = 5 * 60_000;
@@ -85,7 +85,7 @@ pub(crate) async fn run(world: Arc<World>, mut chance: Chance, time: Duration) {
     let count = chance.within(3..12);
     let mut going = tokio::task::JoinSet::new();
     for _ in 0..count {
-        let (fault, lasts) = Fault::draw(&mut chance, world.servers, world.agents.len());
+        let (fault, lasts) = Fault::draw(&mut chance, &world);
         let (begins, lasts) =
             (Duration::from_millis(chance.within(0..time.as_millis() as u64)), Duration::from_millis(lasts));
         let world = Arc::clone(&world);

@@ -5,7 +5,7 @@
 //! be done. For some seconds things go wrong: servers crash and lose what they had not synced, messages are lost, late,
 //! doubled and overtaken, the network falls apart, clocks jump. Then all is mended, and it must become as it should be.
 //!
-//! - [`run`] is one seed; its [`Outcome`] says what happened.
+//! - [`run`] is one seed; its [`Outcome`] says what happened. [`Tally`] is many.
 //! - `world` puts the parts together: `server`, `agent` with its `process`es, `client`, on the `network` and on `disk`s.
 //! - `faults` has things go wrong.
 //! - `observer` looks at all of it every few milliseconds and holds it against the `invariants`, of which each has a
@@ -27,9 +27,11 @@ mod outcome;
 mod process;
 mod run;
 mod server;
+mod tally;
 mod trace;
 mod wire;
 mod world;
 
 pub use outcome::{Failure, Outcome};
 pub use run::{Setup, run};
+pub use tally::Tally;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What one seed came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The seed.
     pub seed: u64,
@@ -35,6 +35,15 @@ pub struct Failure {
     pub message: String,
     /// When, in milliseconds since the start.
     pub at: u64,
+}
+
+impl Outcome {
+    /// What is known of a run that has panicked.
+    pub(crate) fn panicked(seed: u64) -> Self {
+        let message = "it has panicked; what was printed says where".to_owned();
+        let failure = Some(Failure { invariant: "the simulation runs", message, at: 0 });
+        Self { seed, failure, ..Self::default() }
+    }
 }
 
 impl fmt::Display for Outcome {

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,11 +28,15 @@ const BOUND: Duration = Duration::from_secs(60);
 pub struct Setup {
     /// Whether disks have synced what they say that they have.
     pub honest_disks: bool,
+    /// Whether a server makes sure that it still leads before it answers a read.
+    pub confirmed_reads: bool,
+    /// Whether a server makes sure that it still leads before it promises a lease.
+    pub confirmed_leases: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { honest_disks: true }
+        Self { honest_disks: true, confirmed_reads: true, confirmed_leases: true }
     }
 }
 
@@ -42,7 +47,8 @@ impl Default for Setup {
 pub fn run(seed: u64, setup: Setup) -> Outcome {
     seed_elections(seed);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime is made");
-    runtime.block_on(simulate(seed, setup))
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(simulate(seed, setup))));
+    outcome.unwrap_or_else(|_| Outcome::panicked(seed))
 }
 
 async fn simulate(seed: u64, setup: Setup) -> Outcome {
@@ -50,11 +56,11 @@ async fn simulate(seed: u64, setup: Setup) -> Outcome {
     let servers = if chance.happens(300) { 5 } else { 3 };
     let (agents, clients) = (chance.within(3..6) as usize, 2);
     // One client more makes the beginning and the end.
-    let world = Arc::new(World::new(seed, servers, agents, clients + 1));
+    let world = Arc::new(World::new(seed, setup, [servers, agents, clients + 1]));
     let hub = Arc::clone(&world.hub);
     for server in 0..servers {
         let off = chance.within(0..10_000) as i64;
-        world.start(server, world.disk(setup.honest_disks), off).await;
+        world.start(server, world.disk(), off).await;
     }
     for (number, agent) in world.agents.iter().enumerate() {
         let chance = Chance::new(seed, &format!("agent {number}"));
@@ -67,6 +73,7 @@ async fn simulate(seed: u64, setup: Setup) -> Outcome {
         site: servers + agents + number,
         servers: Arc::clone(&world.names),
         nodes: agents,
+        reads: if number == 0 { 800 } else { 200 },
         history: Arc::clone(&history),
         wish: Arc::clone(&wish),
         chance: Chance::new(seed, &format!("client {number}")),

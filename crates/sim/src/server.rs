@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::disk::SimDisk;
 use crate::hub::Hub;
+use crate::run::Setup;
 use crate::wire::Wire;
 
 /// A server from one start to its next crash: the real group and the real loop of the leader, on a simulated disk and
@@ -28,6 +29,7 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     leading: Arc<Leading>,
     config: Config,
+    setup: Setup,
     /// When each agent was last heard of.
     heard: Mutex<BTreeMap<Name, Instant>>,
     tasks: Mutex<JoinSet<()>>,
@@ -44,6 +46,7 @@ pub(crate) struct Beginning {
     pub(crate) clock: Clock,
     pub(crate) config: Config,
     pub(crate) timings: Timings,
+    pub(crate) setup: Setup,
 }
 
 /// What a server answers to a heartbeat.
@@ -67,7 +70,7 @@ pub(crate) struct Refusal {
 impl Server {
     /// Starts a server on its disk; `Err` says why that cannot be.
     pub(crate) async fn start(hub: &Arc<Hub>, beginning: Beginning) -> Result<Self, String> {
-        let Beginning { number, life, founders, names, disk, clock, config, timings } = beginning;
+        let Beginning { number, life, founders, names, disk, clock, config, timings, setup } = beginning;
         let name = names[number].clone();
         let wire = Wire { hub: Arc::clone(hub), from: number, life, names };
         let group = Group::start(GroupConfig {
@@ -87,7 +90,7 @@ impl Server {
             hub.fail("servers go on", format!("{} has stopped by itself: {reason}", watched.name()));
         });
         let (heard, tasks) = (Mutex::default(), Mutex::new(tasks));
-        Ok(Self { number, life, group, disk, clock, leading, config, heard, tasks })
+        Ok(Self { number, life, group, disk, clock, leading, config, setup, heard, tasks })
     }
 
     /// Ends all that it does. Nobody hears of it any more: it was taken off the network before.
@@ -115,7 +118,7 @@ impl Server {
     async fn promise(&self, node: &Name) -> Option<Duration> {
         let lease = self.config.lease.duration();
         let before = self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(node.clone(), Instant::now());
-        let state = self.group.current_state().await.ok()?;
+        let state = self.state(self.setup.confirmed_leases).await.ok()?;
         let is_known = state.nodes.get(node).is_some_and(|record| !record.lost);
         (is_known && before?.elapsed() < lease / 2).then_some(lease)
     }
@@ -127,7 +130,15 @@ impl Server {
 
     /// The state as it is now, for sure.
     pub(crate) async fn read(&self) -> Result<Arc<State>, Refusal> {
-        self.group.current_state().await.map_err(|error| self.refusal(error))
+        self.state(self.setup.confirmed_reads).await
+    }
+
+    async fn state(&self, confirmed: bool) -> Result<Arc<State>, Refusal> {
+        match confirmed {
+            true => self.group.current_state().await.map_err(|error| self.refusal(error)),
+            false if self.leads() => Ok(self.group.state().await),
+            false => Err(self.refusal(ProposeError::NotLeader)),
+        }
     }
 
     /// Has a command agreed on.

@@ -12,6 +12,7 @@ use crate::declare::node_name;
 use crate::disk::SimDisk;
 use crate::hub::Hub;
 use crate::network::Network;
+use crate::run::Setup;
 use crate::server::{Beginning, Server};
 
 /// Servers, agents and clients on one network.
@@ -23,6 +24,7 @@ pub(crate) struct World {
     pub(crate) agents: Vec<Arc<Agent>>,
     /// How many servers, agents and clients there are.
     pub(crate) sites: usize,
+    setup: Setup,
     founders: Founders,
     timings: Timings,
     starts: AtomicU64,
@@ -34,7 +36,7 @@ impl World {
     const EPOCH: u64 = 1_800_000_000_000;
 
     /// A world of which nothing runs yet.
-    pub(crate) fn new(seed: u64, servers: usize, agents: usize, clients: usize) -> Self {
+    pub(crate) fn new(seed: u64, setup: Setup, [servers, agents, clients]: [usize; 3]) -> Self {
         let names: Arc<[String]> = (1..=servers).map(|number| format!("s{number}")).collect();
         let member = |name: &String| Member::new(name, format!("http://{name}.example"));
         let sites = servers + agents + clients;
@@ -50,6 +52,7 @@ impl World {
             servers,
             agents: (0..agents).map(|at| Arc::new(Agent::new(node_name(at), servers + at))).collect(),
             sites,
+            setup,
             founders: Founders::new(names.iter().map(member).collect()),
             names,
             timings,
@@ -58,9 +61,9 @@ impl World {
         }
     }
 
-    /// An empty disk for a server; a dishonest one says that it has synced and has not.
-    pub(crate) fn disk(&self, honest: bool) -> SimDisk {
-        SimDisk::new(self.latency(), honest)
+    /// An empty disk for a server.
+    pub(crate) fn disk(&self) -> SimDisk {
+        SimDisk::new(self.latency(), self.setup.honest_disks)
     }
 
     /// Starts a server. Its clock is off by so many milliseconds.
@@ -76,6 +79,7 @@ impl World {
             clock: Clock::at((Self::EPOCH + self.hub.trace.elapsed()).saturating_add_signed(off)),
             config: Config::default(),
             timings: self.timings,
+            setup: self.setup,
         };
         match Server::start(&self.hub, beginning).await {
             Ok(server) => drop(self.hub.set_server(number, Some(Arc::new(server)))),
