@@ -62,5 +62,5 @@ fn servers_that_read_without_asking_whether_they_still_lead_are_found_out() {
 #[test]
 fn servers_that_promise_leases_without_asking_whether_they_still_lead_are_found_out() {
     let broken = broken(Setup { confirmed_leases: false, ..Setup::default() });
-    assert_eq!(broken, ["one holder of a singleton's lease"]);
+    assert!(broken.contains(&"one holder of a singleton's lease"), "{broken:?}");
 }
