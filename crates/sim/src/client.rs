@@ -1,10 +1,11 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use icefield_api::NodeAction;
 use icefield_control::{Applied, Command, ProposeError};
 use icefield_spec::Spec;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::chance::Chance;
 use crate::declare::{Wish, node_name};
@@ -49,12 +50,12 @@ impl Client {
     /// The pause before another one is asked.
     const PAUSE: Duration = Duration::from_millis(50);
 
-    /// Does one thing after the other until `end`.
-    pub(crate) async fn run(mut self, end: Instant) {
+    /// Does one thing after the other until it is `over`.
+    pub(crate) async fn run(mut self, over: Arc<AtomicBool>) {
         loop {
             let pause = self.chance.within(50..500);
             sleep(Duration::from_millis(pause)).await;
-            if Instant::now() >= end {
+            if over.load(Ordering::Relaxed) {
                 return;
             }
             if self.chance.happens(self.reads) {

@@ -45,7 +45,7 @@ impl Fault {
             5 => (Self::Blackout, chance.within(50..2_000)),
             6..10 => {
                 let side = (0..sites).filter(|_| chance.happens(400)).collect();
-                (Self::Partition(side), chance.within(200..4_000))
+                (Self::Partition(side), chance.within(200..6_000))
             }
             10..12 => (Self::OneWay(chance.below(sites), chance.below(servers)), chance.within(200..4_000)),
             12..14 => (Self::Stall(chance.below(sites)), chance.within(100..2_500)),

@@ -1,4 +1,5 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ async fn simulate(seed: u64, setup: Setup) -> Outcome {
         site: servers + agents + number,
         servers: Arc::clone(&world.names),
         nodes: agents,
-        reads: if number == 0 { 800 } else { 200 },
+        reads: if number == 0 { 970 } else { 200 },
         history: Arc::clone(&history),
         wish: Arc::clone(&wish),
         chance: Chance::new(seed, &format!("client {number}")),
@@ -82,9 +83,13 @@ async fn simulate(seed: u64, setup: Setup) -> Outcome {
     let mut watch = Watch { world: &world, history: &history, observer: Observer::default() };
     watch.until_done(vec![tokio::spawn(client(clients).settle())], Some(BOUND)).await;
     let time = Duration::from_millis(chance.within(3_000..9_000));
-    let mut tasks = vec![tokio::spawn(faults::run(Arc::clone(&world), Chance::new(seed, "faults"), time))];
-    let end = Instant::now() + time;
-    tasks.extend((0..clients).map(|number| tokio::spawn(client(number).run(end))));
+    let (over, failing) = (Arc::new(AtomicBool::new(false)), Arc::clone(&world));
+    let (ends, faults) = (Arc::clone(&over), Chance::new(seed, "faults"));
+    let mut tasks = vec![tokio::spawn(async move {
+        faults::run(failing, faults, time).await;
+        ends.store(true, Ordering::Relaxed);
+    })];
+    tasks.extend((0..clients).map(|number| tokio::spawn(client(number).run(Arc::clone(&over)))));
     watch.until_done(tasks, None).await;
     let healed = Instant::now();
     watch.until_done(vec![tokio::spawn(client(clients).settle())], Some(BOUND)).await;
