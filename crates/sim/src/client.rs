@@ -83,16 +83,22 @@ impl Client {
                 sleep(Self::PAUSE).await;
             }
         }
-        let spec = {
-            let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-            wish.1 += 1;
-            let number = wish.1;
-            wish.0.settle(number);
-            wish.0.spec(self.nodes)
-        };
-        while !self.apply(spec.clone()).await {
+        loop {
+            // Another one each time: of a spec that was refused once, it is said that it never comes into force.
+            let spec = self.last_spec();
+            if self.apply(spec).await {
+                return;
+            }
             sleep(Self::PAUSE).await;
         }
+    }
+
+    fn last_spec(&self) -> Spec {
+        let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        wish.1 += 1;
+        let number = wish.1;
+        wish.0.settle(number);
+        wish.0.spec(self.nodes)
     }
 
     fn next_spec(&mut self) -> Spec {
