@@ -16,6 +16,7 @@ mod random;
 mod replica_kill;
 mod roadef;
 mod server_group;
+mod sim;
 mod stall;
 
 use std::io::Write;
@@ -127,6 +128,8 @@ enum Figure {
     Placement(placement::Arguments),
     /// Better assignments for an instance of ROADEF/EURO 2012, Google's machine reassignment
     Roadef(roadef::Roadef),
+    /// The whole control plane under simulated faults, a run for each seed: goal no invariant broken in 100,000
+    Sim(sim::Sim),
 }
 
 fn main() -> ExitCode {
@@ -170,6 +173,11 @@ fn run(bench: &Bench) -> Result<(), Failure> {
                 None => print(common, &placement::measure_large(arguments)?),
             },
             Figure::Roadef(roadef) => print(common, &roadef::measure(roadef)?),
+            Figure::Sim(sim) => {
+                let figure = sim::measure(sim)?;
+                print(common, &figure)?;
+                figure.verdict()
+            }
         }
     })
 }

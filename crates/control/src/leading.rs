@@ -58,7 +58,7 @@ impl Leading {
 
     /// The lease of a node that was just heard of; beside it for how long it may run its singletons, if that can be
     /// promised.
-    pub(crate) async fn promise(&self, node: &Name) -> Result<(Millis, Option<Millis>), ProposeError> {
+    pub async fn promise(&self, node: &Name) -> Result<(Millis, Option<Millis>), ProposeError> {
         // Most nodes have none, and then nobody needs to be asked.
         let has_singletons = self.group.state().await.has_singletons(node.as_str());
         let confirmed = if has_singletons { self.group.current_state().await.ok() } else { None };
@@ -99,8 +99,10 @@ impl Leading {
             *self.seen.lock().await = Some(Observations::new(self.clock.now()));
             let mut while_leading = self.group.leader();
             tokio::select! {
-                () = self.lead() => {}
+                // In this order, so that a simulation comes out the same each time.
+                biased;
                 _ = while_leading.wait_for(|leader| *leader != now) => {}
+                () = self.lead() => {}
             }
             *self.seen.lock().await = None;
         }
@@ -128,6 +130,7 @@ impl Leading {
                 continue;
             }
             tokio::select! {
+                biased;
                 _ = changes.changed() => {}
                 _ = sightings.changed() => {}
                 _ = ticks.tick() => {}

@@ -42,6 +42,7 @@ impl Bulk {
         let sending = tokio::spawn(async move {
             let message = line.ask(Rpc::Append, vec![body], timeout);
             tokio::select! {
+                biased;
                 answer = message => answer,
                 never = beat(&line, sign, heartbeat) => never,
             }

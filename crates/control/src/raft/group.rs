@@ -148,6 +148,7 @@ impl Group {
 
         let mut raft_config = timings.raft_config().map_err(GroupError::Timings)?;
         let fresh = log.is_fresh().await.map_err(|error| unusable(error.to_string()))?;
+        log.step_down(label.number).await.map_err(|error| unusable(error.to_string()))?;
         // A server that comes back hears of its leader soon. Wanting to lead before that would unseat it.
         raft_config.enable_elect = false;
         let addresses = Arc::new(addresses);
@@ -290,6 +291,7 @@ impl Group {
     pub async fn failed(&self) -> String {
         let (mut failure, mut left) = (self.failure.clone(), self.left.subscribe());
         tokio::select! {
+            biased;
             failed = failure.wait_for(Option::is_some) => match failed {
                 Ok(reason) => reason.clone().unwrap_or_default(),
                 Err(_) => "it is ending".into(),

@@ -53,6 +53,20 @@ impl LogStore {
         Ok(last.is_none() && self.on_disk(LogDisk::vote).await?.is_none())
     }
 
+    /// Gives up the lead that this server, Raft's number `me`, had when it ended.
+    ///
+    /// Raft would have it go on leading in the same term. But entries that were agreed on may be missing here, or not be
+    /// known to be agreed on: the other servers may have had them on their disks before this one had. It would answer
+    /// reads without them, and give their places to other entries.
+    pub(super) async fn step_down(&self, me: u64) -> Result<(), StorageError> {
+        match self.on_disk(LogDisk::vote).await? {
+            Some(vote) if vote.committed && vote.leader_id.node_id == me => {
+                self.change(Change::Vote(Vote::new(vote.leader_id.term + 1, me))).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns when nobody uses the log any more, so that the file is closed.
     pub(super) async fn close(self) {
         let Shared { writer, disk, .. } = alone(self.shared).await;

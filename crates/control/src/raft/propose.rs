@@ -108,6 +108,8 @@ async fn run(raft: Raft, mut proposals: mpsc::Receiver<Waiting>) {
     let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
+            // In this order, so that a simulation comes out the same each time.
+            biased;
             Some(()) = under_way.next(), if !under_way.is_empty() => {}
             first = proposals.recv(), if under_way.len() < Proposer::UNDER_WAY => {
                 let Some(first) = first else { return };

@@ -33,6 +33,21 @@ fn the_storage_is_what_raft_expects() {
 }
 
 #[tokio::test]
+async fn a_lead_does_not_outlive_a_restart_and_a_vote_does() {
+    let home = tempfile::tempdir().unwrap();
+    let mut log = LogStore::open(disk(&home)).await.unwrap();
+    for (vote, after) in [
+        (Vote::new_committed(3, 2), Vote::new(4, 2)),
+        (Vote::new(4, 2), Vote::new(4, 2)),
+        (Vote::new_committed(5, 1), Vote::new_committed(5, 1)),
+    ] {
+        log.save_vote(&vote).await.unwrap();
+        log.step_down(2).await.unwrap();
+        assert_eq!(log.read_vote().await.unwrap(), Some(after), "after {vote}");
+    }
+}
+
+#[tokio::test]
 async fn a_vote_survives_reopening_and_damage_is_told() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("log.redb");

@@ -1,0 +1,10 @@
+//! What must hold at every moment, or at the end: one file each. Each is checked on its own, from what the servers,
+//! agents and clients of a run have seen; none shares code with what it checks.
+
+pub(crate) mod acknowledged;
+pub(crate) mod agreement;
+pub(crate) mod convergence;
+pub(crate) mod generations;
+pub(crate) mod holders;
+pub(crate) mod reads;
+pub(crate) mod rules;

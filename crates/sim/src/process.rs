@@ -1,0 +1,84 @@
+use icefield_api::{ReplicaReport, ReplicaState};
+use icefield_placement::ReplicaId;
+use icefield_spec::{Millis, Revision, Unit};
+
+/// From the start to healthy, in milliseconds.
+const WARM_UP: u64 = 250;
+/// From the start to the end, for a version that crashes.
+const CRASH_AFTER: u64 = 150;
+/// From the end to the next start.
+const PAUSE: u64 = 300;
+
+/// A replica's process: how it fares follows from its version's name and the time alone.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) revision: Revision,
+    pub(crate) is_singleton: bool,
+    version: String,
+    state: ReplicaState,
+    since: u64,
+    restarts: u32,
+}
+
+impl Process {
+    /// A process that starts now.
+    pub(crate) fn start(unit: &Unit, is_singleton: bool, now: u64) -> Self {
+        let version = unit.run.command().last().cloned().unwrap_or_default();
+        Self {
+            revision: unit.revision(),
+            is_singleton,
+            version,
+            state: ReplicaState::Starting,
+            since: now,
+            restarts: 0,
+        }
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.state == ReplicaState::Healthy
+    }
+
+    /// Its end by itself, or by its supervisor's hand.
+    pub(crate) fn crash(&mut self, now: u64) {
+        self.turn(ReplicaState::Failed, now);
+    }
+
+    /// Lets time pass: a version whose name ends with "crash" ends soon after each start, all others become healthy. It
+    /// starts again only where it `may` run.
+    pub(crate) fn pass(&mut self, may: bool, now: u64) {
+        let age = now.saturating_sub(self.since);
+        match self.state {
+            ReplicaState::Failed if may && age >= PAUSE => {
+                self.restarts += 1;
+                self.turn(ReplicaState::Starting, now);
+            }
+            ReplicaState::Failed => {}
+            _ if !may => self.crash(now),
+            ReplicaState::Starting if self.version.ends_with("crash") && age >= CRASH_AFTER => self.crash(now),
+            ReplicaState::Starting if age >= WARM_UP => self.turn(ReplicaState::Healthy, now),
+            _ => {}
+        }
+    }
+
+    fn turn(&mut self, state: ReplicaState, now: u64) {
+        self.state = state;
+        self.since = now;
+    }
+
+    /// Whether there is a process.
+    pub(crate) fn is_there(&self) -> bool {
+        self.state != ReplicaState::Failed
+    }
+
+    pub(crate) fn report(&self, replica: &ReplicaId, now: u64) -> ReplicaReport {
+        ReplicaReport {
+            replica: replica.clone(),
+            revision: self.revision,
+            state: self.state,
+            pid: Some(1 + self.restarts),
+            since: Millis::new(now.saturating_sub(self.since)),
+            restarts: self.restarts,
+            message: (self.state == ReplicaState::Failed || self.restarts > 0).then(|| "exit status 1".to_owned()),
+        }
+    }
+}
