@@ -209,7 +209,8 @@ mod tests {
     }
 
     fn shown(replicas: Vec<ExplainedReplica>) -> String {
-        let text = explanation(&ServiceExplanation { schema: 1, service: "web".parse().unwrap(), replicas });
+        let text =
+            explanation(&ServiceExplanation { schema: 1, service: "web".parse().unwrap(), replicas, stale: None });
         console::strip_ansi_codes(&text).into_owned()
     }
 
