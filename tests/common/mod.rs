@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::print_stderr, reason = "a failed test tells what it saw, a skipped one that it was")]
 
+pub(crate) mod hosts;
 pub(crate) mod secure;
 
 use std::ffi::OsStr;

@@ -11,6 +11,7 @@ mod leader_kill;
 mod machine;
 mod node_kill;
 mod placement;
+mod raft_writes;
 mod random;
 mod replica_kill;
 mod roadef;
@@ -92,6 +93,19 @@ enum Figure {
         #[arg(long, default_value_t = 20)]
         runs: usize,
     },
+    /// Committed writes a second on three members, beside etcd's in the same run: goal 1.5 times as many with 1,000 clients,
+    /// as many with one. Needs `etcd`
+    RaftWrites {
+        /// How many clients write at once
+        #[arg(long, default_value_t = 1_000)]
+        clients: usize,
+        /// How many rounds, both in turn
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// How long each takes, in seconds
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
     /// Evaluate, place and write examples/fleet to Nix files: goal 2 s
     Compile {
         /// How many runs
@@ -141,6 +155,10 @@ fn run(bench: &Bench) -> Result<(), Failure> {
             }
             Figure::AgentIdle { seconds } => print(common, &agent_idle::measure(common, *seconds).await?),
             Figure::LeaderKill { runs } => print(common, &leader_kill::measure(common, *runs).await?),
+            Figure::RaftWrites { clients, rounds, seconds } => {
+                let each = std::time::Duration::from_secs((*seconds).max(1));
+                print(common, &raft_writes::measure(common, (*clients).max(1), (*rounds).max(1), each).await?)
+            }
             Figure::Compile { runs } => print(common, &compile::measure(common, *runs)?),
             Figure::Abuse { requests, seed } => {
                 let abuse = abuse::measure(common, *requests, *seed).await?;

@@ -43,6 +43,14 @@ impl ServerGroup {
         }
     }
 
+    /// Where the one that leads listens.
+    pub(crate) async fn leader(&self) -> Result<String, Failure> {
+        let status = self.client.status(None, Duration::ZERO).await?;
+        let leads = |server: &&icefield_api::ServerStatus| server.leader;
+        let leader = status.servers.iter().find(leads).ok_or("no server leads")?;
+        Ok(leader.api.trim_start_matches("http://").to_owned())
+    }
+
     /// How many of them have ended.
     pub(crate) fn ended(&mut self) -> usize {
         self.servers.iter_mut().filter_map(|server| server.try_wait().ok().flatten()).count()
@@ -76,7 +84,7 @@ fn server(binary: &Path, at: usize, address: &str, peers: &[String], data: &Path
 }
 
 /// Addresses that nobody listens on; all are taken before any is given back, so that they differ.
-fn free_addresses(count: usize) -> Result<Vec<String>, Failure> {
+pub(crate) fn free_addresses(count: usize) -> Result<Vec<String>, Failure> {
     let listeners: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
 }

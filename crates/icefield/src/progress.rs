@@ -112,6 +112,7 @@ mod tests {
             healthy,
             unknown: 0,
             updated: healthy,
+            unknown: 0,
             rollout: Some(RolloutStatus { from: None, to: revision, state: rollout, message: "it broke".into() }),
             replicas: states.into_iter().enumerate().map(replica).collect(),
         };
@@ -126,6 +127,7 @@ mod tests {
             rebalance: None,
             stale: None,
             hold: None,
+            stale: None,
             services: vec![service],
             nodes: Vec::new(),
         }

@@ -123,5 +123,8 @@ fn heartbeat() -> Heartbeat {
         replicas: Vec::new(),
         endpoints: Default::default(),
         message: None,
+        leaving: false,
+        number: 1,
+        started: 1,
     }
 }

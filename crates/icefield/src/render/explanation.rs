@@ -210,7 +210,7 @@ mod tests {
 
     fn shown(replicas: Vec<ExplainedReplica>) -> String {
         let text =
-            explanation(&ServiceExplanation { schema: 1, service: "web".parse().unwrap(), replicas, stale: None });
+            explanation(&ServiceExplanation { schema: 1, service: "web".parse().unwrap(), stale: None, replicas });
         console::strip_ansi_codes(&text).into_owned()
     }
 
