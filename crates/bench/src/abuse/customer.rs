@@ -78,7 +78,7 @@ impl Customers {
 }
 
 impl Fared {
-    fn of(requests: Vec<(Duration, Option<String>)>) -> Self {
+    pub(super) fn of(requests: Vec<(Duration, Option<String>)>) -> Self {
         let mut times: Vec<f64> = requests.iter().map(|(took, _)| took.as_secs_f64() * 1e3).collect();
         times.sort_by(f64::total_cmp);
         let at = |share: f64| times.get(((times.len() as f64 * share).ceil() as usize).max(1) - 1).copied();
@@ -93,7 +93,7 @@ impl Fared {
 }
 
 /// Asks again and again until it is over.
-fn repeat<F>(
+pub(super) fn repeat<F>(
     over: &Arc<AtomicBool>,
     ask: impl Fn(usize) -> F + Send + 'static,
 ) -> JoinHandle<Vec<(Duration, Option<String>)>>
