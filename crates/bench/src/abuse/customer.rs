@@ -23,10 +23,13 @@ pub(super) struct Fared {
     max_ms: f64,
 }
 
+/// A client at work: how long each of its requests took, and why those failed that did.
+pub(super) type Asking = JoinHandle<Vec<(Duration, Option<String>)>>;
+
 /// Real clients: one of each kind for each server.
 pub(super) struct Customers {
     over: Arc<AtomicBool>,
-    kinds: Vec<(&'static str, Vec<JoinHandle<Vec<(Duration, Option<String>)>>>)>,
+    kinds: Vec<(&'static str, Vec<Asking>)>,
 }
 
 /// The pause after each request of one client.
@@ -93,10 +96,7 @@ impl Fared {
 }
 
 /// Asks again and again until it is over.
-pub(super) fn repeat<F>(
-    over: &Arc<AtomicBool>,
-    ask: impl Fn(usize) -> F + Send + 'static,
-) -> JoinHandle<Vec<(Duration, Option<String>)>>
+pub(super) fn repeat<F>(over: &Arc<AtomicBool>, ask: impl Fn(usize) -> F + Send + 'static) -> Asking
 where
     F: Future<Output = Result<(), ClientError>> + Send,
 {
