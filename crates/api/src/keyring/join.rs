@@ -60,6 +60,7 @@ pub async fn join(
     }
     let held = Held { bundle, credential: Some(Credential::new(chain, key)?) };
     folder.save(&held)?;
+    folder.note_token(token.id())?;
     // It has done its work; the next time that this machine joins, it makes another one.
     drop(fs::remove_file(path));
     Ok(held)
