@@ -197,6 +197,6 @@ pub(crate) fn die_with_parent(parent: i32) -> Result<(), CommandError> {
 
 /// Writes what happens to standard error: `ICEFIELD_LOG` says how much (`info`, `debug`, `icefield_control=trace`).
 pub(crate) fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("ICEFIELD_LOG").unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
+    let filter = EnvFilter::try_from_env("ICEFIELD_LOG").unwrap_or_else(|_| EnvFilter::new("info,openraft=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
