@@ -258,6 +258,11 @@ fn servers_join_and_are_shut_out_when_they_are_removed() {
     let (status, body) = get_as(&cluster.data("n1"), &plan);
     assert!(status == 401 && body.contains("the machine was removed"), "{status} {body}");
 
+    cluster.kill("n1");
+    let token = cluster.token(&["join-token", "create", "--node", "n1"]);
+    cluster.agent("n1", &["s1"], &["--join", &token]);
+    wait_for("it to join anew", || get_as(&cluster.data("n1"), &plan).0 != 401);
+
     // All of them start again with what they have.
     for name in ["s1", "s2", "s3"] {
         cluster.kill(name);

@@ -89,7 +89,8 @@ pub(crate) fn free_addresses(count: usize) -> Result<Vec<String>, Failure> {
     listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string())).collect()
 }
 
-fn resident_kib(pid: u32) -> Result<u64, Failure> {
+/// The memory that a process takes, in KiB.
+pub(crate) fn resident_kib(pid: u32) -> Result<u64, Failure> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use icefield_pki::{Bundle, Credential, PkiError};
+use icefield_pki::{Bundle, Credential, PkiError, TokenId};
 
 use super::Held;
 
@@ -53,6 +53,22 @@ impl IdentityFolder {
     /// The file with what a machine that is joining has sent.
     pub(super) fn joining(&self) -> PathBuf {
         self.path.join("joining.pem")
+    }
+
+    /// The file with the id of the token that the machine joined with.
+    fn joined(&self) -> PathBuf {
+        self.path.join("joined-with")
+    }
+
+    /// Whether the identity here came of this token; another one is a wish to join anew.
+    pub fn is_of(&self, token: TokenId) -> bool {
+        read(&self.joined()).is_ok_and(|text| text.is_some_and(|text| text.trim().parse() == Ok(token)))
+    }
+
+    /// Writes down which token the identity came of.
+    pub(super) fn note_token(&self, token: TokenId) -> Result<(), IdentityError> {
+        let path = self.joined();
+        write_secret(&path, format!("{token}\n").as_bytes()).map_err(|source| IdentityError::Io { path, source })
     }
 
     fn bundle(&self) -> PathBuf {

@@ -1,6 +1,6 @@
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 use icefield_pki::{Credential, Identity, JoinToken, KeyPair, PkiError, SigningRequest, joining_config};
 
@@ -60,23 +60,24 @@ pub async fn join(
     }
     let held = Held { bundle, credential: Some(Credential::new(chain, key)?) };
     folder.save(&held)?;
+    folder.note_token(token.id())?;
     // It has done its work; the next time that this machine joins, it makes another one.
     drop(fs::remove_file(path));
     Ok(held)
 }
 
-fn begin(path: &PathBuf) -> Result<(KeyPair, SigningRequest), JoinError> {
+fn begin(path: &Path) -> Result<(KeyPair, SigningRequest), JoinError> {
     let key = KeyPair::generate()?;
     let request = key.request()?;
     let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
     let text = format!("{}{}", key.to_pem(), request.as_pem());
     folder
         .and_then(|()| write_secret(path, text.as_bytes()))
-        .map_err(|source: io::Error| JoinError::Identity(IdentityError::Io { path: path.clone(), source }))?;
+        .map_err(|source: io::Error| JoinError::Identity(IdentityError::Io { path: path.to_owned(), source }))?;
     Ok((key, request))
 }
 
-fn begun(path: &PathBuf) -> Option<(KeyPair, SigningRequest)> {
+fn begun(path: &Path) -> Option<(KeyPair, SigningRequest)> {
     let text = fs::read_to_string(path).ok()?;
     let request = text.find("-----BEGIN CERTIFICATE REQUEST-----").map(|at| SigningRequest::from_pem(&text[at..]))?;
     Some((KeyPair::from_pem(&text).ok()?, request))

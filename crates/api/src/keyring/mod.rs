@@ -22,12 +22,14 @@ pub struct Keyring {
     inner: Arc<Inner>,
 }
 
+type Listener = Box<dyn Fn(&Held) + Send + Sync>;
+
 struct Inner {
     held: RwLock<Held>,
     /// The clients whose connections are made with it.
     clients: Mutex<Vec<(Http, Expect)>>,
     /// Is told of every change.
-    listener: Option<Box<dyn Fn(&Held) + Send + Sync>>,
+    listener: Option<Listener>,
 }
 
 /// What a [`Keyring`] holds.
@@ -47,7 +49,7 @@ impl Keyring {
 
     /// The same, and `listener` is told of every change.
     pub fn told(held: Held, listener: impl Fn(&Held) + Send + Sync + 'static) -> Self {
-        let listener: Option<Box<dyn Fn(&Held) + Send + Sync>> = Some(Box::new(listener));
+        let listener: Option<Listener> = Some(Box::new(listener));
         Self { inner: Arc::new(Inner { held: RwLock::new(held), clients: Mutex::default(), listener }) }
     }
 

@@ -23,10 +23,13 @@ pub(super) struct Fared {
     max_ms: f64,
 }
 
+/// A client at work: how long each of its requests took, and why those failed that did.
+pub(super) type Asking = JoinHandle<Vec<(Duration, Option<String>)>>;
+
 /// Real clients: one of each kind for each server.
 pub(super) struct Customers {
     over: Arc<AtomicBool>,
-    kinds: Vec<(&'static str, Vec<JoinHandle<Vec<(Duration, Option<String>)>>>)>,
+    kinds: Vec<(&'static str, Vec<Asking>)>,
 }
 
 /// The pause after each request of one client.
@@ -78,7 +81,7 @@ impl Customers {
 }
 
 impl Fared {
-    fn of(requests: Vec<(Duration, Option<String>)>) -> Self {
+    pub(super) fn of(requests: Vec<(Duration, Option<String>)>) -> Self {
         let mut times: Vec<f64> = requests.iter().map(|(took, _)| took.as_secs_f64() * 1e3).collect();
         times.sort_by(f64::total_cmp);
         let at = |share: f64| times.get(((times.len() as f64 * share).ceil() as usize).max(1) - 1).copied();
@@ -93,10 +96,7 @@ impl Fared {
 }
 
 /// Asks again and again until it is over.
-fn repeat<F>(
-    over: &Arc<AtomicBool>,
-    ask: impl Fn(usize) -> F + Send + 'static,
-) -> JoinHandle<Vec<(Duration, Option<String>)>>
+pub(super) fn repeat<F>(over: &Arc<AtomicBool>, ask: impl Fn(usize) -> F + Send + 'static) -> Asking
 where
     F: Future<Output = Result<(), ClientError>> + Send,
 {

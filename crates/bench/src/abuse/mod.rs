@@ -1,6 +1,7 @@
 //! Strangers who send what no client of good will does, while real clients are to notice nothing of it.
 
 mod attack;
+mod certificates;
 mod customer;
 mod random;
 mod stranger;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use self::certificates::Certificates;
 use self::customer::{Customers, Fared};
 use self::random::Random;
 use self::stranger::Outcome;
@@ -42,6 +44,8 @@ pub(crate) struct Abuse {
     memory_bound_mib: f64,
     /// How real clients fared meanwhile; goal: none fails.
     clients: BTreeMap<&'static str, Fared>,
+    /// What a server with TLS did with strangers of its own kind.
+    certificates: Certificates,
     /// Whether all goals are met.
     pub(crate) met: bool,
     machine: Machine,
@@ -67,6 +71,8 @@ pub(crate) async fn measure(common: &Common, requests: usize, seed: u64) -> Resu
     let clients: BTreeMap<&'static str, Fared> = customers.end().await?.into_iter().collect();
     let after = settled(&group).await?;
     let crashes = group.ended();
+    drop(group);
+    let certificates = certificates::measure(common, requests / 10, &mut random).await?;
 
     let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
     for (outcome, count) in families.values().flatten() {
@@ -88,7 +94,8 @@ pub(crate) async fn measure(common: &Common, requests: usize, seed: u64) -> Resu
         memory_after_mib: after,
         memory_bound_mib: MORE_MIB,
         clients,
-        met: server_errors == 0 && crashes == 0 && flat && served,
+        met: server_errors == 0 && crashes == 0 && flat && served && certificates.met(MORE_MIB),
+        certificates,
         machine: Machine::this(),
     })
 }

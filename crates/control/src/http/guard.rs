@@ -70,14 +70,15 @@ async fn admit(app: &Arc<App>, parts: &Parts) -> Result<Asker, Failure> {
             Err(failure) => return Err(failure),
         }
     }
-    verdict.map_err(|(denied, author)| {
+    verdict.map_err(|refusal| {
+        let (denied, author) = *refusal;
         note(app, &denied, author);
         denied.into()
     })
 }
 
 /// Who sent the request, if it may.
-fn judge(app: &App, state: &Agreed, parts: &Parts) -> Result<Asker, (Denied, Author)> {
+fn judge(app: &App, state: &Agreed, parts: &Parts) -> Result<Asker, Box<(Denied, Author)>> {
     let now = app.clock.now();
     let Peer { from, presented } = original(app, state, parts);
     let caller = Caller::of(&state.trust, &presented, token(&parts.headers), now);
@@ -93,7 +94,7 @@ fn judge(app: &App, state: &Agreed, parts: &Parts) -> Result<Asker, (Denied, Aut
     let access = operation.map_or(Access::Admin, Operation::access);
     match allows(&caller, access, node(parts)) {
         Ok(()) => Ok(Asker { caller, presented, author }),
-        Err(denied) => Err((denied, author)),
+        Err(denied) => Err(Box::new((denied, author))),
     }
 }
 

@@ -31,13 +31,24 @@ pub(crate) async fn prepare(
     // For the log and the snapshot too, which hold the authority's key.
     FolderDisk::open(data.to_owned()).map_err(|source| SecurityError::Io { path: data.to_owned(), source })?;
     let folder = IdentityFolder::new(data);
-    if let Some(held) = folder.load()? {
+    let token = token.map(str::parse::<JoinToken>).transpose()?;
+    let joins = matches!(begin, Begin::Join { .. });
+    let anew = joins && token.as_ref().is_some_and(|token| !folder.is_of(token.id()));
+    if let Some(held) = folder.load()?
+        && !anew
+    {
         check(&held, &name, data)?;
+        if has_ended(&held, now) && is_used(data) {
+            // It was off for too long to renew, and nobody would listen to it; but it has the authority.
+            let (held, step) = issue_own(data, &name, now)?;
+            folder.save(&held)?;
+            return Ok(Prepared { keyring: Keyring::new(held), folder, step: Some(step) });
+        }
         let step = Founding::begun(data)?.map(TrustStep::from);
         return Ok(Prepared { keyring: Keyring::new(held), folder, step });
     }
     let (held, step) = match begin {
-        _ if is_used(data) && token.is_none() => {
+        _ if is_used(data) && !anew => {
             let (held, step) = issue_own(data, &name, now)?;
             (held, Some(step))
         }
@@ -47,7 +58,7 @@ pub(crate) async fn prepare(
             (held, Founding::begun(data)?.map(TrustStep::from))
         }
         Begin::Join { servers, .. } => {
-            let token: JoinToken = token.ok_or(SecurityError::NoToken)?.parse()?;
+            let token = token.ok_or(SecurityError::NoToken)?;
             (join(&folder, servers, &token, Identity::Server(name)).await?, None)
         }
         Begin::Resume => return Err(SecurityError::NoIdentity(data.to_owned())),
@@ -58,6 +69,10 @@ pub(crate) async fn prepare(
 
 fn is_used(data: &Path) -> bool {
     FolderDisk::open(data.to_owned()).is_ok_and(|disk| raft::is_used(&disk))
+}
+
+fn has_ended(held: &Held, now: u64) -> bool {
+    held.credential.as_ref().is_some_and(|credential| credential.expires() <= now)
 }
 
 fn check(held: &Held, name: &Name, data: &Path) -> Result<(), SecurityError> {

@@ -52,7 +52,8 @@ impl State {
         let Some(record) = self.nodes.get_mut(node).filter(|record| !record.removed) else {
             return Ok(Effect::Nothing);
         };
-        if !force && !record.lost && !(record.draining && on_it == 0) {
+        let is_empty = record.draining && on_it == 0;
+        if !(force || record.lost || is_empty) {
             let stands = match (record.draining, on_it) {
                 (true, left) => format!("is draining and still has {}", count(left as u64, "replica")),
                 (false, _) => "is there and not drained".to_owned(),

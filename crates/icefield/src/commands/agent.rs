@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use icefield_agent::{Agent, AgentConfig, AgentError, LogLimits, Shutdown, Timings};
 use icefield_api::{Capacity, IdentityFolder, JoinError, Keyring};
-use icefield_pki::{Identity, InvalidToken};
+use icefield_pki::{Identity, JoinToken};
 use icefield_spec::{Bytes, Cpu, Name, PortRange};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +28,7 @@ pub(crate) struct AgentArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
     /// Join the cluster with this token (`icefield join-token create --node NAME`), or @FILE with it. Once it has joined, the
-    /// agent goes on with the identity in its folder
+    /// agent goes on with the identity in its folder; with another token it joins anew
     #[arg(long, env = "ICEFIELD_JOIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     join: Option<String>,
     /// Where its own API listens, for the servers alone; a free port of --address if it is not given
@@ -101,7 +101,14 @@ async fn identity(arguments: &AgentArgs) -> Result<Option<Keyring>, CommandError
     let failed = |error: &dyn std::error::Error| CommandError::because("the agent has no identity", error);
     let folder = IdentityFolder::new(&arguments.data);
     let own = Identity::Node(arguments.node.clone());
-    if let Some(held) = folder.load().map_err(|error| failed(&error))? {
+    let token = match &arguments.join {
+        Some(token) => Some(token_or_file(token)?.parse::<JoinToken>().map_err(|error| failed(&error))?),
+        None => None,
+    };
+    let anew = token.as_ref().is_some_and(|token| !folder.is_of(token.id()));
+    if let Some(held) = folder.load().map_err(|error| failed(&error))?
+        && !anew
+    {
         let found = held.credential.as_ref().map(|credential| credential.identity().clone());
         return match found {
             Some(found) if found == own => Ok(Some(Keyring::new(held))),
@@ -113,13 +120,12 @@ async fn identity(arguments: &AgentArgs) -> Result<Option<Keyring>, CommandError
             }
         };
     }
-    let Some(token) = &arguments.join else {
+    let Some(token) = token else {
         return Err(CommandError::new(format!("node {} has not joined yet", arguments.node)).hint(format!(
             "`icefield join-token create --node {}` makes a token, --join gives it to the agent",
             arguments.node
         )));
     };
-    let token = token_or_file(token)?.parse().map_err(|error: InvalidToken| failed(&error))?;
     let held = icefield_api::join(&folder, &servers, &token, own).await.map_err(|error| match error {
         JoinError::Refused { source, .. } => CommandError::from(*source),
         other => failed(&other),

@@ -12,16 +12,17 @@ use crate::{connect, output};
 /// The token is read from standard input if it is given neither by --token nor in ICEFIELD_TOKEN. It is kept, with the servers' URLs and the cluster's certificates, in cluster.json in $ICEFIELD_HOME or ~/.config/icefield, which only you can read.
 #[derive(Debug, Args)]
 pub(crate) struct LoginArgs {
-    /// The URL of any server
-    url: String,
+    /// The URL of any server; several may be given, separated by commas
+    #[arg(required = true, value_delimiter = ',', value_name = "URL")]
+    urls: Vec<String>,
     /// The token. Others on this machine may see it there; better let it be read from standard input
     #[arg(long, env = "ICEFIELD_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
 }
 
 pub(crate) fn run(arguments: &LoginArgs) -> Result<u8, CommandError> {
-    let url = connect::checked(&arguments.url)?;
-    if !url.starts_with("https://") {
+    let urls = arguments.urls.iter().map(|url| connect::checked(url)).collect::<Result<Vec<_>, _>>()?;
+    if !urls.iter().all(|url| url.starts_with("https://")) {
         return Err(
             CommandError::new("a cluster that speaks plain HTTP needs no login").hint("use --server with its URL")
         );
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: &LoginArgs) -> Result<u8, CommandError> {
         }
     };
     let token = connect::read_token(&text)?;
-    let client: Client = connect::pinned(vec![url.clone()], &token);
+    let client: Client = connect::pinned(urls.clone(), &token);
     let (trust, servers) = connect::runtime()?.block_on(async {
         let trust = client.trust().await?;
         // Whether the token is good shows only here.
@@ -46,12 +47,11 @@ pub(crate) fn run(arguments: &LoginArgs) -> Result<u8, CommandError> {
             "the bundle that the cluster gave does not hold the authority that the token names",
         ));
     }
-    let mut urls: Vec<String> = servers.servers.into_iter().map(|server| server.api).collect();
-    // The one that is known to be reached from here comes first.
-    urls.retain(|known| *known != url);
-    urls.insert(0, url);
-    let count = urls.len();
-    LoginFile::new(urls, trust.bundle, token.reveal()).save()?;
+    // Those that are known to be reached from here come first.
+    let others = servers.servers.into_iter().map(|server| server.api).filter(|known| !urls.contains(known));
+    let all: Vec<String> = urls.iter().cloned().chain(others).collect();
+    let count = all.len();
+    LoginFile::new(all, trust.bundle, token.reveal()).save()?;
     let servers = crate::render::count(count as u64, "server");
     output::line(&format!("logged in; {} holds the token and the URLs of {servers}", LoginFile::path()?.display()))?;
     Ok(0)

@@ -40,7 +40,7 @@ pub(crate) struct ServerArgs {
     #[arg(long, hide = true, value_name = "NAME=URL", value_parser = peer)]
     peer: Vec<(String, String)>,
     /// Speak plain HTTP, and let everyone on this machine do everything
-    #[arg(long, hide = true, conflicts_with_all = ["token", "advertise"])]
+    #[arg(long, hide = true, conflicts_with = "advertise")]
     plain: bool,
     /// The folder for its state; no two servers may share one
     #[arg(long, value_name = "DIR")]
