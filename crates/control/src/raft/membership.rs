@@ -201,6 +201,8 @@ pub(super) async fn promote(raft: Raft, every: Duration) {
                 tracing::debug!(%error, "a server has no vote yet");
             }
             tokio::time::sleep(every).await;
+            // What was not agreed on is tried again, also if nothing else happens.
+            continue;
         }
         if metrics.changed().await.is_err() {
             return;
