@@ -1,5 +1,7 @@
 //! A cluster on several machines (network namespaces) whose machines and network fail.
 
+#![allow(clippy::print_stderr, reason = "a failed test tells what it saw")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
