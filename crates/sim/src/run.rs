@@ -31,13 +31,13 @@ pub struct Setup {
     pub honest_disks: bool,
     /// Whether a server makes sure that it still leads before it answers a read.
     pub confirmed_reads: bool,
-    /// Whether a server makes sure that it still leads before it promises a lease.
-    pub confirmed_leases: bool,
+    /// Whether servers wait for as long as they have promised a singleton to its node.
+    pub kept_promises: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { honest_disks: true, confirmed_reads: true, confirmed_leases: true }
+        Self { honest_disks: true, confirmed_reads: true, kept_promises: true }
     }
 }
 

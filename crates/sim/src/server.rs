@@ -8,7 +8,7 @@ use icefield_control::raft::{Disk, Founders, Group, GroupConfig, Leader, Start};
 use icefield_control::reconcile::Config;
 use icefield_control::{Applied, Clock, Command, Leading, ProposeError, State, Timings};
 use icefield_plan::Generation;
-use icefield_spec::{Millis, Name};
+use icefield_spec::Name;
 use tokio::task::JoinSet;
 
 use crate::disk::SimDisk;
@@ -107,15 +107,12 @@ impl Server {
         Ok(Reply { generation, fence })
     }
 
-    /// For how long a node that was just heard of may run its singletons. Not confirmed, it is promised by whoever takes
-    /// itself for the leader.
+    /// For how long a node that was just heard of may run its singletons. A server that does not keep its promises says
+    /// much more than it will wait for.
     async fn promise(&self, node: &Name) -> Option<Duration> {
-        let (lease, fence) = self.leading.promise(node).await.ok()?;
-        if self.setup.confirmed_leases {
-            return fence.map(Millis::duration);
-        }
-        let state = self.state(false).await.ok()?;
-        state.nodes.get(node).is_some_and(|record| !record.lost).then(|| lease.duration())
+        let (_, fence) = self.leading.promise(node).await.ok()?;
+        let more = if self.setup.kept_promises { 1 } else { 100 };
+        fence.map(|fence| fence.duration() * more)
     }
 
     /// A node's generation.

@@ -62,7 +62,7 @@ fn servers_that_read_without_asking_whether_they_still_lead_are_found_out() {
 }
 
 #[test]
-fn servers_that_promise_leases_without_asking_whether_they_still_lead_are_found_out() {
-    let broken = broken(Setup { confirmed_leases: false, ..Setup::default() });
+fn servers_that_promise_longer_leases_than_they_wait_for_are_found_out() {
+    let broken = broken(Setup { kept_promises: false, ..Setup::default() });
     assert!(broken.contains(&"one holder of a singleton's lease"), "{broken:?}");
 }

@@ -1,5 +1,7 @@
 //! Files that were cut short or changed: what a server acknowledged it has again, or it refuses to start.
 
+#![allow(clippy::print_stdout, reason = "how much was repaired is worth knowing")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
