@@ -107,6 +107,9 @@ pub enum ServerError {
         /// Why.
         reason: String,
     },
+    /// The others have removed it.
+    #[error("server {0} was removed from the cluster and ends; its folder is of no use any more")]
+    Removed(String),
 }
 
 /// A running server: it holds its part of the state, serves the API, and decides while it leads.
@@ -213,6 +216,7 @@ impl Server {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
         let result = tokio::select! {
             () = shutdown => Ok(()),
+            () = self.group.removed() => Err(ServerError::Removed(self.name().to_owned())),
             reason = self.group.failed() => Err(ServerError::Failed { name: self.name().to_owned(), reason }),
         };
         self.end().await;

@@ -289,15 +289,17 @@ impl Group {
 
     /// Returns why this server's part has failed, once it has.
     pub async fn failed(&self) -> String {
-        let (mut failure, mut left) = (self.failure.clone(), self.left.subscribe());
-        tokio::select! {
-            biased;
-            failed = failure.wait_for(Option::is_some) => match failed {
-                Ok(reason) => reason.clone().unwrap_or_default(),
-                Err(_) => "it is ending".into(),
-            },
-            _ = left.wait_for(|left| *left) => "it was removed from the group".into(),
+        let mut failure = self.failure.clone();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "it is ending".into(),
         }
+    }
+
+    /// Returns when the others have said that this server is no longer one of them.
+    pub async fn removed(&self) {
+        // The sender is this value's own.
+        drop(self.left.subscribe().wait_for(|left| *left).await);
     }
 
     /// Ends this server's part. When this returns, its folder may be used by another.

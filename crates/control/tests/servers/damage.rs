@@ -50,7 +50,7 @@ fn try_start(group: &Group, config: &ServerConfig) -> Outcome {
         match (history, running.await.unwrap()) {
             (Some(history), _) => Outcome::Started(history),
             (None, Err(ServerError::Failed { .. })) => Outcome::Refused,
-            (None, Ok(())) => panic!("it ended by itself without a reason"),
+            (None, other) => panic!("it ended by itself: {other:?}"),
         }
     })
 }

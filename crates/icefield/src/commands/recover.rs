@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &RecoverArgs) -> Result<u8, CommandError> {
     }
     let aside = free_name(data);
     let kept = FolderDisk::open(aside.clone()).map_err(|error| failed(&error))?;
-    let api = format!("http://{listen}");
+    let api = format!("https://{listen}");
     let recovered = raft::recover(&disk, &api, raft::new_group(), &kept).map_err(|error| failed(&error))?;
     output::line(&format!(
         "{} is a cluster of one server now, with the state as of version {}{}",

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &RestoreArgs) -> Result<u8, CommandError> {
     };
     let content = std::fs::read(file).map_err(|error| failed(&error))?;
     let disk: Arc<dyn Disk> = Arc::new(FolderDisk::open(data.clone()).map_err(|error| failed(&error))?);
-    let me = Member::new(name, format!("http://{listen}"));
+    let me = Member::new(name, format!("https://{listen}"));
     let restored = raft::restore(&disk, me, raft::new_group(), &content).map_err(|error| failed(&error))?;
     output::line(&format!("{} holds the state as of version {}", data.display(), restored.version))?;
     output::line(&format!("start it: icefield server --name {name} --listen {listen} --data {}", data.display()))?;

@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: ServerArgs) -> Result<u8, CommandError> {
                 until_told_to_end().await;
             })
             .await
-            .map_err(|error| CommandError::because("the server has failed", &error))?;
+            .map_err(|error| CommandError::because("the server has ended", &error))?;
         Ok(0)
     })
 }
