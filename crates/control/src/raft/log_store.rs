@@ -61,7 +61,8 @@ impl LogStore {
     pub(super) async fn step_down(&self, me: u64) -> Result<(), StorageError> {
         match self.on_disk(LogDisk::vote).await? {
             Some(vote) if vote.committed && vote.leader_id.node_id == me => {
-                self.change(Change::Vote(Vote::new(vote.leader_id.term + 1, me))).await
+                // Of its term it remembers that it voted for itself, and no more: so it stands in no other's way.
+                self.change(Change::Vote(Vote::new(vote.leader_id.term, me))).await
             }
             _ => Ok(()),
         }

@@ -37,7 +37,7 @@ async fn a_lead_does_not_outlive_a_restart_and_a_vote_does() {
     let home = tempfile::tempdir().unwrap();
     let mut log = LogStore::open(disk(&home)).await.unwrap();
     for (vote, after) in [
-        (Vote::new_committed(3, 2), Vote::new(4, 2)),
+        (Vote::new_committed(3, 2), Vote::new(3, 2)),
         (Vote::new(4, 2), Vote::new(4, 2)),
         (Vote::new_committed(5, 1), Vote::new_committed(5, 1)),
     ] {
