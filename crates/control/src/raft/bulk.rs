@@ -3,6 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use openraft::AnyError;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
@@ -30,24 +31,31 @@ impl Bulk {
     /// How many bytes a second a server must at least take.
     const RATE: usize = 4 << 20;
 
-    /// Starts to send `request`, whose text is `body`; `sign` is a heartbeat's text.
+    /// Starts to send `request`, whose text is `body`; `sign` is a heartbeat's text. It is over when this server's own
+    /// disk has it too.
     pub(super) fn send(
         line: Line,
         request: &AppendEntriesRequest<TypeConfig>,
         body: Bytes,
         sign: Bytes,
+        mut flushed: watch::Receiver<u64>,
         heartbeat: Duration,
     ) -> Self {
+        let last = request.entries.last().map(|entry| entry.log_id);
         let timeout = Self::PATIENCE + Duration::from_secs((body.len() / Self::RATE) as u64);
         let sending = tokio::spawn(async move {
-            let message = line.ask(Rpc::Append, vec![body], timeout);
+            let message = async {
+                let answer = line.ask(Rpc::Append, vec![body], timeout).await?;
+                let index = last.map_or(0, |last| last.index);
+                flushed.wait_for(|flushed| *flushed >= index).await.map_err(|error| AnyError::new(&error))?;
+                Ok(answer)
+            };
             tokio::select! {
                 biased;
                 answer = message => answer,
                 never = beat(&line, sign, heartbeat) => never,
             }
         });
-        let last = request.entries.last().map(|entry| entry.log_id);
         Self { vote: request.vote, before: request.prev_log_id, last, sending }
     }
 

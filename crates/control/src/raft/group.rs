@@ -1,8 +1,10 @@
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{self, Either};
 use openraft::ServerState;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -153,7 +155,8 @@ impl Group {
         raft_config.enable_elect = false;
         let addresses = Arc::new(addresses);
         let group = label.group.as_str().into();
-        let network = Network::new(Arc::clone(&transport), group, Arc::clone(&addresses), timings.heartbeat);
+        let network =
+            Network::new(Arc::clone(&transport), group, Arc::clone(&addresses), log.flushed(), timings.heartbeat);
         let raft = Raft::new(label.number, Arc::new(raft_config), network, log.clone(), machine).await;
         let raft = raft.map_err(|error| unusable(error.to_string()))?;
 
@@ -163,10 +166,10 @@ impl Group {
         let (confirmer, confirm) = Confirmer::new(raft.clone());
         tasks.spawn(confirm);
         let (leader_sender, leader) = watch::channel(Leader::Nobody);
-        tasks.spawn(watch_leader(raft.clone(), Arc::clone(&addresses), leader_sender));
+        tasks.spawn(watch_leader(raft.clone(), log.clone(), Arc::clone(&addresses), leader_sender));
         tasks.spawn(keep_log_small(raft.clone(), shared.bytes(), timings.snapshot_bytes));
         let (failure_sender, failure) = watch::channel(None);
-        tasks.spawn(watch_failure(raft.clone(), failure_sender));
+        tasks.spawn(watch_failure(raft.clone(), log.failure(), failure_sender));
         tasks.spawn(membership::promote(raft.clone(), timings.heartbeat));
         let (full_sender, full) = watch::channel(None);
         let (aside_sender, aside) = watch::channel(false);
@@ -320,13 +323,16 @@ impl Group {
 }
 
 /// Tells who leads, until Raft ends.
-async fn watch_leader(raft: Raft, addresses: Arc<Addresses>, leader: watch::Sender<Leader>) {
+async fn watch_leader(raft: Raft, log: LogStore, addresses: Arc<Addresses>, leader: watch::Sender<Leader>) {
     let mut metrics = raft.server_metrics();
     loop {
         let now = {
             let metrics = metrics.borrow_and_update();
             match (metrics.state, metrics.current_leader) {
-                (ServerState::Leader, _) => Leader::Me(metrics.vote.leader_id().term),
+                (ServerState::Leader, _) => {
+                    log.leads(metrics.vote, &metrics.membership_config);
+                    Leader::Me(metrics.vote.leader_id().term)
+                }
                 (_, Some(other)) if other != metrics.id => {
                     let member = metrics.membership_config.membership().get_node(&other);
                     member.map_or(Leader::Nobody, |member| Leader::Other(addresses.of(member)))
@@ -346,12 +352,15 @@ async fn watch_leader(raft: Raft, addresses: Arc<Addresses>, leader: watch::Send
     }
 }
 
-/// Tells when Raft has ended by itself, and why.
-async fn watch_failure(raft: Raft, failure: watch::Sender<Option<String>>) {
+/// Tells when Raft has ended by itself or its log has failed, and why.
+async fn watch_failure(raft: Raft, mut log: watch::Receiver<Option<String>>, failure: watch::Sender<Option<String>>) {
     let mut metrics = raft.metrics();
-    let reason = match metrics.wait_for(|metrics| metrics.running_state.is_err()).await {
-        Ok(metrics) => metrics.running_state.as_ref().err().map(ToString::to_string),
-        Err(_) => Some("it is ending".into()),
+    let raft_ends = metrics.wait_for(|metrics| metrics.running_state.is_err());
+    let log_fails = log.wait_for(Option::is_some);
+    let reason = match future::select(pin!(raft_ends), pin!(log_fails)).await {
+        Either::Left((Ok(metrics), _)) => metrics.running_state.as_ref().err().map(ToString::to_string),
+        Either::Right((Ok(reason), _)) => reason.as_ref().map(|reason| format!("the log cannot be written: {reason}")),
+        Either::Left((Err(_), _)) | Either::Right((Err(_), _)) => Some("it is ending".into()),
     };
     failure.send_replace(reason);
 }

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{AnyError, LogState, OptionalSend, RaftLogReader};
+use tokio::sync::watch;
 
+use super::ahead::Ahead;
 use super::disk::Disk;
 use super::folder::FolderError;
 use super::log_disk::{self, Change, LogDisk};
 use super::log_writer::LogWriter;
 use super::recent::Recent;
-use super::types::{Entry, LogId, StorageError, StorageIOError, TypeConfig, Vote};
+use super::types::{Entry, LogId, Membership, StorageError, StorageIOError, TypeConfig, Vote};
 use crate::blocking::blocking;
 
 /// The log as Raft uses it: the newest entries in memory, all of them on the disk.
@@ -25,6 +27,7 @@ pub(super) struct LogStore {
 struct Shared {
     writer: LogWriter,
     recent: Mutex<Recent>,
+    ahead: Mutex<Ahead>,
     disk: Arc<LogDisk>,
 }
 
@@ -43,8 +46,11 @@ impl LogStore {
         };
         let io = |source| FolderError::Io { path: disk.path(Self::NAME), source };
         let log = Arc::new(log.map_err(|error| io(io::Error::other(error)))??);
-        let writer = LogWriter::start(Arc::clone(&log), disk.latency()).map_err(io)?;
-        Ok(Self { shared: Arc::new(Shared { writer, recent: Mutex::default(), disk: log }) })
+        let (purged, last) = log.ends().map_err(|error| io(io::Error::other(error)))?;
+        let last = last.or(purged).map_or(0, |id| id.index);
+        let writer = LogWriter::start(Arc::clone(&log), last, disk.latency()).map_err(io)?;
+        let (recent, ahead) = Default::default();
+        Ok(Self { shared: Arc::new(Shared { writer, recent, ahead, disk: log }) })
     }
 
     /// Whether nothing was ever written to it.
@@ -73,6 +79,25 @@ impl LogStore {
         let Shared { writer, disk, .. } = alone(self.shared).await;
         writer.close().await;
         drop(alone(disk).await);
+    }
+
+    /// The index of the newest entry that is on the disk, now and later.
+    pub(super) fn flushed(&self) -> watch::Receiver<u64> {
+        self.shared.writer.flushed()
+    }
+
+    /// Why the log has failed behind Raft's back, once it has.
+    pub(super) fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.shared.writer.failure()
+    }
+
+    /// This server leads by this vote, as Raft says, in a group of this membership.
+    pub(super) fn leads(&self, vote: Vote, membership: &Membership) {
+        self.ahead().leads(vote, membership);
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Ahead> {
+        self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
@@ -155,6 +180,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), StorageError> {
+        self.ahead().voted(vote);
         let written = self.shared.writer.write(Change::Vote(*vote)).await;
         written.map_err(|error| StorageIOError::write_vote(&error).into())
     }
@@ -177,7 +203,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let mut encoded = Vec::new();
+        let entries: Vec<Entry> = entries.into_iter().collect();
+        let may_be_ahead = self.ahead().admits(&entries);
+        let mut encoded = Vec::with_capacity(entries.len());
         {
             let mut recent = self.recent();
             for entry in entries {
@@ -187,14 +215,19 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 recent.push(entry, size);
                 encoded.push((index, bytes));
             }
-            recent.shrink(self.shared.writer.flushed());
+            recent.shrink(*self.shared.writer.flushed().borrow());
         }
-        self.shared.writer.append(encoded, callback);
+        if may_be_ahead {
+            self.shared.writer.append_ahead(encoded, callback);
+        } else {
+            self.shared.writer.append(encoded, callback);
+        }
         Ok(())
     }
 
     async fn truncate(&mut self, log_id: LogId) -> Result<(), StorageError> {
         self.recent().truncate(log_id.index);
+        self.ahead().truncated(log_id.index);
         self.change(Change::Truncate(log_id.index)).await
     }
 

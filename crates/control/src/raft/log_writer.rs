@@ -1,12 +1,11 @@
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use openraft::storage::LogFlushed;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::log_disk::{Change, LogDisk, is_full};
 use super::types::{LogId, TypeConfig};
@@ -29,10 +28,12 @@ enum Writing {
     Task(tokio::task::JoinHandle<()>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Progress {
     /// The index of the newest entry that is on the disk.
-    flushed: AtomicU64,
+    flushed: watch::Sender<u64>,
+    /// Why entries were not written that nobody waited for. Then nothing is written any more.
+    failure: watch::Sender<Option<String>>,
     /// The newest entry known to be committed, if the disk does not know yet. It needs no write of its own: without
     /// it, a restarted server is merely told again by the leader.
     committed: Mutex<Option<LogId>>,
@@ -45,6 +46,8 @@ struct Job {
 
 enum Done {
     Append(LogFlushed<TypeConfig>),
+    /// Nobody waits for it, but all that comes after it depends on it.
+    Ahead,
     Other(oneshot::Sender<io::Result<()>>),
 }
 
@@ -54,16 +57,20 @@ impl LogWriter {
     /// How long after a write that found the disk full it is tried again.
     const PAUSE: Duration = Duration::from_millis(200);
 
-    /// Starts to write. Each write takes `latency` longer than the disk does.
-    pub(super) fn start(disk: Arc<LogDisk>, latency: Duration) -> io::Result<Self> {
+    /// Starts to write behind entry `last`. Each write takes `latency` longer than the disk does.
+    pub(super) fn start(disk: Arc<LogDisk>, last: u64, latency: Duration) -> io::Result<Self> {
         let (jobs, mut queue) = unbounded_channel();
-        let progress = Arc::<Progress>::default();
+        let progress = Arc::new(Progress {
+            flushed: watch::Sender::new(last),
+            failure: watch::Sender::default(),
+            committed: Mutex::default(),
+        });
         let shared = Arc::clone(&progress);
         let writing = if is_single() {
             Writing::Task(tokio::spawn(async move {
                 while let Some(first) = queue.recv().await {
                     let mut write = Write::gather(first, &mut queue, &shared);
-                    while write.is_stuck(&disk) {
+                    while write.is_stuck(&disk, &shared) {
                         tokio::time::sleep(Self::PAUSE).await;
                     }
                     tokio::time::sleep(latency).await;
@@ -74,7 +81,7 @@ impl LogWriter {
             let run = move || {
                 while let Some(first) = queue.blocking_recv() {
                     let mut write = Write::gather(first, &mut queue, &shared);
-                    while write.is_stuck(&disk) {
+                    while write.is_stuck(&disk, &shared) {
                         thread::sleep(Self::PAUSE);
                     }
                     write.tell(&shared);
@@ -102,8 +109,13 @@ impl LogWriter {
     }
 
     /// The index of the newest entry that is on the disk.
-    pub(super) fn flushed(&self) -> u64 {
-        self.progress.flushed.load(Ordering::Acquire)
+    pub(super) fn flushed(&self) -> watch::Receiver<u64> {
+        self.progress.flushed.subscribe()
+    }
+
+    /// Why entries that were sent ahead could not be written, once that is so.
+    pub(super) fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.progress.failure.subscribe()
     }
 
     /// Remembers the newest committed entry with the next write.
@@ -119,6 +131,12 @@ impl LogWriter {
         }
     }
 
+    /// Writes entries, and calls back at once. Should they not come onto the disk, nothing will any more.
+    pub(super) fn append_ahead(&self, entries: Vec<(u64, Vec<u8>)>, done: LogFlushed<TypeConfig>) {
+        let sent = self.jobs.send(Job { change: Change::Append(entries), done: Done::Ahead });
+        done.log_io_completed(sent.map_err(|_| stopped()));
+    }
+
     /// Makes another change, and returns when it is made.
     pub(super) async fn write(&self, change: Change) -> io::Result<()> {
         let (done, made) = oneshot::channel();
@@ -131,6 +149,7 @@ impl Done {
     fn tell(self, result: io::Result<()>) {
         match self {
             Self::Append(flushed) => flushed.log_io_completed(result),
+            Self::Ahead => {}
             // Whoever asked may have gone.
             Self::Other(sender) => drop(sender.send(result)),
         }
@@ -161,7 +180,11 @@ impl Write {
 
     /// Writes; whether the disk is full, so that it must be tried again. Until that succeeds nobody is told anything:
     /// to the others this server is one whose disk is slow.
-    fn is_stuck(&mut self, disk: &LogDisk) -> bool {
+    fn is_stuck(&mut self, disk: &LogDisk, progress: &Progress) -> bool {
+        if let Some(failure) = &*progress.failure.borrow() {
+            self.result = Err(failure.clone());
+            return false;
+        }
         let written = disk.write(&self.changes, self.committed);
         let stuck = written.as_ref().is_err_and(is_full);
         self.result = written.map_err(|error| error.to_string());
@@ -169,9 +192,12 @@ impl Write {
     }
 
     fn tell(self, progress: &Progress) {
-        if self.result.is_ok() {
-            let before = progress.flushed.load(Ordering::Acquire);
-            progress.flushed.store(self.changes.iter().fold(before, newest), Ordering::Release);
+        match &self.result {
+            Ok(()) => progress.flushed.send_modify(|flushed| *flushed = self.changes.iter().fold(*flushed, newest)),
+            Err(error) if self.done.iter().any(|done| matches!(done, Done::Ahead)) => {
+                progress.failure.send_if_modified(|failure| failure.replace(error.clone()).is_none());
+            }
+            Err(_) => {}
         }
         for done in self.done {
             done.tell(self.result.clone().map_err(io::Error::other));
@@ -184,7 +210,9 @@ fn newest(before: u64, change: &Change) -> u64 {
     match change {
         Change::Append(entries) => entries.last().map_or(before, |(index, _)| *index),
         Change::Truncate(from) => before.min(from.saturating_sub(1)),
-        Change::Purge(_) | Change::Vote(_) => before,
+        // What a snapshot stands for needs no entries.
+        Change::Purge(upto) => before.max(upto.index),
+        Change::Vote(_) => before,
     }
 }
 

@@ -11,6 +11,7 @@
 //! - `membership` takes servers in and lets them go; `migrate` reads what older versions wrote.
 //! - [`Disk`] and [`Transport`] are the world, as a simulation can have another one.
 
+mod ahead;
 mod backup;
 mod bulk;
 mod confirm;

@@ -9,6 +9,7 @@ use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::{AnyError, OptionalSend, Snapshot};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::bulk::Bulk;
 use super::line::Line;
@@ -25,17 +26,20 @@ pub(super) struct Network {
     transport: Arc<dyn Transport>,
     group: Arc<str>,
     addresses: Arc<Addresses>,
+    flushed: watch::Receiver<u64>,
     heartbeat: Duration,
 }
 
 impl Network {
+    /// `flushed` is the newest entry that is on this server's own disk.
     pub(super) fn new(
         transport: Arc<dyn Transport>,
         group: Arc<str>,
         addresses: Arc<Addresses>,
+        flushed: watch::Receiver<u64>,
         heartbeat: Duration,
     ) -> Self {
-        Self { transport, group, addresses, heartbeat }
+        Self { transport, group, addresses, flushed, heartbeat }
     }
 }
 
@@ -45,7 +49,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     async fn new_client(&mut self, _: u64, member: &Member) -> Peer {
         let to = self.addresses.of(member);
         let line = Line::new(Arc::clone(&self.transport), Arc::clone(&self.group), to);
-        Peer { line, heartbeat: self.heartbeat, bulk: None }
+        Peer { line, flushed: self.flushed.clone(), heartbeat: self.heartbeat, bulk: None }
     }
 }
 
@@ -53,6 +57,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 #[derive(Debug)]
 pub(super) struct Peer {
     line: Line,
+    /// The newest entry that is on this server's own disk.
+    flushed: watch::Receiver<u64>,
     heartbeat: Duration,
     /// A large message that is still on its way.
     bulk: Option<Bulk>,
@@ -66,8 +72,8 @@ impl Peer {
 /// The pauses between attempts to reach a server that cannot be reached.
 const PAUSES: [u64; 4] = [25, 50, 100, 200];
 
-impl RaftNetwork<TypeConfig> for Peer {
-    async fn append_entries(
+impl Peer {
+    async fn append(
         &mut self,
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
@@ -88,11 +94,31 @@ impl RaftNetwork<TypeConfig> for Peer {
         }
         let AppendEntriesRequest { vote, prev_log_id, leader_commit, .. } = request;
         let sign = AppendEntriesRequest::<TypeConfig> { vote, prev_log_id, entries: Vec::new(), leader_commit };
-        let bulk = Bulk::send(self.line.clone(), &request, body, encode(&sign).map_err(unreachable)?, self.heartbeat);
+        let (sign, flushed) = (encode(&sign).map_err(unreachable)?, self.flushed.clone());
+        let bulk = Bulk::send(self.line.clone(), &request, body, sign, flushed, self.heartbeat);
         let bulk = self.bulk.insert(bulk);
         let outcome = bulk.finish().await;
         self.bulk = None;
         outcome.map_err(unreachable)
+    }
+}
+
+impl RaftNetwork<TypeConfig> for Peer {
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<u64>, RpcFailure> {
+        let last = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
+        let answer = self.append(request, option).await?;
+        if matches!(answer, AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_))
+            && let Some(last) = last
+        {
+            // Two have the entry now, as Raft counts: the other one, and this server, see `Ahead`.
+            let flushed = self.flushed.wait_for(|flushed| *flushed >= last.index).await;
+            flushed.map_err(|error| unreachable(AnyError::new(&error)))?;
+        }
+        Ok(answer)
     }
 
     async fn vote(&mut self, request: VoteRequest<u64>, option: RPCOption) -> Result<VoteResponse<u64>, RpcFailure> {
