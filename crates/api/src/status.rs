@@ -64,6 +64,11 @@ pub struct ServerStatus {
     pub voter: bool,
 }
 
+impl ServerStatus {
+    /// The header of an answer that the server which was asked got from the leader: the leader's URL.
+    pub const LEADER_HEADER: &str = "icefield-leader";
+}
+
 /// One service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceStatus {

@@ -56,6 +56,11 @@ impl ServerGroup {
         self.servers.iter_mut().filter_map(|server| server.try_wait().ok().flatten()).count()
     }
 
+    /// Their processes.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.servers.iter().map(Child::id).collect()
+    }
+
     /// The memory that each of them takes, in KiB.
     pub(crate) fn resident_kib(&self) -> Result<Vec<u64>, Failure> {
         self.servers.iter().map(|server| resident_kib(server.id())).collect()

@@ -11,7 +11,7 @@ use crate::blocking::blocking;
 use crate::clock::Clock;
 use crate::observe::Observations;
 use crate::raft::{Group, Leader};
-use crate::reconcile::{Config, Reconciler, lease, promise};
+use crate::reconcile::{Config, Reconciler, every, lease, promise};
 use crate::{Applied, Command, ProposeError};
 
 /// What this server does and knows while it leads: what it has seen of the nodes, and the loop that decides from it.
@@ -23,6 +23,17 @@ pub struct Leading {
     seen: Arc<Mutex<Option<Observations>>>,
     /// Rises with what was seen.
     sightings: watch::Sender<u64>,
+}
+
+/// What a node may rely on that was just heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// When it is to be heard of again.
+    pub every: Millis,
+    /// It counts as lost if it is silent for so long.
+    pub lease: Millis,
+    /// For how long it may run its singletons, if that can be promised.
+    pub fence: Option<Millis>,
 }
 
 impl Leading {
@@ -56,17 +67,17 @@ impl Leading {
         Ok(seen.sight(node.as_str()).filter(|_| known).map(|sight| sight.endpoints.clone()))
     }
 
-    /// The lease of a node that was just heard of; beside it for how long it may run its singletons, if that can be
-    /// promised.
-    pub async fn promise(&self, node: &Name) -> Result<(Millis, Option<Millis>), ProposeError> {
+    /// What a node that was just heard of may rely on.
+    pub async fn promise(&self, node: &Name) -> Result<Promise, ProposeError> {
         // Most nodes have none, and then nobody needs to be asked.
         let has_singletons = self.group.state().await.has_singletons(node.as_str());
         let confirmed = if has_singletons { self.group.current_state().await.ok() } else { None };
         let mut seen = self.seen.lock().await;
         let seen = seen.as_mut().ok_or(ProposeError::NotLeader)?;
         let now = self.clock.now();
-        let promised = confirmed.and_then(|state| promise(&state, seen, &self.config, node, now));
-        Ok((lease(seen, &self.config, node.as_str(), now), promised))
+        let fence = confirmed.and_then(|state| promise(&state, seen, &self.config, node, now));
+        let (every, lease) = (every(seen, &self.config), lease(seen, &self.config, node.as_str(), now));
+        Ok(Promise { every, lease, fence })
     }
 
     /// Has a look at what was seen.

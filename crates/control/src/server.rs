@@ -168,7 +168,6 @@ impl Server {
             leading: leads,
             clock,
             timings,
-            config: cluster,
             api,
             keyring: keyring.clone(),
             http: http.clone(),

@@ -26,6 +26,11 @@ use clap::error::ErrorKind;
 use crate::cli::Cli;
 use crate::command_error::CommandError;
 
+/// A leader of thousands of agents allocates and frees all the time, of which the system's allocator makes twice the work and
+/// gives less memory back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A shim stands by every replica's process, so it starts before anything that would cost memory.
     let mut arguments = std::env::args_os().skip(1);

@@ -84,7 +84,8 @@ impl Source {
             limits: Limits::default(),
         };
         let mut worker = Command::new(crate::own_binary());
-        worker.arg("eval-worker");
+        // Its memory is limited by the address space that it takes, so its allocator must not take any beforehand.
+        worker.arg("eval-worker").env("MIMALLOC_ARENA_RESERVE", "0");
         let Evaluation { spec, diagnostics, notes, files, .. } = evaluate_isolated(worker, &request);
         for note in notes {
             output::complain(&format!("{note}\n"));

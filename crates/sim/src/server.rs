@@ -110,7 +110,7 @@ impl Server {
     /// For how long a node that was just heard of may run its singletons. A server that does not keep its promises says
     /// much more than it will wait for.
     async fn promise(&self, node: &Name) -> Option<Duration> {
-        let (_, fence) = self.leading.promise(node).await.ok()?;
+        let fence = self.leading.promise(node).await.ok()?.fence;
         let more = if self.setup.kept_promises { 1 } else { 100 };
         fence.map(|fence| fence.duration() * more)
     }

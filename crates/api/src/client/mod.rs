@@ -22,7 +22,7 @@ use crate::{
     Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
     Http, HttpOptions, IdempotencyKey, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeStatus, NoteAnswer,
     NoteRequest, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop,
-    ServerMove, Servers, ServiceExplanation, Status,
+    ServerMove, ServerStatus, Servers, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -348,12 +348,13 @@ impl Client {
             match request.send(&self.http.get(), server, self.token.as_deref()).await {
                 Ok(response) if response.status().is_success() => {
                     let newer = self.newer_bundle(&response);
+                    let next = self.leader(&response).unwrap_or(at);
                     match read(response).await {
                         Ok(answer) => {
                             if newer {
                                 self.follow(server).await;
                             }
-                            self.preferred.store(at, Ordering::Relaxed);
+                            self.preferred.store(next, Ordering::Relaxed);
                             return Ok((answer, server.clone()));
                         }
                         Err(source) => {
@@ -392,6 +393,14 @@ impl Client {
             error: last.unwrap_or_else(nobody),
             again: if request.may_repeat { again } else { Again::Never },
         })
+    }
+}
+
+impl Client {
+    /// The server that an answer names as the leader who gave it, if this client knows that one.
+    fn leader(&self, response: &Response) -> Option<usize> {
+        let leader = response.headers().get(ServerStatus::LEADER_HEADER)?.to_str().ok()?;
+        self.servers.iter().position(|server| server == leader)
     }
 }
 

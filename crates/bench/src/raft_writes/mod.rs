@@ -51,7 +51,7 @@ pub(crate) async fn measure(
     let load = Load { clients, length: each };
     // The first round warms both up and does not count.
     for round in 0..=rounds {
-        let our = load.run(|client| http::Connection::open(leader.clone(), client)).await?;
+        let our = load.run(|client| http::Notes::open(leader.clone(), client)).await?;
         let their = load.run(|client| grpc::Connection::open(etcd_leader.clone(), client)).await?;
         if round > 0 {
             ratios.push(our.rate() / their.rate());

@@ -14,7 +14,6 @@ use crate::clock::Clock;
 use crate::leading::Leading;
 use crate::observe::Observations;
 use crate::raft::{Group, Leader, Seat, Timings};
-use crate::reconcile::Config;
 use crate::state::{Outdated, Proposal};
 use crate::{Applied, Command, State, view};
 
@@ -24,7 +23,6 @@ pub(crate) struct App {
     pub(crate) leading: Arc<Leading>,
     pub(crate) clock: Clock,
     pub(crate) timings: Timings,
-    pub(crate) config: Config,
     /// The URL that this server is reached by.
     pub(crate) api: String,
     /// What this server proves itself with; `None` without TLS.

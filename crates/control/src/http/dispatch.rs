@@ -36,8 +36,9 @@ pub(crate) async fn dispatch(State(app): State<Arc<App>>, request: Request, next
         Err(failure) => return failure.into_response(),
     };
     let answer = match with_key(&mut parts) {
-        Ok(()) if is_stale(&parts.method, &parts.uri) => Ok(own_answer(&app, parts, body, next).await),
-        Ok(()) => leaders_answer(&app, &parts, body, &next).await,
+        // In boxes: thousands of requests wait, and each would hold room for both.
+        Ok(()) if is_stale(&parts.method, &parts.uri) => Ok(Box::pin(own_answer(&app, parts, body, next)).await),
+        Ok(()) => Box::pin(leaders_answer(&app, &parts, body, &next)).await,
         Err(failure) => Err(failure),
     };
     admitted.until_sent(answer.unwrap_or_else(IntoResponse::into_response))
@@ -134,7 +135,7 @@ async fn pass_on(
         Leader::Nobody => false,
     };
     tokio::select! {
-        response = forward::forward(app, to, parts, body) => response,
+        response = Box::pin(forward::forward(app, to, parts, body)) => response,
         _ = leader.wait_for(replaced) => Err(ForwardError::Lost),
     }
 }

@@ -4,7 +4,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use icefield_api::IdempotencyKey;
+use icefield_api::{IdempotencyKey, ServerStatus};
 
 use super::app::App;
 use super::failure::{Failure, is_again};
@@ -14,6 +14,9 @@ use crate::raft::Member;
 
 /// Marks a request that a server has passed on; it is not passed on again.
 pub(crate) const FORWARDED: HeaderName = HeaderName::from_static("icefield-forwarded");
+
+/// Names the leader in an answer that it gave through another server: who goes there next time spares both the way.
+const LEADER: HeaderName = HeaderName::from_static(ServerStatus::LEADER_HEADER);
 
 /// Why another server gave no answer to a request that was passed on.
 #[derive(Debug)]
@@ -42,7 +45,11 @@ pub(crate) async fn forward(app: &App, to: &Member, parts: &Parts, body: Bytes) 
         Ok(Err(error)) if error.is_connect() => return Err(ForwardError::NotSent),
         Ok(Err(_)) | Err(_) => return Err(ForwardError::Lost),
     };
-    Ok(relay(answer))
+    let mut response = relay(answer);
+    if let Ok(leader) = HeaderValue::from_str(&to.api) {
+        response.headers_mut().insert(LEADER, leader);
+    }
+    Ok(response)
 }
 
 /// An answer of another program as this server's own.

@@ -16,6 +16,7 @@ use super::reading::{Answer, Read};
 use super::watch::{self, Rises, Watch};
 use super::write::Write;
 use crate::observe::{is_removed, registration};
+use crate::leading::Promise;
 use crate::{Command, view};
 
 /// Cordons, drains, uncordons or removes a node.
@@ -91,10 +92,9 @@ pub(crate) async fn alive(
 }
 
 async fn reply(app: &App, node: &Name, known: &BTreeMap<Name, Option<Revision>>) -> Result<HeartbeatReply, Failure> {
-    let (lease, fence) = app.leading.promise(node).await?;
+    let Promise { every, lease, fence } = app.leading.promise(node).await?;
     let state = app.group.state().await;
     let generation = state.nodes.get(node).map_or(0, |record| record.generation);
-    let every = app.config.heartbeat;
     let endpoints = app.leading.look(|seen| view::changed_endpoints(&state, seen, known)).await?;
     let trust = state.trust.mark;
     Ok(HeartbeatReply { generation, every, lease, fence, unknown: false, endpoints, trust })

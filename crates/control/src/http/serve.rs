@@ -1,5 +1,4 @@
 use std::io::{self, Write};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,19 +70,20 @@ async fn connection(
         tracing::debug!(%error, "a connection may be slow");
     }
     match keyring {
-        None => exchange(stream, Peer { from, presented: Presented::Plain }, false, router, ends).await,
+        None => Box::pin(exchange(stream, Peer { from, presented: Presented::Plain }, false, router, ends)).await,
         Some(keyring) => {
             let secured = tokio::select! {
                 secured = handshake(stream, &keyring) => secured,
                 () = ended(&mut ends) => None,
             };
             let Some(Secured { stream, presented, http2 }) = secured else { return };
-            exchange(stream, Peer { from, presented }, http2, router, ends).await;
+            Box::pin(exchange(stream, Peer { from, presented }, http2, router, ends)).await;
         }
     }
 }
 
-/// Answers the requests of a connection.
+/// Answers the requests of a connection. What each kind of connection needs is in a box, so that none holds room for what
+/// it is not: there are thousands of them.
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
@@ -100,7 +100,7 @@ async fn exchange(
     // Both are the same but for their types.
     macro_rules! run {
         ($connection:expr) => {{
-            let mut connection = pin!($connection);
+            let mut connection = Box::pin($connection);
             tokio::select! {
                 served = connection.as_mut() => served,
                 () = ended(&mut ends) => {

@@ -27,6 +27,8 @@ pub struct Observations {
     lateness: Rhythm,
     index: u64,
     nodes: BTreeMap<Name, Sight>,
+    /// The gap between heartbeats that is usual in the fleet, as last worked out.
+    usual: u64,
     health: Health,
     unplaced: BTreeMap<ReplicaId, Arc<Vec<Exclusion>>>,
     allowances: BTreeMap<ReplicaId, Allowance>,
@@ -53,6 +55,7 @@ impl Observations {
             // Starting from the time, the index is beyond all that an earlier leader has given.
             index: now,
             nodes: BTreeMap::new(),
+            usual: 0,
             health: Health::default(),
             unplaced: BTreeMap::new(),
             allowances: BTreeMap::new(),
@@ -125,6 +128,21 @@ impl Observations {
         self.nodes.get(node).map_or(0, |sight| sight.rhythm.longest(now))
     }
 
+    /// Works out the gap between heartbeats that three quarters of the nodes stay within.
+    pub(crate) fn measure_gaps(&mut self, now: u64) {
+        let mut gaps: Vec<u64> = self.nodes.values().map(|sight| sight.rhythm.longest(now)).collect();
+        if gaps.is_empty() {
+            return;
+        }
+        let at = (gaps.len() * 3).div_ceil(4) - 1;
+        self.usual = *gaps.select_nth_unstable(at).1;
+    }
+
+    /// The gap between heartbeats that three quarters of the nodes stay within, as last worked out; in milliseconds.
+    pub(crate) fn usual_gap(&self) -> u64 {
+        self.usual
+    }
+
     /// By how much this server was late to listen lately.
     pub(crate) fn lateness(&self, now: u64) -> u64 {
         self.lateness.longest(now)
@@ -179,7 +197,7 @@ impl Observations {
     }
 
     /// All that was heard, by node.
-    pub(crate) fn sights(&self) -> impl Iterator<Item = (&Name, &Sight)> {
+    pub(crate) fn sights(&self) -> impl ExactSizeIterator<Item = (&Name, &Sight)> {
         self.nodes.iter()
     }
 

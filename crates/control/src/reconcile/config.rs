@@ -6,8 +6,10 @@ use icefield_spec::Millis;
 /// `docs/health.md` states the rules that these numbers are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// The time from one heartbeat of an agent to the next.
+    /// The time from one heartbeat of an agent to the next, in a fleet that is not too large for that.
     pub heartbeat: Millis,
+    /// How many heartbeats a second the leader is to be sent at most: beyond that, agents send them less often.
+    pub heartbeats_per_second: u32,
     /// The shortest lease of a node: it counts as lost if it is not heard of for so long.
     pub lease: Millis,
     /// The longest lease, however late heartbeats come. A new leader waits for so long before it starts a singleton
@@ -29,6 +31,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             heartbeat: Millis::new(500),
+            heartbeats_per_second: 3_000,
             lease: Millis::new(2_000),
             longest_lease: Millis::new(6_000),
             stall: Millis::new(1_000),
@@ -44,12 +47,22 @@ impl Config {
     /// By how much the rates of two machines' clocks may differ, as one part of so many.
     const CLOCK_RATE: u64 = 50;
 
-    /// The lease of a node whose heartbeats have come up to `gap` milliseconds apart lately.
-    pub(crate) fn lease_for(&self, gap: u64) -> u64 {
-        let (every, longest) = (self.heartbeat.get(), self.longest_lease.get());
+    /// The time from one heartbeat to the next in a fleet of so many nodes.
+    pub(crate) fn every(&self, nodes: usize) -> Millis {
+        let paced = (nodes as u64).saturating_mul(1_000) / u64::from(self.heartbeats_per_second.max(1));
+        // One may go missing and the next come late, within the longest lease.
+        let longest = self.longest_lease.get().saturating_sub(self.stall.get()) / 2;
+        Millis::new(paced.min(longest).max(self.heartbeat.get()))
+    }
+
+    /// The lease of a node that is to be heard of so often, and whose heartbeats have come up to `gap` milliseconds apart
+    /// lately.
+    pub(crate) fn lease_for(&self, every: Millis, gap: u64) -> u64 {
+        let (every, stall, longest) = (every.get(), self.stall.get(), self.longest_lease.get());
         let late = gap.saturating_sub(every);
-        let lease = every.saturating_add(self.stall.get()).saturating_add(late);
-        lease.max(self.lease.get()).min(longest)
+        let lease = every.saturating_add(stall).saturating_add(late);
+        let shortest = self.lease.get().max(every.saturating_mul(2).saturating_add(stall));
+        lease.max(shortest).min(longest)
     }
 
     /// How long a node with this lease may be silent before nothing new is placed there.
@@ -77,8 +90,17 @@ mod tests {
     #[test]
     fn a_lease_bears_a_stall_on_top_of_the_usual_delay() {
         let config = Config::default();
-        let leases = [0, 500, 750, 1_000, 1_500, 60_000].map(|gap| config.lease_for(gap));
+        let leases = [0, 500, 750, 1_000, 1_500, 60_000].map(|gap| config.lease_for(config.heartbeat, gap));
         assert_eq!(leases, [2_000, 2_000, 2_000, 2_000, 2_500, 6_000]);
+    }
+
+    #[test]
+    fn a_large_fleet_reports_less_often_and_has_longer_leases() {
+        let config = Config::default();
+        let paces = [0, 1_500, 3_000, 6_000, usize::MAX].map(|nodes| config.every(nodes));
+        assert_eq!(paces.map(Millis::get), [500, 500, 1_000, 2_000, 2_500]);
+        assert_eq!(paces.map(|every| config.lease_for(every, 0)), [2_000, 2_000, 3_000, 5_000, 6_000]);
+        assert_eq!(config.lease_for(paces[2], 3_500), 4_500);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::observe::{Health, Observations};
 /// that listens. After that they are let go a few at a time. An agent that said that it ends is gone at once.
 pub(super) fn judge(state: &State, seen: &mut Observations, config: &Config, now: u64) {
     seen.listen(now);
+    seen.measure_gaps(now);
     let silent = Silent::new(state, seen, config, now);
     let before = seen.health();
     let mut health = Health { batch: before.batch, ..Health::default() };
@@ -41,19 +42,17 @@ pub(super) fn judge(state: &State, seen: &mut Observations, config: &Config, now
 /// The lease that a node has now: with what is usual in the fleet and for this server, so that one node need not learn
 /// what others have shown.
 pub(crate) fn lease(seen: &Observations, config: &Config, node: &str, now: u64) -> Millis {
-    Millis::new(config.lease_for(seen.gap(node, now).max(common(seen, config, now))))
+    Millis::new(config.lease_for(every(seen, config), seen.gap(node, now).max(common(seen, config, now))))
 }
 
-/// The gap between heartbeats that three quarters of the nodes stay within; but at least what this server's own lateness
-/// comes to.
+/// The gap between heartbeats that is usual in the fleet; but at least what this server's own lateness comes to.
 fn common(seen: &Observations, config: &Config, now: u64) -> u64 {
-    let mut gaps: Vec<u64> = seen.sights().map(|(node, _)| seen.gap(node.as_str(), now)).collect();
-    let own = config.heartbeat.get().saturating_add(seen.lateness(now));
-    if gaps.is_empty() {
-        return own;
-    }
-    let at = (gaps.len() * 3).div_ceil(4) - 1;
-    own.max(*gaps.select_nth_unstable(at).1)
+    seen.usual_gap().max(every(seen, config).get().saturating_add(seen.lateness(now)))
+}
+
+/// The time from one heartbeat of an agent to the next.
+pub(crate) fn every(seen: &Observations, config: &Config) -> Millis {
+    config.every(seen.sights().len())
 }
 
 /// One node that is silent and not lost yet.
@@ -81,12 +80,12 @@ struct Silent<'a> {
 
 impl<'a> Silent<'a> {
     fn new(state: &'a State, seen: &Observations, config: &Config, now: u64) -> Self {
-        let common = common(seen, config, now);
+        let (common, every) = (common(seen, config, now), every(seen, config));
         let mut silent = Self { nodes: Vec::new(), silences: Vec::new(), count: 0 };
         let mut lost = Vec::new();
         for (node, record) in state.nodes.iter().filter(|(_, record)| !record.removed) {
             let silence = seen.silence(node.as_str(), now);
-            let lease = config.lease_for(seen.gap(node.as_str(), now).max(common));
+            let lease = config.lease_for(every, seen.gap(node.as_str(), now).max(common));
             let sight = seen.sight(node.as_str());
             if record.lost {
                 // What an earlier leader has lost may have been silent for long.

@@ -1,4 +1,4 @@
-use super::Config;
+use super::{Config, lease};
 use crate::observe::Observations;
 use crate::state::NodeRecord;
 use crate::{Command, State};
@@ -22,7 +22,7 @@ pub(super) fn due(state: &State, seen: &Observations, config: &Config, now: u64)
 fn returned(state: &State, seen: &Observations, config: &Config, node: &str, record: &NodeRecord, now: u64) -> bool {
     // Only what was really heard brings a node back, not that a new leader gives it time.
     let Some(sight) = seen.sight(node).filter(|sight| !sight.leaving && !record.removed) else { return false };
-    let here = seen.silence(node, now) < Config::suspect_after(config.lease.get());
+    let here = seen.silence(node, now) < Config::suspect_after(lease(seen, config, node, now).get());
     let current = record.hash.is_none() || sight.generation == record.generation;
     let own = |replica| state.placed.get(replica).is_some_and(|assignment| assignment.node.as_str() == node);
     here && current && sight.replicas.keys().all(own)

@@ -26,7 +26,7 @@ pub use holders::promise;
 pub use offline::place_offline;
 pub use reconciler::{Reconciler, reconcile};
 
-pub(crate) use health::lease;
+pub(crate) use health::{every, lease};
 pub(crate) use host::Joining;
 pub(crate) use improve::{Search, check, propose};
 pub(crate) use placing::{engine, solve};

@@ -44,6 +44,10 @@ impl State {
 
     /// Whether `node` is to run singletons.
     pub(crate) fn has_singletons(&self, node: &str) -> bool {
+        // Where there are none at all, as in most clusters, each heartbeat of each node is spared the look.
+        if self.holders.is_empty() {
+            return false;
+        }
         let mut placed = self.placed.on_node(node);
         placed.any(|(replica, assignment)| self.is_singletons_revision(&replica.service, assignment.revision))
     }

@@ -47,6 +47,7 @@ impl World {
             now,
             config: Config {
                 heartbeat: Millis::new(200),
+                heartbeats_per_second: 5_000,
                 lease: Millis::new(1_000),
                 longest_lease: Millis::new(4_000),
                 stall: Millis::new(500),

@@ -84,15 +84,27 @@ impl Files {
     }
 }
 
+/// Where in the log's file the entry with the newest spec is.
+fn last_record(file: &[u8]) -> std::ops::RangeInclusive<usize> {
+    let newest = b"\"replicas\":11";
+    let find = |text: &[u8], part: &[u8]| text.windows(part.len()).rposition(|window| window == part);
+    let within = find(file, newest).expect("the newest spec is in the log");
+    let start = find(&file[..within], b"{\"log_id\"").expect("an entry begins with its id");
+    let mut entry = serde_json::Deserializer::from_slice(&file[start..]).into_iter::<serde_json::Value>();
+    entry.next().unwrap().expect("an entry is JSON");
+    start..=start + entry.byte_offset()
+}
+
 #[test]
 fn a_log_that_was_cut_short_is_repaired_or_refused() {
     let (group, config, history) = folder();
     let log = config.data.join("log.redb");
     let (whole, files) = (fs::read(&log).unwrap(), Files::read(&config.data));
     let (mut refused, mut served) = (0, 0);
-    // Every length in the last page, and others throughout the file.
-    let last = (whole.len() - 4096..whole.len()).step_by(61);
-    for length in last.chain((1..whole.len()).step_by(whole.len() / 40)) {
+    // At every byte of the last record, throughout the last page, and throughout the file.
+    let record = last_record(&whole);
+    let page = (whole.len() - 4096..whole.len()).step_by(61);
+    for length in record.chain(page).chain((1..whole.len()).step_by(whole.len() / 40)) {
         files.restore_but(&log, &whole[..length]);
         match try_start(&group, &config) {
             Outcome::Refused => refused += 1,
