@@ -19,6 +19,8 @@ pub(crate) struct Model<'p> {
     need: Vec<i64>,
     /// The same without the transient resources: those are held for a replica on its start whether it is there or not.
     steady: Vec<i64>,
+    /// Nothing of any resource.
+    pub(crate) nothing: Vec<i64>,
     /// Capacity less comfort, by node and resource.
     pub(crate) margin: Vec<i64>,
     pub(crate) kind_of: Vec<u32>,
@@ -62,6 +64,7 @@ impl<'p> Model<'p> {
             weight: problem.resources.iter().map(|resource| resource.load_weight).collect(),
             need,
             steady,
+            nothing: vec![0; resources],
             margin: problem.nodes.iter().flat_map(margin).collect(),
             kind_of,
             service_of,

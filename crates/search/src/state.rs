@@ -6,6 +6,7 @@ mod rules;
 mod shift;
 mod site;
 mod standing;
+mod strain;
 mod swap;
 mod tallies;
 #[cfg(test)]
@@ -35,6 +36,10 @@ pub struct State<'p> {
     free: Vec<i64>,
     /// What each node costs by itself.
     site: Vec<i64>,
+    /// What the excess of each node counts, where there is a penalty.
+    strain: Vec<i64>,
+    /// What a unit of excess counts, by resource.
+    penalty: Vec<i64>,
     /// The sum of fill by node.
     fill: Vec<i64>,
     tallies: Tallies,
@@ -95,6 +100,8 @@ impl<'p> State<'p> {
             excess: free.iter().map(|free| (-free).max(0)).sum(),
             free,
             site: vec![0; nodes],
+            strain: vec![0; nodes],
+            penalty: vec![0; model.resources],
             fill: vec![0; nodes],
             tallies: Tallies::new(model.tallies.iter().map(domains)),
             histograms: histograms.map(|skew| Histogram::new(skew.domains)).collect(),

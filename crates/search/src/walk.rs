@@ -1,5 +1,7 @@
 mod best;
 mod heat;
+mod lenience;
+mod reach;
 mod rearrange;
 mod steps;
 
@@ -11,14 +13,17 @@ use crate::random::Random;
 use crate::state::Standing;
 use crate::walk::best::Best;
 use crate::walk::heat::{Heat, Noise};
+use crate::walk::lenience::Lenience;
+use crate::walk::reach::Reach;
 
 /// How many steps are made between two looks at the clock and at the heat.
 const STRIDE: u64 = 256;
 
 /// One thread's way through the layouts: simulated annealing over changes of one to a few replicas.
 ///
-/// Every change that it considers is admitted, so that it is at a valid layout all the time. Shifts and swaps are cheap
-/// and many; chains get around what is held on two nodes at once; rearrangements make room for what is large.
+/// Shifts and swaps are cheap and many; chains get around what is held on two nodes at once; rearrangements make room
+/// for what is large. Every change that it considers is admitted, but that capacities may be exceeded for a while, at a
+/// rising cost: see [`Lenience`]. Only a layout that exceeds no more than the start counts as a best one.
 pub(crate) struct Walk<'p, 'a> {
     state: State<'p>,
     effort: &'a Effort<'a>,
@@ -28,6 +33,13 @@ pub(crate) struct Walk<'p, 'a> {
     noise: Noise,
     heat: Heat,
     best: Best,
+    /// Whether this thread may exceed capacities for a while. Every other one does: what is large gets around better by
+    /// that, and what is short of heat otherwise is found by those that begin hotter and stay valid.
+    may_exceed: bool,
+    lenience: Lenience,
+    reach: Reach,
+    /// Whether replicas that have moved hold back others until they go home.
+    is_held: bool,
     /// The replicas that may move.
     movable: Vec<u32>,
     is_movable: Vec<bool>,
@@ -50,6 +62,10 @@ impl<'p, 'a> Walk<'p, 'a> {
             noise: Noise::new(),
             heat: Heat::new(movable.len()),
             best: Best::new(&state),
+            may_exceed: thread.is_multiple_of(2),
+            lenience: Lenience::none(),
+            reach: Reach::new(state.model(), limit.map_or(usize::MAX, |limit| limit as usize)),
+            is_held: state.model().problem.resources.iter().any(|resource| resource.transient),
             movable,
             is_movable,
             unplaced,
@@ -69,7 +85,15 @@ impl<'p, 'a> Walk<'p, 'a> {
             let spent = self.spent();
             if self.heat.turn(spent, self.steps) {
                 self.meet(elite);
-                self.heat.begin(&self.state, &self.movable, &mut self.random);
+                let is_lenient = self.may_exceed && spent.is_some() && self.unplaced.is_empty() && self.heat.is_whole();
+                self.heat.begin(&self.state, &self.movable, is_lenient, &mut self.random);
+                if is_lenient {
+                    self.lenience.begin(&mut self.state, self.heat.now());
+                }
+            }
+            let ends = spent.is_some_and(|spent| self.lenience.turn(spent, &mut self.state));
+            if ends && !self.best.is_sound(&self.state) {
+                self.meet(elite);
             }
             if self.best.standing() < told {
                 told = self.best.standing();
@@ -123,6 +147,7 @@ impl<'p, 'a> Walk<'p, 'a> {
             self.best.note(*replica, from);
         }
         to.iter().for_each(|(replica, node)| self.state.put(*replica, *node));
+        self.lenience.see(self.best.is_sound(&self.state));
         self.best.compare(&self.state);
     }
 

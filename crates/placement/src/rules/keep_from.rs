@@ -118,7 +118,7 @@ mod tests {
         fleet.add_service("batch", [demand(3)]);
         assert_snapshot!(solved(&fleet), @"
         batch/1 → n2: new replica
-        batch/2 → n2: new replica
+        batch/2 → n1: new replica
         db/0 → n3: new replica
         db/1 nowhere:
           keep from batch by zone excludes 2 (n1 n2): drop keep_from batch

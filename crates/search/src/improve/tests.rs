@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{Effort, Improved, Progress, improve};
-use crate::sample::{draws, problem};
+use crate::sample::{Draw, draws, problem};
 use crate::{Cost, Kind, Label, Limit, Node, Problem, Replica, Resource, Rule, Service, evaluate};
 
 fn effort(seed: u64, threads: usize, steps: u64) -> Effort<'static> {
@@ -37,22 +37,37 @@ fn tight(replicas: [i64; 4]) -> Problem {
     }
 }
 
+/// The result of a walk of so many steps is valid where the start is, and costs no more.
+fn check_is_never_worse(draw: &mut Draw, steps: u64) {
+    let problem = problem(draw);
+    let start: Vec<Option<u32>> = problem.replicas.iter().map(|_| draw.place(&problem)).collect();
+    let improved = found(&problem, &start, &effort(draw.number(100) as u64, 1 + draw.below(2), steps));
+    let ((excess, broken), cost) = standing(&problem, &start);
+    let ((excess_after, broken_after), cost_after) = standing(&problem, &improved.assignment);
+    assert_eq!(improved.cost, cost_after);
+    assert!(excess_after <= excess && broken_after <= broken);
+    assert!((broken_after, excess_after, cost_after) <= (broken, excess, cost));
+    for (index, replica) in problem.replicas.iter().enumerate() {
+        assert!(replica.movable || improved.assignment[index] == start[index]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn is_never_worse_than_the_start_after_a_walk_that_may_exceed_capacities(mut draw in draws()) {
+        // Long enough for the whole heat.
+        check_is_never_worse(&mut draw, 100_000);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn is_never_worse_than_the_start(mut draw in draws()) {
-        let problem = problem(&mut draw);
-        let start: Vec<Option<u32>> = problem.replicas.iter().map(|_| draw.place(&problem)).collect();
-        let improved = found(&problem, &start, &effort(draw.number(100) as u64, 1 + draw.below(2), 2000));
-        let ((excess, broken), cost) = standing(&problem, &start);
-        let ((excess_after, broken_after), cost_after) = standing(&problem, &improved.assignment);
-        prop_assert_eq!(improved.cost, cost_after);
-        prop_assert!(excess_after <= excess && broken_after <= broken);
-        prop_assert!((broken_after, excess_after, cost_after) <= (broken, excess, cost));
-        for (index, replica) in problem.replicas.iter().enumerate() {
-            prop_assert!(replica.movable || improved.assignment[index] == start[index]);
-        }
+        check_is_never_worse(&mut draw, 2000);
     }
 
     #[test]

@@ -3,14 +3,19 @@ use super::State;
 impl State<'_> {
     /// What the cost would change by if `first` took the place of `second`, and that went on to a third node; `None` if
     /// that is not admitted, or if one rule binds the services of both.
-    #[inline]
     pub fn chain(&self, first: u32, second: u32, to: u32) -> Option<i64> {
+        self.chain_if::<true>(first, second, to)
+    }
+
+    /// The same where capacity may be exceeded, unless it is `STRICT`: then the penalty for that counts as a cost.
+    #[inline]
+    pub(crate) fn chain_if<const STRICT: bool>(&self, first: u32, second: u32, to: u32) -> Option<i64> {
         let model = &*self.model;
         let (one, two) = (self.place[first as usize], self.place[second as usize]);
         if one as usize >= model.nodes || two as usize >= model.nodes || one == two || to == one || to == two {
             return None;
         }
-        if !self.has_room_instead(first, second, two) || !self.has_room(second, to) {
+        if STRICT && !(self.has_room_instead(first, second, two) && self.has_room(second, to)) {
             return None;
         }
         let (kind, other_kind) = (model.kind(first), model.kind(second));
@@ -46,6 +51,11 @@ impl State<'_> {
         cost += self.site_cost(one, |r| -need[r], fill) - self.site[one as usize];
         let fill = self.fill_change(to, Some(other_kind), None);
         cost += self.site_cost(to, |r| others[r], fill) - self.site[to as usize];
+        if !STRICT {
+            cost += self.strain_change(two, model.hold(first, two), model.hold(second, two));
+            cost += self.strain_change(one, &model.nothing, model.hold(first, one));
+            cost += self.strain_change(to, model.hold(second, to), &model.nothing);
+        }
         cost += model.move_cost(first, two) - model.move_cost(first, one);
         cost += model.move_cost(second, to) - model.move_cost(second, two);
         if model.gains {

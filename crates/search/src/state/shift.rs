@@ -18,11 +18,16 @@ impl State<'_> {
     }
 
     /// What the cost would change by if a placed replica were on another node; `None` if that is not admitted.
-    #[inline]
     pub fn shift(&self, replica: u32, to: u32) -> Option<i64> {
+        self.shift_if::<true>(replica, to)
+    }
+
+    /// The same where capacity may be exceeded, unless it is `STRICT`: then the penalty for that counts as a cost.
+    #[inline]
+    pub(crate) fn shift_if<const STRICT: bool>(&self, replica: u32, to: u32) -> Option<i64> {
         let model = &*self.model;
         let from = self.place[replica as usize];
-        if from as usize >= model.nodes || from == to || !self.has_room(replica, to) {
+        if from as usize >= model.nodes || from == to || STRICT && !self.has_room(replica, to) {
             return None;
         }
         let (kind, service) = (model.kind(replica), model.service(replica));
@@ -39,6 +44,10 @@ impl State<'_> {
         let need = model.need(kind);
         cost += self.site_cost(to, |r| need[r], self.fill_change(to, Some(kind), None)) - self.site[to as usize];
         cost += self.site_cost(from, |r| -need[r], self.fill_change(from, None, Some(kind))) - self.site[from as usize];
+        if !STRICT {
+            cost += self.strain_change(to, model.hold(replica, to), &model.nothing);
+            cost += self.strain_change(from, &model.nothing, model.hold(replica, from));
+        }
         cost += model.move_cost(replica, to) - model.move_cost(replica, from);
         if model.gains {
             cost -= model.gain(kind, to) - model.gain(kind, from);

@@ -60,6 +60,7 @@ impl State<'_> {
             self.excess += (-after).max(0) - (-*free).max(0);
             *free = after;
         }
+        self.strain[node as usize] = self.strain_of(node);
         if model.fills {
             self.fill[node as usize] += sign * model.fill(kind, node);
         }

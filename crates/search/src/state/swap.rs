@@ -3,14 +3,20 @@ use super::State;
 impl State<'_> {
     /// What the cost would change by if two placed replicas had each other's node; `None` if that is not admitted, or
     /// if one rule binds the services of both.
-    #[inline]
     pub fn swap(&self, first: u32, second: u32) -> Option<i64> {
+        self.swap_if::<true>(first, second)
+    }
+
+    /// The same where capacity may be exceeded, unless it is `STRICT`: then the penalty for that counts as a cost.
+    #[inline]
+    pub(crate) fn swap_if<const STRICT: bool>(&self, first: u32, second: u32) -> Option<i64> {
         let model = &*self.model;
         let (one, two) = (self.place[first as usize], self.place[second as usize]);
         if one as usize >= model.nodes || two as usize >= model.nodes || one == two {
             return None;
         }
-        if !self.has_room_instead(first, second, two) || !self.has_room_instead(second, first, one) {
+        let has_room = || self.has_room_instead(first, second, two) && self.has_room_instead(second, first, one);
+        if STRICT && !has_room() {
             return None;
         }
         let (kind, other_kind) = (model.kind(first), model.kind(second));
@@ -39,6 +45,10 @@ impl State<'_> {
         cost += self.site_cost(two, |r| need[r] - others[r], fill) - self.site[two as usize];
         let fill = self.fill_change(one, Some(other_kind), Some(kind));
         cost += self.site_cost(one, |r| others[r] - need[r], fill) - self.site[one as usize];
+        if !STRICT {
+            cost += self.strain_change(two, model.hold(first, two), model.hold(second, two));
+            cost += self.strain_change(one, model.hold(second, one), model.hold(first, one));
+        }
         cost += model.move_cost(first, two) - model.move_cost(first, one);
         cost += model.move_cost(second, one) - model.move_cost(second, two);
         if model.gains {

@@ -29,9 +29,14 @@ impl Best {
         }
     }
 
+    /// Whether the layout exceeds no more of the capacities than the best one.
+    pub(super) fn is_sound(&self, state: &State<'_>) -> bool {
+        state.excess() <= self.standing.excess
+    }
+
     /// After a change: whether the layout is the best one now.
     pub(super) fn compare(&mut self, state: &State<'_>) {
-        if state.standing() < self.standing {
+        if self.is_sound(state) && state.standing() < self.standing {
             self.is_here(state.standing());
         } else if self.trail.len() > self.places.len() {
             self.places(state);

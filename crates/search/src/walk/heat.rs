@@ -7,14 +7,17 @@ const DESCENT: f64 = 0.03;
 /// How hot the walk begins, of what a common change for the worse costs.
 const HOT: f64 = 12.0;
 
+/// The same where capacities may be exceeded, so that much less is in the way.
+const LENIENT_HOT: f64 = 4.0;
+
 /// How hot later cycles begin, of the first: of those there are only where nobody knows how long the walk may be.
 const REHEAT: f64 = 0.3;
 
-/// How far a cycle cools down slowly, of what it began with: below, little changes but the cheapest moves.
-const COOL: f64 = 1e-3;
+/// How far a cycle cools down slowly, of what a common change costs: below, little changes but the cheapest moves.
+const COOL: f64 = 5e-3;
 
 /// In what share of its length it does so; then it goes on fast until it is cold.
-const COOLING: f64 = 0.8;
+const COOLING: f64 = 0.85;
 
 /// The heat that is as good as none: costs are whole numbers.
 const COLD: f64 = 0.3;
@@ -31,6 +34,8 @@ pub(super) struct Heat {
     now: f64,
     /// What the present cycle began with.
     top: f64,
+    /// What a common change for the worse costs.
+    common: f64,
     cycle: u32,
     movable: f64,
     /// The step at which the present cycle ends, and how long it is; where the length of the walk is not known.
@@ -45,6 +50,7 @@ impl Heat {
         Self {
             now: 0.0,
             top: 0.0,
+            common: 0.0,
             cycle: 0,
             movable: movable as f64,
             round: (first / 20, first),
@@ -75,7 +81,7 @@ impl Heat {
                 (self.cycle + 1, 0.0)
             }
         };
-        let cool = (self.top * COOL).max(COLD);
+        let cool = (self.common * COOL).max(COLD);
         let (share, from, to) = if within < COOLING {
             (within / COOLING, self.top, cool)
         } else {
@@ -87,8 +93,17 @@ impl Heat {
         begins
     }
 
+    /// Whether the walk is long enough for the whole heat.
+    pub(super) fn is_whole(&self) -> bool {
+        self.worth() >= 1.0
+    }
+
+    fn worth(&self) -> f64 {
+        (self.expected / self.movable / STEPS).min(1.0)
+    }
+
     /// Begins a cycle: the heat is what a common change costs.
-    pub(super) fn begin(&mut self, state: &State<'_>, movable: &[u32], random: &mut Random) {
+    pub(super) fn begin(&mut self, state: &State<'_>, movable: &[u32], is_lenient: bool, random: &mut Random) {
         let (mut sum, mut count) = (0.0, 0);
         for _ in 0..4000 {
             let replica = movable[random.below(movable.len())];
@@ -99,10 +114,11 @@ impl Heat {
                 count += 1;
             }
         }
-        let common = if count == 0 { COLD } else { sum / f64::from(count) };
-        let affordable = (self.expected / self.movable / STEPS).min(1.0).powi(2);
+        self.common = if count == 0 { COLD } else { sum / f64::from(count) };
+        let affordable = self.worth().powi(2);
         let again = if self.cycle > 1 { REHEAT } else { 1.0 };
-        self.top = (common * HOT * affordable * again).max(COLD);
+        let hot = if is_lenient { LENIENT_HOT } else { HOT };
+        self.top = (self.common * hot * affordable * again).max(COLD);
         self.now = self.top;
     }
 }
@@ -135,7 +151,7 @@ mod tests {
         let heats = turns.map(|(spent, steps)| {
             if heat.turn(spent, steps) {
                 begun += 1;
-                heat.top = 1e6;
+                (heat.common, heat.top) = (1e6, 1e6);
                 heat.turn(spent, steps);
             }
             heat.now()
