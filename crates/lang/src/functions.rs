@@ -84,6 +84,8 @@ pub(crate) static FUNCTIONS: &[&Function] = &[
     &rule::SPREAD,
     &rule::NEAR,
     &update::ROLLING,
+    &update::CANARY,
+    &update::BLUE_GREEN,
     &namespace::NAMESPACE,
     &placement::PLACEMENT,
     &placement::BALANCE,

@@ -51,6 +51,6 @@ pub use service::Service;
 pub use spec::{SCHEMA_VERSION, Spec, json_schema};
 pub use suggest::nearest;
 pub use unit::Unit;
-pub use update::Update;
+pub use update::{Share, Strategy, Update, Wait};
 pub use variables::{InvalidReference, Piece, ReplicaContext, expand, pieces, references, replica_variables};
 pub use volume::Volume;

@@ -15,6 +15,7 @@ mod services;
 mod syntax;
 mod totals;
 mod unit;
+mod updates;
 mod wording;
 
 use declared::Declared;

@@ -53,6 +53,7 @@ fn unit_update(old: &Unit, new: &Unit) -> Vec<String> {
     parts.extend(map_update("env", &old.env, &new.env));
     parts.extend(part_update("uses", &old.uses, &new.uses));
     parts.extend(part_update("health", &old.health, &new.health));
+    parts.extend(value_update("drain", &old.drain, &new.drain));
     parts.extend(value_update("stop_grace", &old.stop_grace, &new.stop_grace));
     parts
 }

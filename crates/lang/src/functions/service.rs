@@ -110,7 +110,18 @@ pub(crate) static SERVICE: Function = Function {
                 "Whether each replica runs at most once at any time, even while nodes are cut off: one that cannot renew \
                  its lease kills it before another one starts it.",
             ),
-            optional("update", "rolling(max_unavailable = 1)", "rolling()", "How a change is rolled out."),
+            optional(
+                "update",
+                "rolling(max_unavailable = 1)",
+                "rolling()",
+                "How a change is rolled out: rolling(), canary() or blue_green().",
+            ),
+            optional(
+                "drain",
+                "\"1s\"",
+                "\"1s\"",
+                "How long a replica with ports runs on after it has left discovery, before SIGTERM.",
+            ),
             optional("stop_grace", "\"10s\"", "\"10s\"", "How long it may take to end after SIGTERM."),
         ],
         example: "service(\"web\",\n    run = exec([\"python3\", \"-m\", \"http.server\", \"$PORT_HTTP\"]),\n    replicas = 3,\n    ports = {\"http\": dynamic()},\n    health = http(\"/\", port = \"http\"),\n)",
@@ -130,6 +141,7 @@ pub(crate) static SERVICE: Function = Function {
             uses: call.field_or("uses", Vec::new(), |arg| arg.items(|item| item.name())),
             health: call.field("health", health),
             singleton: call.field_or("singleton", false, |arg| arg.flag()),
+            drain: call.field_or("drain", Unit::default_drain(), |arg| arg.millis()),
             stop_grace: call.field_or("stop_grace", Unit::default_stop_grace(), |arg| arg.millis()),
             ..Unit::new(run, cpu, memory)
         };
@@ -194,7 +206,7 @@ fn health(arg: &Arg<'_, '_>) -> Option<Health> {
 }
 
 fn update(arg: &Arg<'_, '_>) -> Option<Update> {
-    arg.thing("made by rolling()", |thing| match thing {
+    arg.thing("made by rolling(), canary() or blue_green()", |thing| match thing {
         Thing::Update(update) => Some(update),
         _ => None,
     })

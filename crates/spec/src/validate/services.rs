@@ -1,5 +1,5 @@
 use super::Check;
-use crate::{Name, Service, Update};
+use crate::{Name, Service};
 
 impl Check<'_> {
     pub(super) fn service(&mut self, name: &Name, service: &Service) {
@@ -22,14 +22,7 @@ impl Check<'_> {
         self.unit(&path, &service.unit);
         self.rules(&path, service);
         self.company(&path, name, &service.rules);
-        let Update::Rolling { max_unavailable, healthy_for, deadline, .. } = &service.update;
-        if *max_unavailable == 0 {
-            self.report(format!("{path}.update"), "max_unavailable is 0, so nothing could ever be updated");
-        }
-        if healthy_for >= deadline {
-            let message = format!("healthy_for ({healthy_for}) must be shorter than deadline ({deadline})");
-            self.report(format!("{path}.update"), message);
-        }
+        self.update(&path, service);
     }
 
     /// The nodes alone say how many replicas a daemon has, and where.
