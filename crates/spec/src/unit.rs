@@ -44,6 +44,9 @@ pub struct Unit {
     /// that.
     #[serde(default = "Unit::default_drain", skip_serializing_if = "is_default_drain")]
     pub drain: Millis,
+    /// Whether it runs to its end and is never started anew: so are the attempts of jobs, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// How long a replica may take to end after SIGTERM before it is killed.
     #[serde(default = "Unit::default_stop_grace")]
     pub stop_grace: Millis,
@@ -74,6 +77,7 @@ impl Unit {
             health: None,
             singleton: false,
             drain: Self::default_drain(),
+            once: false,
             stop_grace: Self::default_stop_grace(),
         }
     }
