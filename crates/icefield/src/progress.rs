@@ -27,7 +27,7 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
     if status.revision.as_ref() != Some(revision) {
         return Progress::Superseded;
     }
-    let (mut waiting, mut asking) = (Vec::new(), 0);
+    let (mut waiting, mut asking, mut following) = (Vec::new(), 0, 0);
     let mut failed = Vec::new();
     let mut unplaceable = 0;
     for service in &status.services {
@@ -35,6 +35,8 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
         unplaceable += without_place;
         match service_progress(service, without_place) {
             Some(Ok(line)) => {
+                let phase = service.rollout.as_ref().and_then(|rollout| rollout.phase);
+                following += usize::from(phase == Some(RolloutPhase::Waiting));
                 asking += usize::from(service.rollout.as_ref().is_some_and(waits_for_someone));
                 waiting.push(line);
             }
@@ -46,6 +48,8 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
     match (waiting.is_empty(), failed.is_empty()) {
         (true, true) => Progress::Done { unplaceable },
         (true, false) => Progress::Failed(failed),
+        // What comes after something that has failed never begins.
+        (false, false) if following == waiting.len() => Progress::Failed([failed, waiting].concat()),
         (false, true) if asking == waiting.len() => Progress::Asking(waiting),
         (false, _) => Progress::Waiting(waiting),
     }

@@ -4,6 +4,7 @@ use icefield_api::{EventKind, RolloutPhase, RolloutState};
 use icefield_spec::{Name, Revision, Service, Strategy, Wait};
 
 use super::events::Telling;
+use super::service_record::begun_phase;
 use super::{Effect, Rollout, RolloutStep, ServiceRecord, State};
 use crate::count::count;
 
@@ -60,9 +61,8 @@ fn begin(record: &mut ServiceRecord, declared: Option<&Service>, at: u64) -> Res
     if record.rollout.phase != RolloutPhase::Waiting {
         return Err("the rollout has begun already".into());
     }
-    let tries =
-        record.rollout.from.is_some() && declared.is_some_and(|declared| declared.update.kind != Strategy::Rolling);
-    record.rollout.turn(if tries { RolloutPhase::Trial } else { RolloutPhase::Rolling }, at);
+    let from = record.rollout.from;
+    record.rollout.turn(declared.map_or(RolloutPhase::Rolling, |declared| begun_phase(from, declared)), at);
     Ok("rollout begins: what it comes after is ready".into())
 }
 

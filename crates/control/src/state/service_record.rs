@@ -38,7 +38,7 @@ impl ServiceRecord {
     pub(super) fn first(name: &Name, service: &Service, at: u64) -> Self {
         let target = service.revision();
         let units = BTreeMap::from([(target, planned(name, service))]);
-        let rollout = Rollout::start(None, target, RolloutPhase::Rolling, at);
+        let rollout = Rollout::start(None, target, first_phase(None, service), at);
         Self { units, target, good: None, previous: None, own: None, rollout, past: VecDeque::new() }
     }
 
@@ -138,9 +138,7 @@ impl ServiceRecord {
     /// Starts a rollout in place of the one that there is. What serves beside the service's own stays as long as it is of
     /// use; what discovery does not know of goes.
     fn start(&mut self, from: Option<Revision>, to: Revision, service: &Service, at: u64) {
-        let tries_first = from.is_some() && service.update.kind != Strategy::Rolling;
-        let phase = if tries_first { RolloutPhase::Trial } else { RolloutPhase::Rolling };
-        let mut rollout = Rollout::start(from, to, phase, at);
+        let mut rollout = Rollout::start(from, to, first_phase(from, service), at);
         rollout.surge = std::mem::take(&mut self.rollout.surge);
         self.past.push_back(self.rollout.entry(Some(at)));
         while self.past.len() > Self::PAST {
@@ -189,6 +187,17 @@ impl ServiceRecord {
         let are_first = own.len() == replicas as usize && own.last().is_none_or(|last| *last + 1 == replicas);
         self.own = (!are_first).then_some(own);
     }
+}
+
+/// What a rollout begins with.
+fn first_phase(from: Option<Revision>, service: &Service) -> RolloutPhase {
+    if service.after.is_empty() { begun_phase(from, service) } else { RolloutPhase::Waiting }
+}
+
+/// What it goes on with once what the service comes after is ready.
+pub(super) fn begun_phase(from: Option<Revision>, service: &Service) -> RolloutPhase {
+    let tries_first = from.is_some() && service.update.kind != Strategy::Rolling;
+    if tries_first { RolloutPhase::Trial } else { RolloutPhase::Rolling }
 }
 
 fn planned(name: &Name, service: &Service) -> PlannedUnit {

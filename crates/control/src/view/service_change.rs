@@ -27,6 +27,7 @@ pub(super) fn update(old: &Service, new: &Service) -> Vec<String> {
     parts.extend(unit_update(&old.unit, &new.unit));
     parts.extend(rules_update(&old.rules, &new.rules));
     parts.extend(part_update("update", &old.update, &new.update));
+    parts.extend(part_update("after", &old.after, &new.after));
     parts
 }
 

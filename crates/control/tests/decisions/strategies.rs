@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use icefield_api::{RolloutAction, RolloutPhase, RolloutState};
 use icefield_control::Applied;
-use icefield_spec::{Millis, Revision, Share, Spec, Spread, Strategy, Update, Wait};
+use icefield_spec::{Dependency, Millis, Revision, Share, Spec, Spread, Strategy, Update, Wait};
 
-use crate::declare::{name, unit, updated};
+use crate::declare::{name, service, spec, unit, updated};
 use crate::world::World;
 
 fn only(version: &str) -> BTreeSet<Revision> {
@@ -473,4 +473,52 @@ fn a_leader_that_changes_in_the_middle_goes_on() {
         assert_eq!((world.rollout(), world.revisions()), (RolloutState::Done, only("v2")));
         assert!(world.fewest_known >= 4 - two.services["web"].update.unavailable() as usize);
     }
+}
+
+/// A database and what comes after it.
+fn ordered(db: &str, web: &str) -> Spec {
+    let mut both = spec(3, &[("db", service(db, 2)), ("web", service(web, 3))]);
+    both.services.get_mut("web").unwrap().after = vec![Dependency::Service(name("db"))];
+    both
+}
+
+#[test]
+fn what_comes_after_another_starts_and_changes_after_it() {
+    let mut world = World::new(3);
+    world.apply(&ordered("v1", "v1"));
+    while world.state.services["db"].rollout.state != RolloutState::Done {
+        assert_eq!(world.placed(), 0, "it has not begun");
+        let status = world.status().services.remove(1);
+        assert_eq!(status.rollout.unwrap().message, "waits for the service db");
+        world.run(50);
+    }
+    world.until(10_000, World::is_settled);
+    world.apply(&ordered("v2", "v2"));
+    while world.state.services["db"].rollout.state != RolloutState::Done {
+        assert_eq!((world.known_revisions(), world.phase()), (only("v1"), RolloutPhase::Waiting));
+        world.run(50);
+    }
+    world.until(20_000, World::is_settled);
+    assert_eq!(world.revisions(), only("v2"));
+}
+
+#[test]
+fn what_comes_after_something_bad_waits_and_keeps_what_it_has() {
+    let mut world = World::settled(&ordered("v1", "v1"));
+    world.apply(&ordered("v2-crash", "v2"));
+    world.until(20_000, |world| world.state.services["db"].rollout.state == RolloutState::RolledBack);
+    world.run(60_000);
+    assert_eq!((world.rollout(), world.known_revisions()), (RolloutState::Progressing, only("v1")));
+    let message = world.status().services.remove(1).rollout.unwrap().message;
+    assert_eq!(message, "waits for the service db, whose rollout has failed");
+    // A replica that is lost meanwhile comes back as it was.
+    let lost = world.node_of("web/0").unwrap();
+    world.agents.get_mut(&lost).unwrap().lose_power();
+    world.until(30_000, |world| world.known() == 3);
+    assert_eq!(world.known_revisions(), only("v1"));
+    world.steer(RolloutAction::Undo);
+    world.until(1_000, |world| world.rollout() == RolloutState::RolledBack);
+    world.apply(&ordered("v3", "v3"));
+    world.until(60_000, |world| world.rollout() == RolloutState::Done);
+    assert_eq!(world.known_revisions(), only("v3"));
 }

@@ -10,6 +10,7 @@ mod waits;
 
 use icefield_api::RolloutPhase;
 
+use super::dependencies::Unmet;
 use super::wanted::Wanted;
 use crate::observe::Observations;
 use crate::state::RolloutStep;
@@ -36,7 +37,11 @@ impl View<'_> {
             return None;
         }
         if rollout.is_under_way() && rollout.phase == RolloutPhase::Waiting {
-            return self.is_ready().then_some(RolloutStep::Begin);
+            return match self.unmet() {
+                None => Some(RolloutStep::Begin),
+                Some(Unmet::Failed(reason)) => Some(RolloutStep::Fail { reason }),
+                Some(Unmet::Waits(_)) => None,
+            };
         }
         if self.is_through() {
             return Some(RolloutStep::Finish);

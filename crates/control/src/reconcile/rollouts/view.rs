@@ -18,6 +18,7 @@ use crate::state::ServiceRecord;
 pub(super) struct View<'a> {
     pub(super) state: &'a State,
     pub(super) seen: &'a Observations,
+    pub(super) wanted: &'a Wanted,
     pub(super) name: &'a Name,
     pub(super) service: &'a Service,
     pub(super) record: &'a ServiceRecord,
@@ -35,7 +36,7 @@ impl<'a> View<'a> {
     pub(super) fn new(
         state: &'a State,
         seen: &'a Observations,
-        wanted: &Wanted,
+        wanted: &'a Wanted,
         name: &'a Name,
         service: &'a Service,
         record: &'a ServiceRecord,
@@ -49,7 +50,7 @@ impl<'a> View<'a> {
         let own = wanted.own(name, service, record).into_iter().map(known).collect();
         let surge = record.rollout.surge.iter().copied().map(known).collect();
         let green = record.rollout.green.iter().copied().map(known).collect();
-        Some(Self { state, seen, name, service, record, own, surge, green, now })
+        Some(Self { state, seen, wanted, name, service, record, own, surge, green, now })
     }
 
     /// How many replicas the service is to have.

@@ -25,7 +25,10 @@ impl View<'_> {
             return Some(format!("paused; `icefield rollout resume {}` has it go on", self.name));
         }
         match rollout.phase {
-            RolloutPhase::Waiting => return None,
+            RolloutPhase::Waiting => {
+                let waits = self.unmet().map(|unmet| format!("waits for {}", unmet.words()));
+                return Some(waits.unwrap_or_else(|| "begins".into()));
+            }
             RolloutPhase::Held => {
                 return Some(match self.wait() {
                     Wait::Hold(time) => format!("what was tried does well; goes on after {time}"),
