@@ -67,6 +67,7 @@ fn running(id: &ReplicaId, home: &ReplicaHome, order: &RunOrder, record: Process
     let found = Found::Running {
         incarnation: order.incarnation.clone(),
         grace: order.stop_grace,
+        drain: order.drain,
         restarts: order.restarts,
         pid: record.process.pid,
         ran_for: since(record.started_at),

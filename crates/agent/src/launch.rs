@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::LogLimits;
 use crate::cgroup::{Groups, Leftovers};
-use crate::core::Incarnation;
+use crate::core::{Incarnation, drain};
 use crate::driver::{Drivers, Launch, NotStarted};
 use crate::home::{Home, ReplicaHome};
 use crate::ports;
@@ -84,6 +84,7 @@ impl Launcher {
             incarnation,
             restarts,
             stop_grace: unit.stop_grace,
+            drain: drain(unit),
             memory: unit.memory,
             program,
             groups,

@@ -7,8 +7,9 @@ use crate::{
     Access, Alive, ApplyRequest, ApplyResponse, AuditLog, CaStatus, Endpoints, EnrolAnswer, EnrolRequest, ErrorBody,
     Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens,
     NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer,
-    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RotateRequest,
-    ServerMove, Servers, ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
+    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction,
+    RolloutAnswer, RolloutHistory, RotateRequest, ServerMove, Servers, ServiceExplanation, Status, TrustAnswer,
+    UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -77,6 +78,9 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<RebalanceStop>,
         add::<RenewAnswer>,
         add::<RenewRequest>,
+        add::<RolloutAction>,
+        add::<RolloutAnswer>,
+        add::<RolloutHistory>,
         add::<RotateRequest>,
         add::<ServerMove>,
         add::<Servers>,

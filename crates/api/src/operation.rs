@@ -98,6 +98,14 @@ pub const OPERATIONS: &[Operation] = &[
     },
     post("/v1/events", "note", "Puts a note among the events.", "NoteRequest", "NoteAnswer"),
     read("/v1/services/{service}/explain", "explain", "Why each replica is where it is.", "ServiceExplanation"),
+    read("/v1/services/{service}/rollouts", "rollouts", "The last rollouts, newest first.", "RolloutHistory"),
+    post(
+        "/v1/services/{service}/rollout",
+        "rollout",
+        "Pauses, resumes, confirms or undoes a rollout.",
+        "RolloutAction",
+        "RolloutAnswer",
+    ),
     read("/v1/services/{service}/endpoints", "endpoints", "Where the healthy replicas are reached.", "Endpoints"),
     Operation {
         method: "GET",

@@ -5,7 +5,7 @@ use icefield_spec::{Bytes, Cpu, Name, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeState, RebalanceStatus, Stale};
+use crate::{NodeState, RebalanceStatus, RolloutPhase, Stale};
 
 /// What is true now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -114,6 +114,18 @@ pub struct RolloutStatus {
     pub state: RolloutState,
     /// Why, or what it waits for.
     pub message: String,
+    /// What it is at; `None` if it is not under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<RolloutPhase>,
+    /// Whether a person has paused it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub paused: bool,
+    /// Since when it waits for what it waits for, or is over, in milliseconds since 1970 (UTC).
+    #[serde(default)]
+    pub since: u64,
+    /// When it started, in milliseconds since 1970 (UTC).
+    #[serde(default)]
+    pub started: u64,
 }
 
 /// Where a rollout stands.
@@ -130,6 +142,8 @@ pub enum RolloutState {
     RollingBack,
     /// It failed, and every replica is of the revision before again.
     RolledBack,
+    /// Another one took its place before it had ended; of those in the past only.
+    Superseded,
 }
 
 /// One replica.

@@ -12,7 +12,8 @@ use crate::commands;
 ///   icefield status                  what is true now (in a second terminal)
 ///   icefield docs                    what can be written in icefield.star
 ///
-/// Exit codes: 0 done; 1 error; 2 there are changes (`plan` only).
+/// Exit codes: 0 done; 1 error; 2 there are changes (`plan` only); 3 a rollout has failed, 4 it goes on and is followed no
+/// longer (`apply` only); 130 Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "icefield", version, verbatim_doc_comment, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -65,6 +66,7 @@ pub(crate) enum Command {
     Check(commands::check::CheckArgs),
     Plan(commands::plan::PlanArgs),
     Apply(commands::apply::ApplyArgs),
+    Rollout(commands::rollout::RolloutArgs),
     Rebalance(commands::rebalance::RebalanceArgs),
     Status(commands::status::StatusArgs),
     Watch(commands::watch::WatchArgs),

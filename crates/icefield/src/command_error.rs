@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use console::style;
 use icefield_api::{ClientError, ErrorCode};
 
-/// Why a command failed: what happened, what led to it, and what to do next. All errors end here, and the exit
-/// code is 1.
+/// Why a command failed: what happened, what led to it, and what to do next. All errors end here.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     /// What happened; empty if it has been shown already.
@@ -14,12 +13,14 @@ pub(crate) struct CommandError {
     causes: Vec<String>,
     /// What to do next, a line each.
     hints: Vec<String>,
+    /// The exit code.
+    code: u8,
 }
 
 impl CommandError {
     /// An error that is a sentence.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { message: message.into(), causes: Vec::new(), hints: Vec::new(), code: 1 }
     }
 
     /// A failure of which everything has been said.
@@ -52,6 +53,17 @@ impl CommandError {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// The same with another exit code than 1.
+    pub(crate) fn code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The exit code.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        self.code
     }
 
     /// Writes the error to standard error.

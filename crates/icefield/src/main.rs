@@ -59,7 +59,7 @@ fn finish(result: Result<u8, CommandError>) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             error.report();
-            ExitCode::from(1)
+            ExitCode::from(error.exit_code())
         }
     }
 }

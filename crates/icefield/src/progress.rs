@@ -1,5 +1,7 @@
-use icefield_api::{ReplicaState, RolloutState, ServiceStatus, Status};
+use icefield_api::{ReplicaState, RolloutPhase, RolloutState, RolloutStatus, ServiceStatus, Status};
 use icefield_spec::Revision;
+
+use crate::render::time;
 
 /// How far a cluster is on its way to what a spec declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub(crate) enum Progress {
     },
     /// It is on its way; what each service waits for, a line each.
     Waiting(Vec<String>),
+    /// It goes on only if someone says so; what each service waits for, a line each.
+    Asking(Vec<String>),
     /// A rollout has failed; why, a line each.
     Failed(Vec<String>),
     /// Another spec was put in force meanwhile.
@@ -23,14 +27,19 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
     if status.revision.as_ref() != Some(revision) {
         return Progress::Superseded;
     }
-    let mut waiting = Vec::new();
+    let (mut waiting, mut asking, mut following) = (Vec::new(), 0, 0);
     let mut failed = Vec::new();
     let mut unplaceable = 0;
     for service in &status.services {
         let without_place = if allow_unplaced { fits_nowhere(service) } else { 0 };
         unplaceable += without_place;
         match service_progress(service, without_place) {
-            Some(Ok(line)) => waiting.push(line),
+            Some(Ok(line)) => {
+                let phase = service.rollout.as_ref().and_then(|rollout| rollout.phase);
+                following += usize::from(phase == Some(RolloutPhase::Waiting));
+                asking += usize::from(service.rollout.as_ref().is_some_and(waits_for_someone));
+                waiting.push(line);
+            }
             Some(Err(line)) => failed.push(line),
             None => {}
         }
@@ -39,6 +48,9 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
     match (waiting.is_empty(), failed.is_empty()) {
         (true, true) => Progress::Done { unplaceable },
         (true, false) => Progress::Failed(failed),
+        // What comes after something that has failed never begins.
+        (false, false) if following == waiting.len() => Progress::Failed([failed, waiting].concat()),
+        (false, true) if asking == waiting.len() => Progress::Asking(waiting),
         (false, _) => Progress::Waiting(waiting),
     }
 }
@@ -47,6 +59,11 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
 /// been tried yet.
 fn fits_nowhere(service: &ServiceStatus) -> usize {
     service.replicas.iter().filter(|replica| replica.node.is_none() && replica.message.is_some()).count()
+}
+
+/// Whether a rollout takes no step before a person has it take one.
+fn waits_for_someone(rollout: &RolloutStatus) -> bool {
+    rollout.paused || (rollout.phase == Some(RolloutPhase::Held) && rollout.message.contains("rollout confirm"))
 }
 
 /// What a service waits for (`Ok`), or how it has failed (`Err`); `None` if it is as declared.
@@ -58,8 +75,10 @@ fn service_progress(service: &ServiceStatus, without_place: usize) -> Option<Res
             RolloutState::RolledBack => {
                 return Some(Err(format!("{name}: rolled back, because {}", rollout.message)));
             }
-            RolloutState::RollingBack => return Some(Ok(format!("{name}: rolling back, because {}", rollout.message))),
-            RolloutState::Progressing | RolloutState::Done => {}
+            RolloutState::RollingBack => {
+                return Some(Ok(format!("{name}: rolling back, because {}{}", rollout.message, since(rollout))));
+            }
+            RolloutState::Progressing | RolloutState::Done | RolloutState::Superseded => {}
         }
     }
     let wanted = (service.desired as usize).saturating_sub(without_place);
@@ -70,20 +89,33 @@ fn service_progress(service: &ServiceStatus, without_place: usize) -> Option<Res
         return None;
     }
     let mut line = format!("{name}: {}/{} of {} healthy", service.updated, service.desired, service.revision.short());
-    if let Some(slow) = service.replicas.iter().find(|replica| replica.state != ReplicaState::Healthy) {
+    let rollout = service.rollout.as_ref().filter(|rollout| !rollout.message.is_empty());
+    let rests = |rollout: &&RolloutStatus| {
+        rollout.paused
+            || matches!(rollout.phase, Some(RolloutPhase::Waiting | RolloutPhase::Held | RolloutPhase::Switched))
+    };
+    if let Some(rollout) = rollout.filter(rests) {
+        line.push_str(&format!(", {}{}", rollout.message, since(rollout)));
+    } else if let Some(slow) = service.replicas.iter().find(|replica| replica.state != ReplicaState::Healthy) {
         line.push_str(&format!(", {name}/{} is {}", slow.index, slow.state));
         if let Some(message) = &slow.message {
             line.push_str(&format!(" ({message})"));
         }
-    } else if let Some(rollout) = service.rollout.as_ref().filter(|rollout| !rollout.message.is_empty()) {
-        line.push_str(&format!(", {}", rollout.message));
+        line.push_str(&service.rollout.as_ref().map(since).unwrap_or_default());
+    } else if let Some(rollout) = rollout {
+        line.push_str(&format!(", {}{}", rollout.message, since(rollout)));
     }
     Some(Ok(line))
 }
 
+/// Since when a rollout waits for what it waits for.
+fn since(rollout: &RolloutStatus) -> String {
+    if rollout.since == 0 { String::new() } else { format!(", since {}", time(rollout.since, "%H:%M:%S")) }
+}
+
 #[cfg(test)]
 mod tests {
-    use icefield_api::{ReplicaStatus, RolloutStatus, ServiceStatus};
+    use icefield_api::{ReplicaStatus, ServiceStatus};
 
     use super::*;
 
@@ -112,7 +144,16 @@ mod tests {
             healthy,
             updated: healthy,
             unknown: 0,
-            rollout: Some(RolloutStatus { from: None, to: revision, state: rollout, message: "it broke".into() }),
+            rollout: Some(RolloutStatus {
+                from: None,
+                to: revision,
+                state: rollout,
+                message: "it broke".into(),
+                phase: None,
+                paused: false,
+                since: 0,
+                started: 0,
+            }),
             replicas: states.into_iter().enumerate().map(replica).collect(),
         };
         Status {
@@ -152,6 +193,19 @@ mod tests {
         assert_eq!(progress(&status, &Revision::of("spec"), true), Progress::Done { unplaceable: 1 });
         let Progress::Waiting(lines) = progress(&status, &Revision::of("spec"), false) else { panic!("not waiting") };
         assert!(lines[0].contains("no node has the memory"), "{lines:?}");
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_told_apart_from_what_goes_on() {
+        let mut status = status([HEALTHY, HEALTHY], RolloutState::Progressing);
+        let rollout = status.services[0].rollout.as_mut().unwrap();
+        (rollout.phase, rollout.message) = (Some(RolloutPhase::Held), "`icefield rollout confirm web`".into());
+        let revision = Revision::of("spec");
+        assert!(matches!(progress(&status, &revision, false), Progress::Asking(_)));
+        status.services[0].rollout.as_mut().unwrap().message = "goes on after 5s".into();
+        assert!(matches!(progress(&status, &revision, false), Progress::Waiting(_)));
+        status.services[0].rollout.as_mut().unwrap().paused = true;
+        assert!(matches!(progress(&status, &revision, false), Progress::Asking(_)));
     }
 
     #[test]

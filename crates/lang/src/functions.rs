@@ -4,6 +4,7 @@ mod base;
 mod cluster;
 mod condition;
 mod health;
+mod job;
 mod machine;
 mod module;
 mod namespace;
@@ -63,6 +64,8 @@ pub(crate) static FUNCTIONS: &[&Function] = &[
     &machine::NODE,
     &machine::POOL,
     &service::SERVICE,
+    &job::JOB,
+    &job::CRON,
     &run::EXEC,
     &run::NIX,
     &run::NIXOS,
@@ -84,6 +87,8 @@ pub(crate) static FUNCTIONS: &[&Function] = &[
     &rule::SPREAD,
     &rule::NEAR,
     &update::ROLLING,
+    &update::CANARY,
+    &update::BLUE_GREEN,
     &namespace::NAMESPACE,
     &placement::PLACEMENT,
     &placement::BALANCE,

@@ -22,7 +22,8 @@ fn works(name: &str, text: &str) {
     let cluster = if name == "cluster" { "" } else { "cluster(\"c\")\n" };
     let base = if name == "base" { "" } else { "base(\"std\")\n" };
     let namespace = if name == "namespace" { "" } else { "namespace(\"team-a\")\n" };
-    let evaluation = run(&format!("{cluster}{base}{namespace}{text}{SURROUNDINGS}"), &[]);
+    let job = if name == "job" { "" } else { "job(\"migrate\", run = exec([\"true\"]))\n" };
+    let evaluation = run(&format!("{cluster}{base}{namespace}{job}{text}{SURROUNDINGS}"), &[]);
     assert!(evaluation.spec.is_some() && evaluation.diagnostics.is_empty(), "{}", rendered(&evaluation));
 }
 
@@ -50,11 +51,14 @@ fn every_example_works() {
 
 #[test]
 fn every_parameter_takes_what_it_says_it_takes() {
-    // A daemon has neither a number of replicas nor a spread, and is no singleton.
-    let excluded: [&[&str]; 2] = [&["daemon"], &["replicas", "spread", "singleton"]];
+    // A daemon has neither a number of replicas nor a spread, and is no singleton; and of two ways to say the same, one is
+    // enough.
+    let excluded: [&[&str]; 2] =
+        [&["daemon", "percent", "confirm"], &["replicas", "spread", "singleton", "count", "hold"]];
     for function in docs() {
         for excluded in excluded {
-            let given = function.parameters.iter().filter(|parameter| !excluded.contains(&parameter.name));
+            let is_excluded = |name| excluded.contains(&name) && (function.name, name) != ("pool", "count");
+            let given = function.parameters.iter().filter(|parameter| !is_excluded(parameter.name));
             let arguments: Vec<String> =
                 given.map(|parameter| format!("{} = {}", parameter.name, parameter.kind)).collect();
             works(function.name, &format!("x = {}({})", function.name, arguments.join(", ")));
@@ -68,6 +72,10 @@ fn every_default_means_the_same_as_nothing() {
         let with = |defaults: bool| {
             let arguments = function.parameters.iter().filter_map(|parameter| match parameter.default {
                 None => Some(format!("{} = {}", parameter.name, parameter.kind)),
+                // Without it, the call means another one.
+                Some(_) if (function.name, parameter.name) == ("job", "run") => {
+                    Some(format!("run = {}", parameter.kind))
+                }
                 Some(default) if defaults && default != "…" => Some(format!("{} = {default}", parameter.name)),
                 Some(_) => None,
             });
@@ -80,10 +88,13 @@ fn every_default_means_the_same_as_nothing() {
                 "prefer" | "spread" => {
                     format!("service(\"web\", run = exec([\"true\"]), {} = [{call}])", function.name)
                 }
-                "rolling" => format!("service(\"web\", run = exec([\"true\"]), update = {call})"),
+                "rolling" | "canary" | "blue_green" => {
+                    format!("service(\"web\", run = exec([\"true\"]), update = {call})")
+                }
                 "near" => format!("service(\"web\", run = exec([\"true\"]), keep_with = [{call}])"),
                 "volume" => format!("service(\"web\", run = exec([\"true\"]), volumes = {{\"data\": {call}}})"),
                 "balance" => format!("placement(balance = [{call}])"),
+                "cron" => format!("job(\"report\", run = exec([\"true\"]), schedule = {call})"),
                 "container" => format!("service(\"web\", run = {call})"),
                 _ => call,
             };

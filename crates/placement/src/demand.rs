@@ -29,6 +29,9 @@ pub struct Demand {
     pub namespace: Option<Name>,
     /// Hard: the node that a replica must be on, for those that are tied to one.
     pub ties: BTreeMap<u32, Name>,
+    /// Whether they stand beside the service's own replicas for a while: they are spread by themselves, and its own ones as
+    /// if these were not there.
+    pub beside: bool,
 }
 
 impl Demand {
@@ -46,6 +49,7 @@ impl Demand {
             priority: service.priority,
             namespace: service.namespace.clone(),
             ties: BTreeMap::new(),
+            beside: false,
         }
     }
 

@@ -32,6 +32,7 @@ mod report;
 mod resource;
 mod service;
 mod settle;
+mod side;
 mod state;
 mod tally;
 mod urgency;
@@ -44,6 +45,7 @@ pub(crate) use id::{DomainId, LabelId, NodeId, QuotaId, ReplicaKey, ResourceId, 
 pub use improve::{Cost, Effort, Improvement, Progress};
 use resource::Resources;
 use settle::Departures;
+pub(crate) use side::Side;
 pub(crate) use state::State;
 pub(crate) use world::World;
 

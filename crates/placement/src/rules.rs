@@ -24,7 +24,7 @@ mod spread_max;
 mod taint;
 mod tie;
 
-use crate::engine::{Group, LabelId, NodeId, State, World};
+use crate::engine::{Group, LabelId, NodeId, Side, State, World};
 pub(crate) use evenness::step_of;
 pub(crate) use layout::Fill;
 pub(crate) use service::ServiceRules;
@@ -228,12 +228,13 @@ pub(crate) trait Soft: Send + Sync {
 pub(crate) fn compile(state: &mut State, group: &mut Group, service: &ServiceRules) {
     let demand = std::sync::Arc::clone(&group.demand);
     let rules = &demand.rules;
+    let (side, spreads) = (Side::of(&demand, service.is_accompanied), service.spreads(&demand));
     let mut hard: Vec<Box<dyn Hard>> = Vec::new();
     hard.extend(acceptance::compile().map(boxed));
     hard.push(boxed(taint::Taint::new(&rules.tolerate)));
     for (label, condition) in &rules.require {
         let id = state.world.columns.intern(label, &state.world.nodes);
-        let limit = service.limits.iter().find(|limit| limit.is_about(id)).cloned();
+        let limit = spreads.limits.iter().find(|limit| limit.is_about(id)).cloned();
         hard.push(boxed(require::Require::new(label, condition, id, state.world.column(id), limit)));
     }
     hard.extend(quota::compile(group, &state.world).into_iter().map(boxed));
@@ -247,9 +248,9 @@ pub(crate) fn compile(state: &mut State, group: &mut Group, service: &ServiceRul
     if service.one_per_node {
         hard.push(boxed(one_per_node::OnePerNode::new(group.service)));
     }
-    hard.extend(service.limits.iter().cloned().map(boxed));
-    hard.extend(service.skews.iter().cloned().map(boxed));
-    hard.extend(service.domains.iter().cloned().map(boxed));
+    hard.extend(spreads.limits.iter().cloned().map(boxed));
+    hard.extend(spreads.skews.iter().cloned().map(boxed));
+    hard.extend(spreads.domains.iter().cloned().map(boxed));
     group.hard = hard;
 
     let mut soft: Vec<Box<dyn Soft>> = Vec::new();
@@ -257,8 +258,8 @@ pub(crate) fn compile(state: &mut State, group: &mut Group, service: &ServiceRul
         let label = state.world.columns.intern(&rule.label, &state.world.nodes);
         let step = step_of(rule, position);
         if step > 0 {
-            let slot = state.count_by(group.service, label);
-            soft.push(Box::new(evenness::Evenness::new(group.service, label, slot, step)));
+            let slot = state.count_by(group.service, side, label);
+            soft.push(Box::new(evenness::Evenness::new(group.service, side, label, slot, step)));
         }
     }
     for rule in &rules.prefer {

@@ -2,13 +2,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use icefield_api::NodeAction;
+use icefield_api::{NodeAction, RolloutAction};
 use icefield_control::{Applied, Command, ProposeError};
 use icefield_spec::Spec;
 use tokio::time::sleep;
 
 use crate::chance::Chance;
-use crate::declare::{Wish, node_name};
+use crate::declare::{SERVICES, Wish, name, node_name};
 use crate::history::History;
 use crate::hub::{Hub, Silence};
 use crate::network::Site;
@@ -62,7 +62,8 @@ impl Client {
                 self.read().await;
                 continue;
             }
-            match self.chance.below(5) {
+            match self.chance.below(7) {
+                5..7 => self.steer().await,
                 0..3 => {
                     let spec = self.next_spec();
                     self.apply(spec).await;
@@ -148,6 +149,17 @@ impl Client {
         }
     }
 
+    /// Does something with the rollout of a service, if there is one.
+    async fn steer(&mut self) {
+        let all = [RolloutAction::Pause, RolloutAction::Resume, RolloutAction::Confirm, RolloutAction::Undo];
+        let action = all[self.chance.below(all.len())];
+        let service = SERVICES[self.chance.below(SERVICES.len())];
+        let command = Command::Steer { at: 0, service: name(service), action };
+        if let Written::Done(Applied::Done(version), _) = self.write(&command).await {
+            self.hub.trace.note(format!("{action:?} of {service} is version {version}"));
+        }
+    }
+
     async fn read(&mut self) {
         let floor = self.history.ask();
         let handle = async |server: Arc<Server>| server.read().await;
@@ -197,6 +209,7 @@ fn dated(command: Command, now: u64) -> Command {
     match command {
         Command::Apply { spec, expect, .. } => Command::Apply { at: now, spec, expect },
         Command::Node { node, action, .. } => Command::Node { at: now, node, action },
+        Command::Steer { service, action, .. } => Command::Steer { at: now, service, action },
         other => other,
     }
 }

@@ -1,5 +1,6 @@
 use icefield_spec::{
-    Bytes, Condition, Cpu, Machine, Millis, Name, Node, Port, Rules, Run, Service, Spec, Spread, Unit, Update, Volume,
+    Bytes, Condition, Cpu, Machine, Millis, Name, Node, Port, Rules, Run, Service, Share, Spec, Spread, Strategy, Unit,
+    Update, Volume, Wait,
 };
 
 use crate::chance::Chance;
@@ -13,27 +14,30 @@ const SINGLETON: &str = "only";
 pub(crate) struct Wish {
     /// No other spec of the run has it.
     number: u64,
-    replicas: [u32; 2],
-    versions: [String; 4],
+    replicas: [u32; 3],
+    versions: [String; 5],
+    /// Whether canaries wait for someone to confirm.
+    confirms: bool,
 }
 
 impl Wish {
     /// The first one.
     pub(crate) fn first() -> Self {
-        Self { number: 0, replicas: [2, 1], versions: std::array::from_fn(|_| "v0".to_owned()) }
+        Self { number: 0, replicas: [2, 1, 2], versions: std::array::from_fn(|_| "v0".to_owned()), confirms: false }
     }
 
     /// Changes something, and takes a number that no other has.
     pub(crate) fn change(&mut self, number: u64, nodes: usize, chance: &mut Chance) {
         self.number = number;
-        match chance.below(4) {
+        match chance.below(6) {
             0 => self.replicas[0] = chance.within(1..nodes as u64 + 1) as u32,
-            1 => self.replicas[1] = chance.within(0..3) as u32,
-            2 => {
-                let crashes = if chance.happens(300) { "crash" } else { "" };
+            1 => self.replicas[1 + chance.below(2)] = chance.within(0..3) as u32,
+            2..4 => {
+                let bad = ["", "", "", "", "crash", "never"][chance.below(6)];
                 let service = chance.below(self.versions.len());
-                self.versions[service] = format!("v{number}{crashes}");
+                self.versions[service] = format!("v{number}{bad}");
             }
+            4 => self.confirms = chance.happens(500),
             _ => {}
         }
     }
@@ -42,6 +46,7 @@ impl Wish {
     pub(crate) fn settle(&mut self, number: u64) {
         self.number = number;
         self.versions = std::array::from_fn(|_| format!("v{number}"));
+        self.confirms = false;
     }
 
     /// The spec, for so many nodes.
@@ -52,13 +57,20 @@ impl Wish {
             machine.labels.insert("number".into(), self.number.to_string());
             (node_name(at), Node { address: None, machine })
         };
-        let [web, api] = self.replicas;
+        let [web, api, cart] = self.replicas;
         let mut services = [
             ("web", service(web, unit(&self.versions[0], 500))),
-            ("api", service(api, unit(&self.versions[1], 1_500))),
+            ("api", service(api, unit(&self.versions[1], 600))),
             (SINGLETON, service(1, unit(&self.versions[2], 500))),
             ("store", service(1, unit(&self.versions[3], 500))),
+            ("cart", service(cart, unit(&self.versions[4], 100))),
         ];
+        // Each in a way of its own; so none of these may ever have fewer or more than that lets it.
+        (services[0].1.update.max_unavailable, services[0].1.update.max_surge) = (0, 1);
+        let hold = Wait::Hold(Millis::new(400));
+        services[1].1.update.kind = Strategy::BlueGreen { wait: hold, keep: Millis::new(600) };
+        let wait = if self.confirms { Wait::Confirm } else { hold };
+        services[4].1.update.kind = Strategy::Canary { share: Share::Count(1), wait };
         services[0].1.rules.spread = vec![Spread { max: Some(1), ..Spread::over("node") }];
         services[0].1.unit.ports.insert(name("http"), Port::Dynamic);
         services[1].1.rules.require.insert("disk".into(), Condition::one_of(["ssd"]));
@@ -72,6 +84,9 @@ impl Wish {
     }
 }
 
+/// The services, by name.
+pub(crate) const SERVICES: [&str; 5] = ["web", "api", SINGLETON, "store", "cart"];
+
 /// Whether a service may run but once at any time.
 pub(crate) fn is_singleton(service: &Name) -> bool {
     service.as_str() == SINGLETON
@@ -82,7 +97,8 @@ pub(crate) fn node_name(at: usize) -> Name {
     name(&format!("n{}", at + 1))
 }
 
-fn name(text: &str) -> Name {
+/// A name that is written in this crate.
+pub(crate) fn name(text: &str) -> Name {
     Name::new(text).expect("it is written here, and as a name is to be")
 }
 
@@ -92,11 +108,6 @@ fn unit(version: &str, cpu: u64) -> Unit {
 }
 
 fn service(replicas: u32, unit: Unit) -> Service {
-    let update = Update::Rolling {
-        max_unavailable: 1,
-        healthy_for: Millis::new(500),
-        deadline: Millis::new(20_000),
-        rollback: true,
-    };
+    let update = Update { healthy_for: Millis::new(500), deadline: Millis::new(20_000), ..Update::default() };
     Service { rules: Rules::default(), update, ..Service::new(replicas, unit) }
 }

@@ -5,9 +5,10 @@ use icefield_control::State;
 
 use crate::history::History;
 use crate::invariants::agreement::{self, Agreement};
+use crate::invariants::availability::{self, Availability};
 use crate::invariants::convergence::{self, Running};
 use crate::invariants::generations::{self, Generations};
-use crate::invariants::{acknowledged, holders, rules};
+use crate::invariants::{acknowledged, holders, rules, surge, way_back};
 use crate::world::World;
 
 /// Looks at all servers and agents, over and over, and holds them against the invariants.
@@ -17,6 +18,7 @@ pub(crate) struct Observer {
     versions: BTreeMap<u64, u64>,
     agreement: Agreement,
     generations: Generations,
+    availability: Availability,
 }
 
 impl Observer {
@@ -33,7 +35,13 @@ impl Observer {
             hub.check(agreement::NAME, self.agreement.check(server.group.name(), &state));
             hub.check(generations::NAME, self.generations.check(server.life, &state));
             hub.check(rules::NAME, rules::check(&state));
+            hub.check(surge::NAME, surge::check(&state));
+            hub.check(way_back::NAME, way_back::check(&state));
             hub.check(acknowledged::NAME, history.check(&state));
+        }
+        self.availability.note(&running(world), hub.trace.elapsed());
+        if let Some(newest) = self.agreement.newest() {
+            hub.check(availability::NAME, self.availability.check(newest));
         }
         let singletons = |agent: &Arc<crate::agent::Agent>| {
             let node = agent.node.clone();
@@ -66,7 +74,11 @@ impl Observer {
             return Err("nobody leads".into());
         }
         let Some(newest) = self.newest() else { return Err("there is no state".into()) };
-        let running: Vec<Running> = world.agents.iter().map(|agent| (agent.node.clone(), agent.processes())).collect();
-        convergence::check(newest, &versions, &running)
+        convergence::check(newest, &versions, &running(world))
     }
+}
+
+/// What runs on each node.
+fn running(world: &World) -> Vec<Running> {
+    world.agents.iter().map(|agent| (agent.node.clone(), agent.processes())).collect()
 }

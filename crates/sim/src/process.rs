@@ -43,8 +43,8 @@ impl Process {
         self.turn(ReplicaState::Failed, now);
     }
 
-    /// Lets time pass: a version whose name ends with "crash" ends soon after each start, all others become healthy. It
-    /// starts again only where it `may` run.
+    /// Lets time pass: a version whose name ends with "crash" ends soon after each start, one with "never" stays unhealthy,
+    /// all others become healthy. It starts again only where it `may` run.
     pub(crate) fn pass(&mut self, may: bool, now: u64) {
         let age = now.saturating_sub(self.since);
         match self.state {
@@ -55,6 +55,9 @@ impl Process {
             ReplicaState::Failed => {}
             _ if !may => self.crash(now),
             ReplicaState::Starting if self.version.ends_with("crash") && age >= CRASH_AFTER => self.crash(now),
+            ReplicaState::Starting if self.version.ends_with("never") && age >= WARM_UP => {
+                self.turn(ReplicaState::Unhealthy, now);
+            }
             ReplicaState::Starting if age >= WARM_UP => self.turn(ReplicaState::Healthy, now),
             _ => {}
         }

@@ -40,6 +40,13 @@ pub struct Unit {
     /// it before any other node starts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub singleton: bool,
+    /// How long a replica with ports runs on after it has left discovery, before SIGTERM: time for its callers to learn of
+    /// that.
+    #[serde(default = "Unit::default_drain", skip_serializing_if = "is_default_drain")]
+    pub drain: Millis,
+    /// Whether it runs to its end and is never started anew: so are the attempts of jobs, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// How long a replica may take to end after SIGTERM before it is killed.
     #[serde(default = "Unit::default_stop_grace")]
     pub stop_grace: Millis,
@@ -49,6 +56,11 @@ impl Unit {
     /// Ten seconds.
     pub const fn default_stop_grace() -> Millis {
         Millis::new(10_000)
+    }
+
+    /// One second.
+    pub const fn default_drain() -> Millis {
+        Millis::new(1_000)
     }
 
     /// A unit of which no more is known than this.
@@ -64,6 +76,8 @@ impl Unit {
             uses: Vec::new(),
             health: None,
             singleton: false,
+            drain: Self::default_drain(),
+            once: false,
             stop_grace: Self::default_stop_grace(),
         }
     }
@@ -72,4 +86,8 @@ impl Unit {
     pub fn revision(&self) -> Revision {
         Revision::of(self)
     }
+}
+
+fn is_default_drain(drain: &Millis) -> bool {
+    *drain == Unit::default_drain()
 }

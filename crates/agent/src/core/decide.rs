@@ -109,7 +109,11 @@ fn step(
             *kill_at = now + timings.kill_again;
             Some(Action::Kill { id })
         }
-        (Phase::Up { .. }, _) if other => {
+        (Phase::Up { .. }, target) if other => {
+            // An agent that ends leaves nobody behind who waits.
+            if !matches!(target, Target::Quiet) && !replica.leave(now) {
+                return None;
+            }
             replica.stop(false, now);
             Some(Action::Stop { id })
         }
@@ -119,6 +123,7 @@ fn step(
         }
         (Phase::Up { checks, .. }, Target::This(_, unit)) => {
             let ask = checks.tick(unit.health.as_ref(), timings, now);
+            replica.stay();
             let health = unit.health.clone().filter(|_| ask)?;
             Some(Action::Probe { id, health })
         }
@@ -126,7 +131,7 @@ fn step(
             if (!other && due.is_none_or(|due| due > now)) || (unit.singleton && fence <= now) {
                 return None;
             }
-            replica.start(incarnation.clone(), unit.stop_grace);
+            replica.start(incarnation.clone(), unit);
             Some(Action::Start { id, incarnation })
         }
         (Phase::Down { .. }, Target::Gone) => Some(Action::Remove { id }),
@@ -139,6 +144,7 @@ fn due(replica: &Replica, unit: Option<&Unit>, wanted: Wanted<'_>, timings: &Tim
     match &replica.phase {
         Phase::Starting => None,
         Phase::Ending { kill_at, .. } => Some(*kill_at),
+        Phase::Up { .. } if replica.leaves().is_some() => replica.leaves(),
         Phase::Up { checks, .. } => checks.due(unit?.health.as_ref(), timings),
         Phase::Down { due, .. } => due.filter(|_| matches!(wanted, Wanted::Plan(_))),
     }

@@ -19,7 +19,7 @@ pub use backoff::Timings;
 pub(crate) use checks::Answer;
 pub(crate) use decide::{Action, Wanted, decide};
 pub(crate) use local::Local;
-pub(crate) use replica::{Event, Found};
+pub(crate) use replica::{Event, Found, drain};
 
 /// A point in time: so long after some beginning that stays the same.
 pub(crate) type Moment = Duration;

@@ -22,6 +22,10 @@ pub(super) struct Replica {
     pub(super) restarts: u32,
     /// How long the process may take to end.
     grace: Millis,
+    /// How long the process runs on after it has left discovery.
+    drain: Millis,
+    /// When to ask the process to end, once it is no longer wanted.
+    leaves: Option<Moment>,
     backoff: Backoff,
     /// How the last process ended, or why none could be started.
     last_end: Option<String>,
@@ -55,7 +59,15 @@ pub(super) enum Phase {
 #[derive(Debug, Clone)]
 pub(crate) enum Found {
     /// It runs.
-    Running { incarnation: Incarnation, grace: Millis, restarts: u32, pid: u32, ran_for: Duration, was_healthy: bool },
+    Running {
+        incarnation: Incarnation,
+        grace: Millis,
+        drain: Millis,
+        restarts: u32,
+        pid: u32,
+        ran_for: Duration,
+        was_healthy: bool,
+    },
     /// Its process ended while no agent was there.
     Ended { incarnation: Incarnation, restarts: u32, how: String },
     /// There is a folder and no more.
@@ -82,6 +94,8 @@ impl Replica {
             phase: Phase::Down { due: Some(now), failed: false },
             restarts: 0,
             grace: Unit::default_stop_grace(),
+            drain: Millis::new(0),
+            leaves: None,
             backoff: Backoff::new(),
             last_end: None,
             shown: (ReplicaState::Starting, now),
@@ -92,9 +106,9 @@ impl Replica {
         let new = Self::new(now);
         match found {
             Found::Remains => new,
-            Found::Running { incarnation, grace, restarts, pid, ran_for, was_healthy } => {
+            Found::Running { incarnation, grace, drain, restarts, pid, ran_for, was_healthy } => {
                 let phase = Phase::Up { pid, checks: Checks::new(now, ran_for, was_healthy) };
-                Self { incarnation: Some(incarnation), phase, restarts, grace, ..new }
+                Self { incarnation: Some(incarnation), phase, restarts, grace, drain, ..new }
             }
             Found::Ended { incarnation, restarts, how } => {
                 let phase = Phase::Down { due: Some(now), failed: true };
@@ -108,6 +122,7 @@ impl Replica {
         match &self.phase {
             Phase::Down { failed: true, .. } => ReplicaState::Failed,
             Phase::Down { failed: false, .. } | Phase::Starting => ReplicaState::Starting,
+            Phase::Up { .. } if self.leaves.is_some() => ReplicaState::Stopping,
             Phase::Up { checks, .. } => checks.state(),
             Phase::Ending { failed: Some(_), .. } => ReplicaState::Unhealthy,
             Phase::Ending { failed: None, .. } => ReplicaState::Stopping,
@@ -146,21 +161,42 @@ impl Replica {
     }
 
     /// Sets out to start a process.
-    pub(super) fn start(&mut self, incarnation: Incarnation, grace: Millis) {
+    pub(super) fn start(&mut self, incarnation: Incarnation, unit: &Unit) {
         if self.incarnation.as_ref() != Some(&incarnation) {
             self.restarts = 0;
             self.backoff.forgive();
             self.last_end = None;
             self.incarnation = Some(incarnation);
         }
-        self.grace = grace;
+        self.grace = unit.stop_grace;
+        self.drain = drain(unit);
+        self.leaves = None;
         self.phase = Phase::Starting;
+    }
+
+    /// Takes note that its process is no longer wanted; whether it is to be asked to end now. One that serves is not before
+    /// its callers have had time to learn that it has left discovery.
+    pub(super) fn leave(&mut self, now: Moment) -> bool {
+        let serves = self.leaves.is_some() || self.state() == ReplicaState::Healthy;
+        let drain = if serves { self.drain.duration() } else { Duration::ZERO };
+        *self.leaves.get_or_insert(now + drain) <= now
+    }
+
+    /// Takes note that its process is wanted, though it may not have been for a while.
+    pub(super) const fn stay(&mut self) {
+        self.leaves = None;
+    }
+
+    /// When to ask the process to end, once it is no longer wanted.
+    pub(super) const fn leaves(&self) -> Option<Moment> {
+        self.leaves
     }
 
     /// Sets out to end the process, because it failed or is no longer wanted.
     pub(super) fn stop(&mut self, failed: bool, now: Moment) {
         if let Phase::Up { pid, checks } = &self.phase {
             let (pid, failed) = (*pid, failed.then(|| checks.was_healthy()));
+            self.leaves = None;
             self.phase = Phase::Ending { pid, kill_at: now + self.grace.duration(), failed };
         }
     }
@@ -205,7 +241,13 @@ impl Replica {
 
     fn fail(&mut self, why: String, proven: bool, timings: &Timings, now: Moment) {
         let pause = self.backoff.fail(proven, timings);
+        self.leaves = None;
         self.phase = Phase::Down { due: Some(now + pause), failed: true };
         self.last_end = Some(why);
     }
+}
+
+/// How long a replica of `unit` runs on after it has left discovery: where it has no ports, nobody calls it.
+pub(crate) fn drain(unit: &Unit) -> Millis {
+    if unit.ports.is_empty() { Millis::default() } else { unit.drain }
 }

@@ -20,6 +20,9 @@ pub(crate) struct RunOrder {
     /// How often it was started anew before.
     pub(crate) restarts: u32,
     pub(crate) stop_grace: Millis,
+    /// How long it runs on after it has left discovery.
+    #[serde(default)]
+    pub(crate) drain: Millis,
     pub(crate) memory: Bytes,
     pub(crate) program: ProgramOrder,
     /// The folders of the control groups that the program joins.

@@ -22,7 +22,7 @@ use crate::{
     Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
     Http, HttpOptions, IdempotencyKey, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeStatus, NoteAnswer,
     NoteRequest, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop,
-    ServerMove, ServerStatus, Servers, ServiceExplanation, Status,
+    RolloutAction, RolloutAnswer, RolloutHistory, ServerMove, ServerStatus, Servers, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -182,6 +182,16 @@ impl Client {
     /// Why each replica of `service` is where it is.
     pub async fn explain(&self, service: &Name) -> Result<ServiceExplanation, ClientError> {
         self.get(&format!("/v1/services/{service}/explain")).await
+    }
+
+    /// The last rollouts of `service`, newest first.
+    pub async fn rollouts(&self, service: &Name) -> Result<RolloutHistory, ClientError> {
+        self.get(&format!("/v1/services/{service}/rollouts")).await
+    }
+
+    /// Does something with the rollout of `service`.
+    pub async fn rollout(&self, service: &Name, action: RolloutAction) -> Result<RolloutAnswer, ClientError> {
+        self.change(&format!("/v1/services/{service}/rollout"), &action).await
     }
 
     /// Where the healthy replicas of `service` are reached.

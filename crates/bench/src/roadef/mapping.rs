@@ -91,6 +91,7 @@ fn demand(instance: &Instance, process: &super::instance::Process, index: u32) -
         priority: 0,
         namespace: None,
         ties: Default::default(),
+        beside: false,
     }
 }
 

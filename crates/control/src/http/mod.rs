@@ -30,6 +30,7 @@ mod paced;
 mod peers;
 mod reading;
 mod rebalance;
+mod rollouts;
 mod router;
 mod serve;
 mod servers;

@@ -24,8 +24,8 @@ impl Demands {
         Self { volumes_count: machines(spec).any(|machine| machine.resources.contains_key(DISK)) }
     }
 
-    /// One demand for each revision that replicas of the service are to have now; at least one, so that a service of no
-    /// replicas is not taken for one that is gone.
+    /// One demand for each revision that replicas of the service are to have now, and one for each that others beside them
+    /// are to have; at least one, so that a service of no replicas is not taken for one that is gone.
     pub(super) fn make(
         self,
         state: &State,
@@ -35,22 +35,22 @@ impl Demands {
         record: &ServiceRecord,
     ) -> Vec<Demand> {
         let ties = wanted.nodes(name).or_else(|| state.ties.service(name.as_str()));
-        let indexes = wanted.indexes(name, service);
-        let mut by_revision: BTreeMap<Revision, Vec<u32>> = BTreeMap::from([(record.target, Vec::new())]);
+        let mut alike: BTreeMap<(bool, Revision), Vec<u32>> = BTreeMap::from([((false, record.target), Vec::new())]);
         if record.rollout.is_over() {
-            by_revision.insert(record.target, indexes);
-        } else {
+            alike.insert((false, record.target), wanted.own(name, service, record));
+        } else if !record.is_held_back() {
             let current: BTreeMap<u32, &Assignment> = state.placed.placement().service(name.as_str()).collect();
-            for index in indexes {
+            for index in wanted.all(name, service, record) {
                 let has = current.get(&index).map(|assignment| assignment.revision);
-                by_revision.entry(record.wanted(index, has)).or_default().push(index);
+                let is_beside = record.rollout.is_beside(index);
+                alike.entry((is_beside, record.wanted(index, has))).or_default().push(index);
             }
         }
-        let demand = |(revision, indexes): (Revision, Vec<u32>)| {
+        let demand = |((beside, revision), indexes): ((bool, Revision), Vec<u32>)| {
             let unit = &record.units.get(&revision)?.unit;
-            Some(self.demand(revision, unit, service, indexes, ties))
+            Some(Demand { beside, ..self.demand(revision, unit, service, indexes, ties) })
         };
-        by_revision.into_iter().filter_map(demand).collect()
+        alike.into_iter().filter_map(demand).collect()
     }
 
     /// What replicas of one revision ask for; `ties` may name more replicas than these.

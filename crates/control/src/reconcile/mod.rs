@@ -2,6 +2,7 @@
 
 mod config;
 mod demands;
+mod dependencies;
 mod drain;
 mod fitting;
 mod health;

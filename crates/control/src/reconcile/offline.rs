@@ -21,7 +21,10 @@ pub fn place_offline(spec: &Spec) -> (Solution, Placement) {
         if service.daemon {
             wanted.set(name, engine.daemon_ties(name, &service.rules));
         }
-        let indexes = wanted.indexes(name, service);
+        let indexes = match wanted.nodes(name) {
+            Some(nodes) => nodes.keys().copied().collect(),
+            None => (0..service.replicas).collect(),
+        };
         let demand = demands.demand(service.revision(), &service.unit, service, indexes, wanted.nodes(name));
         engine.set_service(name.clone(), vec![demand]);
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use icefield_placement::{Change, ChangeKind, ReplicaId};
-use icefield_spec::{Name, Update};
+use icefield_spec::Name;
 
 use super::kept::Kept;
 use super::standing::{Known, Standing};
@@ -44,13 +44,13 @@ impl Possible {
         let (name, index) = (&change.replica.service, change.replica.index);
         let service = state.spec.as_deref()?.services.get(name)?;
         let record = state.services.get(name)?;
-        if record.rollout.is_under_way() {
+        if record.rollout.is_under_way() && !record.rollout.rests() {
             return None;
         }
-        let Update::Rolling { max_unavailable, healthy_for, .. } = service.update;
+        let (max_unavailable, healthy_for) = (service.update.max_unavailable, service.update.healthy_for);
         let standing = |index| Known::new(state, seen, ReplicaId::new(name.clone(), index), healthy_for, now).standing;
         let allowed = *self.allowed.entry(name.clone()).or_insert_with(|| {
-            let indexes = kept.wanted().indexes(name, service).into_iter();
+            let indexes = kept.wanted().own(name, service, record).into_iter();
             let unproven = indexes.filter(|index| standing(*index) != Standing::Proven).count();
             max_unavailable.max(1).saturating_sub(u32::try_from(unproven).unwrap_or(u32::MAX))
         });

@@ -10,7 +10,7 @@ use crate::observe::{Observations, is_healthy};
 pub(super) enum Standing {
     /// It is placed nowhere.
     Nowhere,
-    /// This server has not heard of its node yet, so nothing is known.
+    /// This server has not heard of its node yet, or not for a while, or not since it was decided what it is to be.
     Unknown,
     /// It does not serve: its node is not there, or it is not taken up yet, starting, failed, unhealthy, or still of
     /// another revision.
@@ -65,10 +65,16 @@ fn judge<'a>(
     if state.nodes.get(node).is_none_or(|record| record.lost) || !state.declares(node) {
         return (Standing::Down, None);
     }
-    if seen.sight(node).is_none() {
+    let Some(sight) = seen.sight(node).filter(|_| !seen.health().is_suspect(node)) else {
+        return (Standing::Unknown, None);
+    };
+    let report = seen.report(node, replica).filter(|report| report.revision == assignment.revision);
+    // What is said of a replica that was something else in between may be of what it was before.
+    let decided = state.placed.decision(replica).map_or(0, |decision| decision.at);
+    let is_behind = state.nodes.get(node).is_some_and(|record| record.generation != sight.generation);
+    if is_behind && report.is_some_and(|report| now.saturating_sub(seen.age(node, report, now)) < decided) {
         return (Standing::Unknown, None);
     }
-    let report = seen.report(node, replica).filter(|report| report.revision == assignment.revision);
     let standing = match report {
         Some(report) if is_healthy(report) && seen.age(node, report, now) >= healthy_for.get() => Standing::Proven,
         Some(report) if is_healthy(report) => Standing::Healthy,

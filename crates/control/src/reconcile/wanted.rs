@@ -5,6 +5,7 @@ use icefield_spec::{Name, Service};
 
 use super::host::{Joining, host};
 use crate::State;
+use crate::state::ServiceRecord;
 
 /// Which replicas each service is to have now.
 ///
@@ -52,13 +53,23 @@ impl Wanted {
         self.daemons.get(name)
     }
 
-    /// The indexes of the replicas that `service` is to have, rising.
-    pub(crate) fn indexes(&self, name: &Name, service: &Service) -> Vec<u32> {
+    /// The indexes of the replicas that `service` is to have as its own, rising.
+    pub(crate) fn own(&self, name: &Name, service: &Service, record: &ServiceRecord) -> Vec<u32> {
         match (service.daemon, self.nodes(name)) {
             (true, Some(nodes)) => nodes.keys().copied().collect(),
             (true, None) => Vec::new(),
-            (false, _) => (0..service.replicas).collect(),
+            (false, _) => record.own(service.replicas),
         }
+    }
+
+    /// The same, and of those beside them, rising.
+    pub(crate) fn all(&self, name: &Name, service: &Service, record: &ServiceRecord) -> Vec<u32> {
+        let mut all = self.own(name, service, record);
+        if record.rollout.beside().next().is_some() {
+            all.extend(record.rollout.beside());
+            all.sort_unstable();
+        }
+        all
     }
 }
 
@@ -115,7 +126,8 @@ mod tests {
         let placed = sample.state.placed.placement().service("log");
         let placed: Vec<_> = placed.map(|(index, assignment)| format!("{index} on {}", assignment.node)).collect();
         let log = &sample.state.spec.as_ref().unwrap().services["log"];
-        assert_eq!(Wanted::new(&sample.state).indexes(&name("log"), log).len(), placed.len());
+        let record = &sample.state.services["log"];
+        assert_eq!(Wanted::new(&sample.state).all(&name("log"), log, record).len(), placed.len());
         placed.join(", ")
     }
 

@@ -187,12 +187,7 @@ mod tests {
         let mut sample = settled();
         let mut next = web("a", 5);
         let service = next.services.get_mut("web").unwrap();
-        service.update = Update::Rolling {
-            max_unavailable: 3,
-            healthy_for: "1s".parse().unwrap(),
-            deadline: "9s".parse().unwrap(),
-            rollback: false,
-        };
+        service.update = Update { max_unavailable: 3, rollback: false, ..Update::default() };
         service.rules.layout = icefield_spec::Layout::Packed;
         sample.apply(&next);
         let record = &sample.state.services["web"];
@@ -246,8 +241,7 @@ mod tests {
         assert_eq!((record.rollout.state, record.target), (RolloutState::RolledBack, revision("a")));
 
         let mut longer = web("b", 3);
-        let Update::Rolling { deadline, .. } = &mut longer.services.get_mut("web").unwrap().update;
-        *deadline = "5m".parse().unwrap();
+        longer.services.get_mut("web").unwrap().update.deadline = "5m".parse().unwrap();
         sample.apply(&longer);
         let record = &sample.state.services["web"];
         assert_eq!((record.rollout.state, record.target), (RolloutState::Progressing, revision("b")));

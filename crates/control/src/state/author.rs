@@ -31,6 +31,23 @@ impl Author {
 }
 
 impl super::State {
+    /// Refuses what concerns a service that its author may not change.
+    pub(super) fn check_namespace_of(&self, service: &Name, author: &Author) -> Result<(), String> {
+        let declared = self.spec.as_ref().and_then(|spec| spec.services.get(service));
+        let namespace = declared.and_then(|service| service.namespace.as_ref());
+        if author.namespaces.is_empty() || namespace.is_some_and(|namespace| author.namespaces.contains(namespace)) {
+            return Ok(());
+        }
+        let mine: Vec<&str> = author.namespaces.iter().map(Name::as_str).collect();
+        let whose =
+            namespace.map_or("which is of no namespace".into(), |namespace| format!("of namespace {namespace}"));
+        Err(format!(
+            "{} may change services of the namespaces {} alone, and this is service {service} {whose}",
+            author.who,
+            mine.join(", ")
+        ))
+    }
+
     /// Refuses a spec that changes what its author may not.
     pub(super) fn check_namespaces(&self, spec: &icefield_spec::Spec, author: &Author) -> Result<(), String> {
         const SHOWN: usize = 5;

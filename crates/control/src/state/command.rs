@@ -1,4 +1,4 @@
-use icefield_api::{AuditFacts, Capacity, EventKind, NodeAction};
+use icefield_api::{AuditFacts, Capacity, EventKind, NodeAction, RolloutAction};
 use icefield_placement::{Change, ReplicaId};
 use icefield_spec::{Name, Revision, Spec};
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,15 @@ pub enum Command {
         /// What happens.
         step: RolloutStep,
     },
+    /// A person's wish for a rollout.
+    Steer {
+        /// When.
+        at: u64,
+        /// The service.
+        service: Name,
+        /// The wish.
+        action: RolloutAction,
+    },
     /// A better layout is to be carried out, or no longer.
     Rebalance {
         /// When.
@@ -122,11 +131,31 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum RolloutStep {
+    /// What the service comes after is ready.
+    Begin,
     /// These replicas are to take the new revision now.
     Advance {
         /// Their indexes.
         indexes: Vec<u32>,
     },
+    /// Replicas beside the service's own are to be started at the new revision.
+    Add {
+        /// Their indexes.
+        indexes: Vec<u32>,
+        /// Whether discovery is not to know of them.
+        hidden: bool,
+    },
+    /// Replicas beside the service's own are needed no more.
+    Drop {
+        /// Their indexes.
+        indexes: Vec<u32>,
+    },
+    /// What was to be tried first has proved itself; a wait begins.
+    Hold,
+    /// It goes on with the rest.
+    Proceed,
+    /// Those that discovery does not know of become the service's own.
+    Switch,
     /// Every replica is of the new revision and has proved itself.
     Finish,
     /// It has failed: it goes back if the service says so, and stops where it is otherwise.

@@ -22,9 +22,11 @@ mod register;
 mod request;
 mod requests;
 mod rollout;
+mod rollout_record;
 #[cfg(test)]
 pub(crate) mod sample;
 mod service_record;
+mod steer;
 mod ties;
 mod trust;
 
@@ -40,7 +42,8 @@ pub use placed::{Decision, Placed};
 pub use rebalance::Rebalance;
 pub use request::{Proposal, Request};
 pub use requests::Requests;
-pub use service_record::{Rollout, ServiceRecord};
+pub use rollout_record::Rollout;
+pub use service_record::ServiceRecord;
 pub use ties::Ties;
 pub use trust::{Enrolment, JoinRecord, Secret, Trust, TrustStep, Used, UserRecord};
 
@@ -132,6 +135,11 @@ impl State {
         {
             return Applied::Refused(reason);
         }
+        if let Command::Steer { service, .. } = &command
+            && let Err(reason) = self.check_namespace_of(service, &author)
+        {
+            return Applied::Refused(reason);
+        }
         let is_spec = matches!(command, Command::Apply { .. });
         let applied = self.carry_out(index, command);
         if let Applied::Done(_) = applied {
@@ -155,6 +163,7 @@ impl State {
             Command::Lease { at, node, lost, reason } => self.lease(at, &node, lost, &reason),
             Command::Node { at, node, action } => self.node(at, &node, action),
             Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
+            Command::Steer { at, service, action } => self.steer(at, &service, action),
             Command::Rebalance { at, step } => self.rebalance(at, step),
             Command::Release { at, replica, node, reason } => self.release_holder(at, &replica, &node, &reason),
             Command::Note { at, notes } => Ok(self.note(at, notes)),
@@ -181,7 +190,10 @@ impl State {
     /// Whether the spec declares `replica`. Which replicas a daemon has is not declared but follows from the nodes.
     pub fn declares_replica(&self, replica: &ReplicaId) -> bool {
         let declared = self.spec.as_ref().and_then(|spec| spec.services.get(&replica.service));
-        declared.is_some_and(|service| service.daemon || replica.index < service.replicas)
+        declared.is_some_and(|service| match self.services.get(&replica.service) {
+            Some(record) if !service.daemon => record.has(replica.index, service.replicas),
+            _ => service.daemon || replica.index < service.replicas,
+        })
     }
 
     /// Whether the spec declares `node`.

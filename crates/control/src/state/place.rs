@@ -135,14 +135,13 @@ impl State {
                 continue;
             }
             let Some(record) = self.services.get_mut(name) else { continue };
-            let (target, good) = (record.target, record.good);
-            if record.units.keys().all(|revision| *revision == target || Some(*revision) == good) {
+            let kept = [Some(record.target), record.good, record.previous];
+            if record.units.keys().all(|revision| kept.contains(&Some(*revision))) {
                 continue;
             }
             let placed = self.placed.placement().service(name.as_str()).map(|(_, assignment)| assignment.revision);
             let mut needed: BTreeSet<_> = placed.collect();
-            needed.insert(target);
-            needed.extend(good);
+            needed.extend(kept.into_iter().flatten());
             record.units.retain(|revision, _| needed.contains(revision));
         }
     }

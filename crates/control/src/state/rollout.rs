@@ -1,8 +1,11 @@
-use icefield_api::{EventKind, RolloutState};
-use icefield_spec::{Name, Revision, Update};
+use std::collections::BTreeSet;
+
+use icefield_api::{EventKind, RolloutPhase, RolloutState};
+use icefield_spec::{Name, Revision, Service, Strategy, Wait};
 
 use super::events::Telling;
-use super::{Effect, RolloutStep, State};
+use super::service_record::begun_phase;
+use super::{Effect, Rollout, RolloutStep, ServiceRecord, State};
 use crate::count::count;
 
 impl State {
@@ -14,80 +17,35 @@ impl State {
         step: RolloutStep,
     ) -> Result<Effect, String> {
         let declared = self.spec.as_ref().and_then(|spec| spec.services.get(service));
-        let rolls_back = declared.is_some_and(|declared| {
-            let Update::Rolling { rollback, .. } = declared.update;
-            rollback
-        });
         let replicas = match declared {
             Some(declared) if !declared.daemon => declared.replicas as usize,
             _ => self.placed.placement().service(service.as_str()).count(),
         };
-        let is_declared = |index: &u32| declared.is_some_and(|declared| declared.daemon || *index < declared.replicas);
         let Some(record) = self.services.get_mut(service) else {
             return Err(format!("there is no service {service}"));
         };
         if record.target != to {
             return Err(format!("{service} goes to {}, not to {}", record.target.short(), to.short()));
         }
-        let state = record.rollout.state;
-        let over = || Err(format!("the rollout of {service} is over"));
+        if !matches!(step, RolloutStep::Finish) && !record.rollout.is_under_way() {
+            return Err(format!("the rollout of {service} is over"));
+        }
         let message = match step {
-            RolloutStep::Advance { indexes } => {
-                if !record.rollout.is_under_way() {
-                    return over();
-                }
-                if let Some(index) = indexes.iter().find(|index| !is_declared(index)) {
-                    return Err(format!("{service}/{index} is not declared"));
-                }
-                let before = record.rollout.advanced.len();
-                record.rollout.advanced.extend(indexes);
-                if record.rollout.advanced.len() == before {
-                    return Ok(Effect::Nothing);
-                }
-                record.rollout.stepped = at;
+            RolloutStep::Begin => begin(record, declared, at)?,
+            RolloutStep::Advance { indexes } => return advance(record, declared, service, &indexes, at),
+            RolloutStep::Add { indexes, hidden } => return add(record, declared, service, &indexes, hidden, at),
+            RolloutStep::Drop { indexes } => {
+                drop_beside(&mut record.rollout, &indexes)?;
                 return Ok(Effect::Basis);
             }
-            RolloutStep::Finish => {
-                if matches!(state, RolloutState::Done | RolloutState::RolledBack) {
-                    return over();
-                }
-                record.rollout.advanced.clear();
-                let target = record.target.short();
-                let replicas = count(replicas as u64, "replica");
-                if record.rollout.to == record.target {
-                    record.good = Some(record.target);
-                    record.rollout.state = RolloutState::Done;
-                    record.rollout.message = String::new();
-                    format!("rollout done: {replicas} at revision {target}")
-                } else {
-                    record.rollout.state = RolloutState::RolledBack;
-                    format!("rolled back: {replicas} at revision {target} again")
-                }
+            RolloutStep::Hold => hold(record, declared, at)?,
+            RolloutStep::Proceed => {
+                record.rollout.turn(RolloutPhase::Rolling, at);
+                "rollout goes on: what was tried does well".into()
             }
-            RolloutStep::Fail { reason } => {
-                if !record.rollout.is_under_way() {
-                    return over();
-                }
-                let failed = record.target.short();
-                let good = record.good.filter(|good| rolls_back && *good != record.target);
-                record.rollout.stepped = at;
-                record.rollout.message = match state {
-                    RolloutState::RollingBack => format!("{}; going back failed: {reason}", record.rollout.message),
-                    _ => reason.clone(),
-                };
-                match good {
-                    Some(good) => {
-                        record.target = good;
-                        record.rollout.advanced.clear();
-                        record.rollout.state = RolloutState::RollingBack;
-                        format!("rollout of revision {failed} failed: {reason}; going back to {}", good.short())
-                    }
-                    None => {
-                        record.rollout.state = RolloutState::Failed;
-                        format!("rollout of revision {failed} failed: {reason}")
-                    }
-                }
-            }
+            RolloutStep::Switch => switch(record, declared, at)?,
+            RolloutStep::Finish => finish(record, service, replicas as u64, at)?,
+            RolloutStep::Fail { reason } => fail(record, declared, &reason, at),
         };
         let services = [service.clone()].into();
         self.forget_units(&services);
@@ -99,12 +57,179 @@ impl State {
     }
 }
 
+fn begin(record: &mut ServiceRecord, declared: Option<&Service>, at: u64) -> Result<String, String> {
+    if record.rollout.phase != RolloutPhase::Waiting {
+        return Err("the rollout has begun already".into());
+    }
+    let from = record.rollout.from;
+    record.rollout.turn(declared.map_or(RolloutPhase::Rolling, |declared| begun_phase(from, declared)), at);
+    Ok("rollout begins: what it comes after is ready".into())
+}
+
+fn advance(
+    record: &mut ServiceRecord,
+    declared: Option<&Service>,
+    service: &Name,
+    indexes: &[u32],
+    at: u64,
+) -> Result<Effect, String> {
+    let is_declared =
+        |index: &u32| declared.is_some_and(|declared| declared.daemon || record.is_own(*index, declared.replicas));
+    if let Some(index) = indexes.iter().find(|index| !is_declared(index)) {
+        return Err(format!("{service}/{index} is not declared"));
+    }
+    let before = record.rollout.advanced.len();
+    record.rollout.advanced.extend(indexes);
+    if record.rollout.advanced.len() == before {
+        return Ok(Effect::Nothing);
+    }
+    record.rollout.stepped = at;
+    Ok(Effect::Basis)
+}
+
+fn add(
+    record: &mut ServiceRecord,
+    declared: Option<&Service>,
+    service: &Name,
+    indexes: &[u32],
+    hidden: bool,
+    at: u64,
+) -> Result<Effect, String> {
+    let Some(declared) = declared.filter(|declared| !declared.daemon) else {
+        return Err(format!("{service} can have no replicas beside its own"));
+    };
+    let new: BTreeSet<u32> = indexes.iter().copied().collect();
+    let most = declared.update.surge(declared.replicas) as usize;
+    let before = if hidden { record.rollout.green.len() } else { record.rollout.surge.len() };
+    if before + new.len() > most {
+        return Err(format!("{service} may have {most} replicas beside its own, and has {before}"));
+    }
+    if let Some(index) = new.iter().find(|index| record.has(**index, declared.replicas)) {
+        return Err(format!("{service}/{index} is there already"));
+    }
+    let rollout = &mut record.rollout;
+    if new.is_empty() {
+        return Ok(Effect::Nothing);
+    }
+    if hidden {
+        rollout.green.extend(new);
+        if before == 0 && rollout.state == RolloutState::Progressing {
+            rollout.turn(RolloutPhase::Trial, at);
+        }
+    } else {
+        rollout.surge.extend(new);
+    }
+    rollout.stepped = at;
+    Ok(Effect::Basis)
+}
+
+fn drop_beside(rollout: &mut Rollout, indexes: &[u32]) -> Result<(), String> {
+    let mut any = false;
+    for index in indexes {
+        any |= [&mut rollout.surge, &mut rollout.green, &mut rollout.retired].into_iter().any(|set| set.remove(index));
+    }
+    if any { Ok(()) } else { Err("none of these is beside the service's own".into()) }
+}
+
+fn hold(record: &mut ServiceRecord, declared: Option<&Service>, at: u64) -> Result<String, String> {
+    if record.rollout.phase == RolloutPhase::Held {
+        return Err("the rollout is held already".into());
+    }
+    record.rollout.turn(RolloutPhase::Held, at);
+    let wait = declared.and_then(|declared| match declared.update.kind {
+        Strategy::Canary { wait, .. } | Strategy::BlueGreen { wait, .. } => Some(wait),
+        Strategy::Rolling => None,
+    });
+    Ok(match wait {
+        Some(Wait::Hold(time)) => format!("rollout held for {time}: what was tried does well"),
+        _ => "rollout held until someone confirms: what was tried does well".into(),
+    })
+}
+
+/// The new replicas become the service's own, in one step for all who look for them.
+fn switch(record: &mut ServiceRecord, declared: Option<&Service>, at: u64) -> Result<String, String> {
+    let replicas = declared.map_or(0, |declared| declared.replicas);
+    if record.rollout.green.len() != replicas as usize || replicas == 0 {
+        return Err(format!("{} of {replicas} new replicas are there", record.rollout.green.len()));
+    }
+    let before = record.own(replicas);
+    let green = std::mem::take(&mut record.rollout.green);
+    let surge = std::mem::take(&mut record.rollout.surge);
+    record.rollout.retired = before.into_iter().chain(surge).collect();
+    record.rollout.advanced.clone_from(&green);
+    record.set_own(green, replicas);
+    record.rollout.turn(RolloutPhase::Switched, at);
+    Ok(format!("switched to {} at revision {}", count(replicas.into(), "new replica"), record.target.short()))
+}
+
+/// The old replicas become the service's own again; the new ones serve besides as long as they are needed.
+pub(super) fn switch_back(record: &mut ServiceRecord, replicas: u32) {
+    if record.rollout.phase != RolloutPhase::Switched || record.rollout.retired.is_empty() {
+        return;
+    }
+    let new: BTreeSet<u32> = record.own(replicas).into_iter().collect();
+    let mut old = std::mem::take(&mut record.rollout.retired);
+    while old.len() > replicas as usize {
+        old.pop_last();
+    }
+    let missing = (replicas as usize).saturating_sub(old.len());
+    let free = (0..).filter(|index| !old.contains(index) && !new.contains(index));
+    let further: Vec<u32> = free.take(missing).collect();
+    old.extend(further);
+    record.rollout.surge = new;
+    record.set_own(old, replicas);
+}
+
+fn finish(record: &mut ServiceRecord, service: &Name, replicas: u64, at: u64) -> Result<String, String> {
+    if record.rollout.is_over() {
+        return Err(format!("the rollout of {service} is over"));
+    }
+    let target = record.target.short();
+    let replicas = count(replicas, "replica");
+    if record.rollout.to == record.target {
+        record.previous = record.good.filter(|good| *good != record.target).or(record.previous);
+        record.previous = record.previous.filter(|previous| *previous != record.target);
+        record.good = Some(record.target);
+        record.rollout.message = String::new();
+        record.rollout.end(RolloutState::Done, at);
+        Ok(format!("rollout done: {replicas} at revision {target}"))
+    } else {
+        record.rollout.end(RolloutState::RolledBack, at);
+        Ok(format!("rolled back: {replicas} at revision {target} again"))
+    }
+}
+
+fn fail(record: &mut ServiceRecord, declared: Option<&Service>, reason: &str, at: u64) -> String {
+    let rolls_back = declared.is_some_and(|declared| declared.update.rollback);
+    let failed = record.target.short();
+    let good = record.good.filter(|good| rolls_back && *good != record.target);
+    let message = match record.rollout.state {
+        RolloutState::RollingBack => format!("{}; going back failed: {reason}", record.rollout.message),
+        _ => reason.to_owned(),
+    };
+    match good {
+        Some(good) => {
+            switch_back(record, declared.map_or(0, |declared| declared.replicas));
+            record.target = good;
+            record.rollout.turn_back(message, at);
+            format!("rollout of revision {failed} failed: {reason}; going back to {}", good.short())
+        }
+        None => {
+            record.rollout.stepped = at;
+            record.rollout.message = message;
+            record.rollout.state = RolloutState::Failed;
+            record.rollout.ended = Some(at);
+            format!("rollout of revision {failed} failed: {reason}")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use icefield_api::RolloutState;
-    use icefield_spec::{Spec, Update};
+    use icefield_spec::Spec;
 
     use crate::state::sample::{Sample, name, revision, spec};
     use crate::state::{Applied, Command, RolloutStep};
@@ -135,7 +260,8 @@ mod tests {
         sample.step("b", RolloutStep::Finish);
         let record = &sample.state.services["web"];
         assert_eq!((record.good, record.rollout.state), (Some(revision("b")), RolloutState::Done));
-        assert_eq!(record.units.len(), 1, "the revision before is needed no more");
+        assert_eq!(record.previous, Some(revision("a")));
+        assert_eq!(record.units.len(), 2, "there is a way back to the revision before");
         assert_eq!(sample.last_message(), format!("rollout done: 2 replicas at revision {}", revision("b").short()));
         assert!(matches!(try_step(&mut sample, "b", RolloutStep::Finish), Applied::Refused(_)));
     }
@@ -165,8 +291,7 @@ mod tests {
 
         let mut sample = under_way();
         let mut stay = web("c");
-        let Update::Rolling { rollback, .. } = &mut stay.services.get_mut("web").unwrap().update;
-        *rollback = false;
+        stay.services.get_mut("web").unwrap().update.rollback = false;
         sample.apply(&stay);
         sample.step("c", RolloutStep::Advance { indexes: vec![1] });
         sample.step("c", fail());

@@ -1,93 +1,96 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use icefield_api::RolloutState;
+use icefield_api::{RolloutEntry, RolloutPhase, RolloutState};
 use icefield_plan::PlannedUnit;
-use icefield_spec::{Name, Revision, Service};
+use icefield_spec::{Name, Revision, Service, Strategy};
 use serde::{Deserialize, Serialize};
+
+use super::Rollout;
 
 /// What the cluster knows of a service beyond what the spec says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceRecord {
-    /// The unit of every revision that is placed, wanted or the last good one.
+    /// The unit of every revision that is placed, wanted or one to go back to.
     pub units: BTreeMap<Revision, PlannedUnit>,
     /// The revision that replicas are to have. It differs from the spec's only after a rollback.
     pub target: Revision,
     /// The last revision that all replicas proved themselves with.
     pub good: Option<Revision>,
+    /// The one that all had proved themselves with before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Revision>,
+    /// Which replicas are the service's own, if those are not the first ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<BTreeSet<u32>>,
     /// The rollout under way, or the last one.
     pub rollout: Rollout,
-}
-
-/// The change of a service from one revision to another.
-///
-/// While it rolls back, [`ServiceRecord::target`] is the good revision and `to` still the failed one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rollout {
-    /// The revision before; `None` for a new service.
-    pub from: Option<Revision>,
-    /// The revision after.
-    pub to: Revision,
-    /// Where it stands.
-    pub state: RolloutState,
-    /// Why, where there is a reason to tell.
-    pub message: String,
-    /// The replicas that may have the target revision; the others keep the one they have. Not used for a new service,
-    /// whose replicas all start at once, and empty once the rollout is over.
-    pub advanced: BTreeSet<u32>,
-    /// When it started, in milliseconds since 1970.
-    pub started: u64,
-    /// When it last went on, in milliseconds since 1970.
-    pub stepped: u64,
-}
-
-impl Rollout {
-    /// Whether it still moves.
-    pub const fn is_under_way(&self) -> bool {
-        matches!(self.state, RolloutState::Progressing | RolloutState::RollingBack)
-    }
-
-    /// Whether every replica is as its service's target has it, but for what comes and goes.
-    pub const fn is_over(&self) -> bool {
-        matches!(self.state, RolloutState::Done | RolloutState::RolledBack)
-    }
-
-    /// A rollout that starts now.
-    const fn start(from: Option<Revision>, to: Revision, at: u64) -> Self {
-        Self {
-            from,
-            to,
-            state: RolloutState::Progressing,
-            message: String::new(),
-            advanced: BTreeSet::new(),
-            started: at,
-            stepped: at,
-        }
-    }
+    /// Those before it, newest last.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub past: VecDeque<RolloutEntry>,
 }
 
 impl ServiceRecord {
+    /// How many past rollouts of a service are told of.
+    const PAST: usize = 20;
+
     /// The record of a service that is declared for the first time.
     pub(super) fn first(name: &Name, service: &Service, at: u64) -> Self {
         let target = service.revision();
         let units = BTreeMap::from([(target, planned(name, service))]);
-        Self { units, target, good: None, rollout: Rollout::start(None, target, at) }
+        let rollout = Rollout::start(None, target, first_phase(None, service), at);
+        Self { units, target, good: None, previous: None, own: None, rollout, past: VecDeque::new() }
     }
 
     /// The revision that replica `index` is to have, given the one it has.
     ///
-    /// A replica that is nowhere takes the target revision: no running replica is stopped for that. Only where a
-    /// rollout has failed and stays, it takes the last good one.
+    /// A replica that is nowhere takes the target revision: no running replica is stopped for that. But where a rollout has
+    /// failed and stays, or only some are to try the target, it takes the last good one.
     pub fn wanted(&self, index: u32, current: Option<Revision>) -> Revision {
         let advanced = || self.rollout.from.is_none() || self.rollout.advanced.contains(&index);
         let current = current.filter(|revision| self.units.contains_key(revision));
         match self.rollout.state {
+            _ if self.rollout.is_beside(index) => current.unwrap_or(self.target),
             RolloutState::Done | RolloutState::RolledBack => self.target,
             RolloutState::Progressing | RolloutState::RollingBack if advanced() => self.target,
-            RolloutState::Progressing | RolloutState::RollingBack => current.unwrap_or(self.target),
-            RolloutState::Failed if advanced() => self.target,
-            RolloutState::Failed => current.or(self.good).unwrap_or(self.target),
+            RolloutState::Progressing | RolloutState::RollingBack => match self.rollout.phase {
+                RolloutPhase::Rolling => current.unwrap_or(self.target),
+                _ => current.or(self.good).unwrap_or(self.target),
+            },
+            RolloutState::Failed | RolloutState::Superseded if advanced() => self.target,
+            RolloutState::Failed | RolloutState::Superseded => current.or(self.good).unwrap_or(self.target),
         }
+    }
+
+    /// Whether none of its replicas is to be started yet.
+    pub fn is_held_back(&self) -> bool {
+        self.rollout.is_under_way() && self.rollout.phase == RolloutPhase::Waiting && self.rollout.from.is_none()
+    }
+
+    /// The indexes of the service's own replicas, rising; `replicas` is how many it declares.
+    pub fn own(&self, replicas: u32) -> Vec<u32> {
+        match &self.own {
+            Some(own) => own.iter().copied().collect(),
+            None => (0..replicas).collect(),
+        }
+    }
+
+    /// Whether replica `index` is one of the service's own; `replicas` is how many it declares.
+    pub fn is_own(&self, index: u32, replicas: u32) -> bool {
+        match &self.own {
+            Some(own) => own.contains(&index),
+            None => index < replicas,
+        }
+    }
+
+    /// Whether there is to be a replica `index`; `replicas` is how many the service declares.
+    pub fn has(&self, index: u32, replicas: u32) -> bool {
+        self.is_own(index, replicas) || self.rollout.is_beside(index)
+    }
+
+    /// The lowest indexes that no replica has; `replicas` is how many the service declares.
+    pub fn unused(&self, replicas: u32) -> impl Iterator<Item = u32> {
+        (0..).filter(move |index| !self.has(*index, replicas))
     }
 
     /// Takes up what the spec in force now says of the service; `before` is what the last one said. True if a rollout
@@ -114,18 +117,35 @@ impl ServiceRecord {
                 _ if self.target != revision => Some(self.target),
                 _ => self.rollout.from,
             };
-            self.rollout = Rollout::start(from, revision, at);
-            self.target = revision;
+            self.start(from, revision, service, at);
             self.units.entry(revision).or_insert_with(|| planned(name, service));
         } else if self.target == revision && self.rollout.to != revision {
             self.adopt_rollback(revision, at);
         }
         // The replicas of a daemon come and go with the nodes, not with its declaration.
-        if !service.daemon {
+        if service.daemon {
+            self.own = None;
+            self.rollout.surge.clear();
+            self.rollout.green.clear();
+            self.rollout.retired.clear();
+        } else {
             let before = before.filter(|before| !before.daemon);
             self.scale(before.map_or(service.replicas, |before| before.replicas), service.replicas, at);
         }
         starts
+    }
+
+    /// Starts a rollout in place of the one that there is. What serves beside the service's own stays as long as it is of
+    /// use; what discovery does not know of goes.
+    fn start(&mut self, from: Option<Revision>, to: Revision, service: &Service, at: u64) {
+        let mut rollout = Rollout::start(from, to, first_phase(from, service), at);
+        rollout.surge = std::mem::take(&mut self.rollout.surge);
+        self.past.push_back(self.rollout.entry(Some(at)));
+        while self.past.len() > Self::PAST {
+            self.past.pop_front();
+        }
+        self.rollout = rollout;
+        self.target = to;
     }
 
     /// The revision that a rollout went back to is the declared one now, so going there is what is wanted.
@@ -134,22 +154,50 @@ impl ServiceRecord {
         self.rollout.to = revision;
         self.rollout.message = String::new();
         self.rollout.stepped = at;
-        self.rollout.state = match self.rollout.state {
-            RolloutState::Done | RolloutState::RolledBack => RolloutState::Done,
-            _ => RolloutState::Progressing,
-        };
-    }
-
-    /// Replicas that are new while a rollout is under way start at its revision.
-    fn scale(&mut self, before: u32, now: u32, at: u64) {
-        self.rollout.advanced.retain(|index| *index < now);
-        if before < now && self.rollout.is_under_way() {
-            self.rollout.stepped = at;
-            if self.rollout.from.is_some() {
-                self.rollout.advanced.extend(before..now);
-            }
+        if self.rollout.is_over() {
+            self.rollout.state = RolloutState::Done;
+        } else {
+            (self.rollout.state, self.rollout.ended) = (RolloutState::Progressing, None);
         }
     }
+
+    /// Replicas that are new while a rollout is under way start at its revision, unless only some are to try that.
+    fn scale(&mut self, before: u32, now: u32, at: u64) {
+        if before == now && self.own.as_ref().is_none_or(|own| own.len() == now as usize) {
+            return;
+        }
+        let mut own: BTreeSet<u32> = self.own(before).into_iter().collect();
+        let new: Vec<u32> = self.unused(before).take((now as usize).saturating_sub(own.len())).collect();
+        own.extend(&new);
+        while own.len() > now as usize {
+            own.pop_last();
+        }
+        self.rollout.advanced.retain(|index| own.contains(index));
+        if !new.is_empty() && self.rollout.is_under_way() {
+            self.rollout.stepped = at;
+            if self.rollout.from.is_some() && self.rollout.phase == RolloutPhase::Rolling {
+                self.rollout.advanced.extend(new);
+            }
+        }
+        self.set_own(own, now);
+    }
+
+    /// Notes which replicas are the service's own, of which it declares `replicas`.
+    pub(super) fn set_own(&mut self, own: BTreeSet<u32>, replicas: u32) {
+        let are_first = own.len() == replicas as usize && own.last().is_none_or(|last| *last + 1 == replicas);
+        self.own = (!are_first).then_some(own);
+    }
+}
+
+/// What a rollout begins with.
+fn first_phase(from: Option<Revision>, service: &Service) -> RolloutPhase {
+    if service.after.is_empty() { begun_phase(from, service) } else { RolloutPhase::Waiting }
+}
+
+/// What it goes on with once what the service comes after is ready.
+pub(super) fn begun_phase(from: Option<Revision>, service: &Service) -> RolloutPhase {
+    let tries_first = from.is_some() && service.update.kind != Strategy::Rolling;
+    if tries_first { RolloutPhase::Trial } else { RolloutPhase::Rolling }
 }
 
 fn planned(name: &Name, service: &Service) -> PlannedUnit {

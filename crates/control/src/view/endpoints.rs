@@ -8,14 +8,17 @@ use icefield_spec::{Name, Revision};
 use crate::State;
 use crate::observe::{Observations, is_healthy};
 
-/// Where `service` can be reached: its replicas that serve.
+/// Where `service` can be reached: its replicas that serve, but for those that are to take the others' place in one step,
+/// and those whose place was taken.
 ///
 /// A replica counts as serving as long as this server has not heard of its node: a new leader must not take away what
 /// works because it does not know of it yet.
 pub fn endpoints(state: &State, seen: &Observations, service: &Name) -> Endpoints {
+    let record = state.services.get(service);
     let serving = state.placed.placement().service(service.as_str()).filter(|(index, assignment)| {
+        let is_hidden = record.is_some_and(|record| record.rollout.is_hidden(*index));
         let replica = ReplicaId::new(service.clone(), *index);
-        serves(state, seen, &replica, assignment)
+        !is_hidden && serves(state, seen, &replica, assignment)
     });
     let endpoint = |(index, assignment): (u32, &Assignment)| {
         let record = state.nodes.get(&assignment.node)?;

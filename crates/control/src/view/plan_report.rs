@@ -19,7 +19,7 @@ pub fn plan_report(state: &State, spec: &Spec) -> PlanReport {
         next.take_up(state.version + 1, 0, Arc::new(spec.clone()));
     }
     for record in next.services.values_mut() {
-        record.rollout.state = RolloutState::Done;
+        record.rollout.end(RolloutState::Done, 0);
     }
     let mut solution = solve(&next, Joining::Absent);
     if !solution.unplaced.is_empty() && spec.fleet().any(|node| !next.nodes.contains_key(&node.name)) {

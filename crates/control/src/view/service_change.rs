@@ -27,6 +27,7 @@ pub(super) fn update(old: &Service, new: &Service) -> Vec<String> {
     parts.extend(unit_update(&old.unit, &new.unit));
     parts.extend(rules_update(&old.rules, &new.rules));
     parts.extend(part_update("update", &old.update, &new.update));
+    parts.extend(part_update("after", &old.after, &new.after));
     parts
 }
 
@@ -53,6 +54,7 @@ fn unit_update(old: &Unit, new: &Unit) -> Vec<String> {
     parts.extend(map_update("env", &old.env, &new.env));
     parts.extend(part_update("uses", &old.uses, &new.uses));
     parts.extend(part_update("health", &old.health, &new.health));
+    parts.extend(value_update("drain", &old.drain, &new.drain));
     parts.extend(value_update("stop_grace", &old.stop_grace, &new.stop_grace));
     parts
 }

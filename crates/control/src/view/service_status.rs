@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 
-use icefield_api::{ReplicaReport, ReplicaState, ReplicaStatus, RolloutState, RolloutStatus, ServiceStatus};
+use icefield_api::{ReplicaReport, ReplicaState, ReplicaStatus, ServiceStatus};
 use icefield_placement::{Assignment, ReplicaId};
 use icefield_spec::Name;
 
+use super::rollout::status_of;
 use crate::State;
 use crate::count::count;
 use crate::observe::Observations;
-use crate::reconcile::{Wanted, waits_for};
+use crate::reconcile::Wanted;
 use crate::state::ServiceRecord;
 
 /// One service; `None` if there is nothing of that name.
@@ -22,7 +23,9 @@ pub(super) fn service_status(
     let revision =
         record.map(|record| record.target).or_else(|| leftovers.first().map(|(_, report)| report.revision))?;
     let declared = state.spec.as_ref().and_then(|spec| spec.services.get(name));
-    let indexes = declared.map_or_else(Vec::new, |service| wanted.indexes(name, service));
+    let wanted_now = declared.zip(record);
+    let own = wanted_now.map_or_else(Vec::new, |(service, record)| wanted.own(name, service, record));
+    let indexes = wanted_now.map_or_else(Vec::new, |(service, record)| wanted.all(name, service, record));
     let placed: BTreeMap<u32, &Assignment> = state.placed.placement().service(name.as_str()).collect();
     let beyond = placed.keys().copied().filter(|index| indexes.binary_search(index).is_err());
     let row = |index: u32| {
@@ -33,7 +36,10 @@ pub(super) fn service_status(
         }
     };
     let mut replicas: Vec<ReplicaStatus> = indexes.iter().copied().chain(beyond).map(row).collect();
-    let counted = |test: &dyn Fn(&ReplicaStatus) -> bool| replicas.iter().filter(|row| test(row)).count() as u32;
+    let is_hidden = |row: &&ReplicaStatus| record.is_some_and(|record| record.rollout.is_hidden(row.index));
+    let serving = replicas.iter().filter(|row| !is_hidden(row));
+    let counted = |test: &dyn Fn(&ReplicaStatus) -> bool| serving.clone().filter(|row| test(row)).count() as u32;
+    let is_own = |row: &ReplicaStatus| own.binary_search(&row.index).is_ok();
     let healthy = |row: &ReplicaStatus| row.state == ReplicaState::Healthy;
     let mut status = ServiceStatus {
         name: name.clone(),
@@ -41,12 +47,12 @@ pub(super) fn service_status(
         daemon: declared.is_some_and(|service| service.daemon),
         namespace: declared.and_then(|service| service.namespace.clone()),
         priority: declared.map_or(0, |service| service.priority),
-        desired: u32::try_from(indexes.len()).unwrap_or(u32::MAX),
+        desired: u32::try_from(own.len()).unwrap_or(u32::MAX),
         running: counted(&|row| row.state.is_running()),
         healthy: counted(&healthy),
-        updated: counted(&|row| healthy(row) && row.revision == Some(revision)),
+        updated: counted(&|row| is_own(row) && healthy(row) && row.revision == Some(revision)),
         unknown: 0,
-        rollout: record.map(|record| rollout_status(state, seen, wanted, name, record)),
+        rollout: record.map(|record| status_of(state, seen, wanted, name, record)),
         replicas: Vec::new(),
     };
     replicas.extend(leftovers.iter().map(|(node, report)| leftover_row(node, report)));
@@ -128,24 +134,4 @@ fn unplaced_row(
         restarts: 0,
         message,
     }
-}
-
-fn rollout_status(
-    state: &State,
-    seen: &Observations,
-    wanted: &Wanted,
-    name: &Name,
-    record: &ServiceRecord,
-) -> RolloutStatus {
-    let rollout = &record.rollout;
-    let service = state.spec.as_ref().and_then(|spec| spec.services.get(name));
-    let waits = || {
-        let (replica, last) = waits_for(state, seen, wanted, name, service?)?;
-        Some(format!("waits for {replica} ({last})"))
-    };
-    let message = match rollout.state {
-        RolloutState::Progressing => waits().unwrap_or_default(),
-        _ => rollout.message.clone(),
-    };
-    RolloutStatus { from: rollout.from, to: rollout.to, state: rollout.state, message }
 }

@@ -1,6 +1,6 @@
 //! Short ways to write what tests declare.
 
-use icefield_spec::{Bytes, Cpu, Machine, Name, Node, Rules, Run, Service, Spec, Spread, Unit, Update, Volume};
+use icefield_spec::{Bytes, Cpu, Machine, Millis, Name, Node, Rules, Run, Service, Spec, Spread, Unit, Update, Volume};
 
 pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -13,12 +13,7 @@ pub(crate) fn unit(version: &str) -> Unit {
 
 /// A service that rolls out one replica at a time, each proven after a second, within ten.
 pub(crate) fn service(version: &str, replicas: u32) -> Service {
-    let update = Update::Rolling {
-        max_unavailable: 1,
-        healthy_for: "1s".parse().unwrap(),
-        deadline: "10s".parse().unwrap(),
-        rollback: true,
-    };
+    let update = Update { healthy_for: Millis::new(1_000), deadline: Millis::new(10_000), ..Update::default() };
     let rules = Rules { spread: vec![Spread::over("node")], ..Rules::default() };
     Service { rules, update, ..Service::new(replicas, unit(version)) }
 }
@@ -60,7 +55,16 @@ pub(crate) fn web(nodes: u32, version: &str, replicas: u32) -> Spec {
 
 /// The same spec with another update policy of "web".
 pub(crate) fn with_update(mut spec: Spec, change: impl FnOnce(&mut u32, &mut bool)) -> Spec {
-    let Update::Rolling { max_unavailable, rollback, .. } = &mut spec.services.get_mut("web").unwrap().update;
-    change(max_unavailable, rollback);
+    let update = &mut spec.services.get_mut("web").unwrap().update;
+    change(&mut update.max_unavailable, &mut update.rollback);
+    spec
+}
+
+/// One service called "web" that is updated in this way.
+pub(crate) fn updated(nodes: u32, version: &str, replicas: u32, update: Update) -> Spec {
+    let mut spec = web(nodes, version, replicas);
+    let steps = spec.services["web"].update.clone();
+    let update = Update { healthy_for: steps.healthy_for, deadline: steps.deadline, ..update };
+    spec.services.get_mut("web").unwrap().update = update;
     spec
 }

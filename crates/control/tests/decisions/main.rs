@@ -13,5 +13,6 @@ mod process;
 mod rebalance;
 mod rollouts;
 mod singletons;
+mod strategies;
 mod volumes;
 mod world;

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use icefield_api::{RolloutState, Status};
+use icefield_api::{RolloutAction, RolloutPhase, RolloutState, Status};
 use icefield_control::observe::{Observations, is_removed, registration};
 use icefield_control::reconcile::{Config, Reconciler, promise, reconcile};
 use icefield_control::state::RolloutStep;
 use icefield_control::view::{Group, endpoints, status};
 use icefield_control::{Applied, Command, State};
 use icefield_placement::{Change, ChangeKind, ReplicaId};
-use icefield_spec::{Millis, Name, Revision, Spec, Update};
+use icefield_spec::{Millis, Name, Revision, Spec};
 
 use crate::agent::{Agent, Said};
 use crate::declare::name;
@@ -24,6 +24,9 @@ pub(crate) struct World {
     pub(crate) config: Config,
     /// The fewest replicas of "web" that were healthy at once since this was last set.
     pub(crate) fewest: usize,
+    /// The fewest that discovery knew of, and the most that were placed, since then.
+    pub(crate) fewest_known: usize,
+    pub(crate) most_placed: usize,
     reconciler: Reconciler,
     index: u64,
 }
@@ -57,6 +60,8 @@ impl World {
                 fence_margin: Millis::new(200),
             },
             fewest: usize::MAX,
+            fewest_known: usize::MAX,
+            most_placed: 0,
             reconciler: Reconciler::new(),
             index: 0,
         }
@@ -141,6 +146,8 @@ impl World {
         self.reconcile();
         self.check_singletons();
         self.fewest = self.fewest.min(self.healthy("web"));
+        self.fewest_known = self.fewest_known.min(self.known());
+        self.most_placed = self.most_placed.max(self.placed());
     }
 
     /// What the leader's loop does.
@@ -167,7 +174,7 @@ impl World {
     fn check_advance(&self, command: &Command) {
         let Command::Rollout { service, step: RolloutStep::Advance { indexes }, .. } = command else { return };
         let declared = &self.state.spec.as_ref().unwrap().services[service];
-        let Update::Rolling { max_unavailable, .. } = declared.update;
+        let max_unavailable = declared.update.max_unavailable;
         let serving: BTreeSet<u32> =
             endpoints(&self.state, &self.seen, service).endpoints.iter().map(|endpoint| endpoint.index).collect();
         let taken = indexes.iter().filter(|index| serving.contains(index)).count();
@@ -194,7 +201,7 @@ impl World {
         }
         for (service, leaving) in leaving {
             let declared = &self.state.spec.as_ref().unwrap().services[service];
-            let Update::Rolling { max_unavailable, .. } = declared.update;
+            let max_unavailable = declared.update.max_unavailable;
             let serving = endpoints(&self.state, &self.seen, service).endpoints.len();
             let wanted = declared.replicas as usize;
             assert!(
@@ -233,6 +240,37 @@ impl World {
         processes.filter(|(replica, process)| replica.service == *service && process.is_healthy()).count()
     }
 
+    /// Forgets how few and how many replicas of "web" there were.
+    pub(crate) fn count_anew(&mut self) {
+        (self.fewest, self.fewest_known, self.most_placed) = (usize::MAX, usize::MAX, 0);
+    }
+
+    /// How many replicas of "web" discovery knows of.
+    pub(crate) fn known(&self) -> usize {
+        endpoints(&self.state, &self.seen, &name("web")).endpoints.len()
+    }
+
+    /// How many replicas of "web" are placed.
+    pub(crate) fn placed(&self) -> usize {
+        self.state.placed.placement().service("web").count()
+    }
+
+    /// The versions of the replicas of "web" that discovery knows of, each once.
+    pub(crate) fn known_revisions(&self) -> BTreeSet<Revision> {
+        let known = endpoints(&self.state, &self.seen, &name("web")).endpoints;
+        let assignment = |index| self.state.placed.get(&ReplicaId::new(name("web"), index));
+        known.iter().filter_map(|endpoint| Some(assignment(endpoint.index)?.revision)).collect()
+    }
+
+    /// Does with the rollout of "web" what a person asks.
+    pub(crate) fn steer(&mut self, action: RolloutAction) -> Applied {
+        self.propose(Command::Steer { at: self.now, service: name("web"), action })
+    }
+
+    pub(crate) fn phase(&self) -> RolloutPhase {
+        self.state.services["web"].rollout.phase
+    }
+
     pub(crate) fn rollout(&self) -> RolloutState {
         self.state.services["web"].rollout.state
     }
@@ -253,7 +291,7 @@ impl World {
         let spec = self.state.spec.as_ref()?;
         let declared = &spec.services[service];
         if !declared.daemon {
-            return Some((0..declared.replicas).collect());
+            return Some(self.state.services[service].own(declared.replicas));
         }
         let placed = || self.state.placed.placement().service(service.as_str());
         let as_it_should = self.state.nodes.iter().all(|(node, record)| {

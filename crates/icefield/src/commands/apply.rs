@@ -16,7 +16,9 @@ use crate::{connect, output, render};
 
 /// Puts FILE in force and follows until it is done
 ///
-/// FILE may be a plan that `icefield plan --out` wrote. What would happen must still be what was shown; otherwise nothing is changed, and it says what has changed since. /// Shows what would change, asks, applies, and follows until every replica is healthy or a rollout has failed. Ctrl-C while following leaves the cluster at work; `icefield status` shows how far it is.
+/// FILE may be a plan that `icefield plan --out` wrote. What would happen must still be what was shown; otherwise nothing is changed, and it says what has changed since.
+///
+/// Shows what would change, asks, applies, and follows: a line for each service, with what it waits for and since when. It ends with 0 when every replica is as declared and healthy, with 3 when a rollout has failed or was rolled back, and with 4 when --timeout is over or when nothing goes on before someone has it go on (`icefield rollout confirm`, `resume`). Ctrl-C while following leaves the cluster at work, and ends with 130; `icefield rollout status` shows how far it is.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
@@ -79,9 +81,22 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ApplyArgs) -> Result<u8, Co
         }
         let limit = arguments.timeout.duration();
         let mut live = LiveText::new(Term::stdout());
-        follow(&client, &applied.revision, arguments.allow_unplaced, limit, &mut live).await
+        tokio::select! {
+            followed = follow(&client, &applied.revision, arguments.allow_unplaced, limit, &mut live) => followed,
+            _ = tokio::signal::ctrl_c() => {
+                output::line("the cluster goes on; `icefield rollout status` shows how far it is, `icefield rollout undo SERVICE` goes back")?;
+                Ok(INTERRUPTED)
+            }
+        }
     })
 }
+
+/// A rollout has failed.
+const FAILED: u8 = 3;
+/// Not all is as declared, and the cluster goes on.
+const UNFINISHED: u8 = 4;
+/// As shells have it for what SIGINT ends.
+const INTERRUPTED: u8 = 130;
 
 /// Asks a person whether to go on.
 pub(crate) fn confirmed(question: &str) -> Result<bool, CommandError> {
@@ -113,7 +128,9 @@ pub(crate) async fn follow(
                 CommandError::new(format!(
                     "not all is healthy after {:.1} s; the cluster goes on trying",
                     limit.as_secs_f64()
-                )),
+                ))
+                .code(UNFINISHED)
+                .hint("`icefield rollout status` shows how far it is"),
                 CommandError::cause,
             ));
         }
@@ -138,11 +155,16 @@ pub(crate) async fn follow(
             }
             Progress::Failed(reasons) => {
                 live.show(&render::services(&status.services))?;
-                let error = CommandError::new("the rollout failed");
+                let error = CommandError::new("the rollout failed").code(FAILED);
                 return Err(shortened(reasons)
                     .into_iter()
                     .fold(error, CommandError::cause)
                     .hint("`icefield logs SERVICE/N` shows what a replica wrote"));
+            }
+            Progress::Asking(asking) => {
+                live.show(&render::services(&status.services))?;
+                let error = CommandError::new("it goes on only once someone has it go on").code(UNFINISHED);
+                return Err(shortened(asking).into_iter().fold(error, CommandError::cause));
             }
             Progress::Superseded => {
                 return Err(

@@ -22,6 +22,7 @@ pub(crate) mod plan;
 pub(crate) mod rebalance;
 pub(crate) mod recover;
 pub(crate) mod restore;
+pub(crate) mod rollout;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod token;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Plan(arguments) => plan::run(cluster, &arguments),
         Command::Apply(arguments) => apply::run(cluster, &arguments),
+        Command::Rollout(arguments) => rollout::run(cluster, &arguments),
         Command::Rebalance(arguments) => rebalance::run(cluster, &arguments),
         Command::Status(arguments) => status::run(cluster, &arguments),
         Command::Watch(arguments) => watch::run(cluster, &arguments),

@@ -88,7 +88,8 @@ pub(crate) fn services(services: &[ServiceStatus]) -> String {
     table.render()
 }
 
-fn replicas(services: &[ServiceStatus]) -> String {
+/// A line for each replica.
+pub(crate) fn replicas(services: &[ServiceStatus]) -> String {
     if services.iter().all(|service| service.replicas.is_empty()) {
         return String::new();
     }
@@ -118,12 +119,13 @@ fn replica_state(state: ReplicaState) -> StyledObject<ReplicaState> {
     }
 }
 
-fn rollout_state(state: RolloutState) -> StyledObject<&'static str> {
+pub(super) fn rollout_state(state: RolloutState) -> StyledObject<&'static str> {
     match state {
         RolloutState::Progressing => style("progressing").yellow(),
         RolloutState::Done => style("done").green(),
         RolloutState::Failed => style("failed").red(),
         RolloutState::RollingBack => style("rolling back").yellow(),
         RolloutState::RolledBack => style("rolled back").red(),
+        RolloutState::Superseded => style("superseded").dim(),
     }
 }

@@ -4,6 +4,7 @@ use icefield_spec::Name;
 
 use super::group::Group;
 use super::id::{NodeId, ServiceId};
+use super::side::Side;
 use crate::Demand;
 
 /// A service that is wanted, or that a rule of another one speaks of.
@@ -63,6 +64,16 @@ impl Service {
     /// Whether some of its replicas are tied to nodes.
     pub(crate) fn is_tied(&self) -> bool {
         self.demands.iter().any(|demand| !demand.ties.is_empty())
+    }
+
+    /// How many replicas of a side are wanted.
+    pub(crate) fn count(&self, side: Side) -> usize {
+        match side {
+            Side::All => self.replicas.len(),
+            side => {
+                self.demands.iter().filter(|demand| side.counts(demand.beside)).map(|demand| demand.indexes.len()).sum()
+            }
+        }
     }
 
     /// The position of the replica with this index.

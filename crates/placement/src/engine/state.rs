@@ -9,6 +9,7 @@ use super::id::{LabelId, NodeId, QuotaId, ReplicaKey, ServiceId};
 use super::ladder::{Ladder, Ladders};
 use super::port_set::PortSet;
 use super::service::Spot;
+use super::side::Side;
 use super::tally::Tally;
 use super::used::Used;
 use super::world::World;
@@ -121,10 +122,10 @@ impl State {
         &self.tallies[service.at()]
     }
 
-    /// From now on `service` is counted by `label` too; gives back the number to ask with.
-    pub(crate) fn count_by(&mut self, service: ServiceId, label: LabelId) -> usize {
+    /// From now on that side of `service` is counted by `label` too; gives back the number to ask with.
+    pub(crate) fn count_by(&mut self, service: ServiceId, side: Side, label: LabelId) -> usize {
         self.grow();
-        self.tallies[service.at()].count_by(label, &self.world.columns)
+        self.tallies[service.at()].count_by(label, side, &self.world.columns)
     }
 
     pub(crate) fn fill(&self, node: NodeId) -> i64 {
@@ -259,7 +260,7 @@ impl State {
         self.add_need(group, node, 1);
         let slot = self.on_node[node.at()].len() as u32;
         self.on_node[node.at()].push(key);
-        self.tallies[key.service.at()].add(node, &self.world.columns);
+        self.tallies[key.service.at()].add(node, group.demand.beside, &self.world.columns);
         *self.priorities.entry(group.demand.priority).or_default() += 1;
         if let Some(replica) = self.world.services[key.service.at()].replica_mut(key.index) {
             replica.spot = Some(spot);
@@ -287,7 +288,7 @@ impl State {
         {
             replica.slot = slot;
         }
-        self.tallies[key.service.at()].subtract(node, &self.world.columns);
+        self.tallies[key.service.at()].subtract(node, group.demand.beside, &self.world.columns);
         if let Some(count) = self.priorities.get_mut(&group.demand.priority) {
             *count -= 1;
             if *count == 0 {

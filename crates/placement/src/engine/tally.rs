@@ -3,13 +3,18 @@ use std::collections::BTreeMap;
 use super::column::Columns;
 use super::id::{DomainId, LabelId, NodeId};
 use super::id_map::CountMap;
+use super::side::Side;
 
 /// How many replicas of one service, of whatever revision, are where.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
     /// All that are placed.
     pub(crate) total: u32,
+    /// How many of them are beside the service's own.
+    beside: u32,
     by_node: CountMap,
+    /// The same of those that are beside the service's own.
+    beside_by_node: CountMap,
     /// For each label that some rule counts the service by: by value.
     by_label: Vec<Slot>,
 }
@@ -18,6 +23,7 @@ pub(crate) struct Tally {
 #[derive(Debug, Clone)]
 struct Slot {
     label: LabelId,
+    side: Side,
     counts: CountMap,
     floor: Option<Floor>,
 }
@@ -103,32 +109,55 @@ impl Tally {
         self.by_label.iter_mut().for_each(|slot| slot.floor = None);
     }
 
-    /// The number of `label` among those that are counted by.
-    pub(crate) fn slot(&self, label: LabelId) -> Option<usize> {
-        self.by_label.iter().position(|slot| slot.label == label)
+    /// How many of a side are placed.
+    pub(crate) fn total_of(&self, side: Side) -> u32 {
+        match side {
+            Side::All => self.total,
+            Side::Own => self.total - self.beside,
+            Side::Beside => self.beside,
+        }
     }
 
-    /// [`Self::slot`]; from now on replicas are counted by `label` too.
-    pub(crate) fn count_by(&mut self, label: LabelId, columns: &Columns) -> usize {
-        if let Some(known) = self.slot(label) {
+    /// How many of a side are on `node`.
+    fn on_of(&self, node: NodeId, side: Side) -> u32 {
+        let (all, beside) = (self.by_node.get(node.0), self.beside_by_node.get(node.0));
+        match side {
+            Side::All => all,
+            Side::Own => all - beside,
+            Side::Beside => beside,
+        }
+    }
+
+    /// The number of `label` among those that a side is counted by.
+    pub(crate) fn slot(&self, label: LabelId, side: Side) -> Option<usize> {
+        self.by_label.iter().position(|slot| slot.label == label && slot.side == side)
+    }
+
+    /// [`Self::slot`]; from now on replicas of that side are counted by `label` too.
+    pub(crate) fn count_by(&mut self, label: LabelId, side: Side, columns: &Columns) -> usize {
+        if let Some(known) = self.slot(label, side) {
             return known;
         }
         let mut counts = CountMap::default();
-        for (node, count) in self.nodes() {
+        for (node, _) in self.nodes() {
             if let Some(domain) = columns.get(label).domain(node) {
-                for _ in 0..count {
+                for _ in 0..self.on_of(node, side) {
                     counts.add(domain.0);
                 }
             }
         }
-        self.by_label.push(Slot { label, counts, floor: None });
+        self.by_label.push(Slot { label, side, counts, floor: None });
         self.by_label.len() - 1
     }
 
-    pub(crate) fn add(&mut self, node: NodeId, columns: &Columns) {
+    pub(crate) fn add(&mut self, node: NodeId, beside: bool, columns: &Columns) {
         self.total += 1;
         self.by_node.add(node.0);
-        for slot in &mut self.by_label {
+        if beside {
+            self.beside += 1;
+            self.beside_by_node.add(node.0);
+        }
+        for slot in self.by_label.iter_mut().filter(|slot| slot.side.counts(beside)) {
             if let Some(domain) = columns.get(slot.label).domain(node) {
                 let after = slot.counts.add(domain.0);
                 slot.floor.iter_mut().for_each(|floor| floor.changed(domain, after - 1, after));
@@ -136,10 +165,14 @@ impl Tally {
         }
     }
 
-    pub(crate) fn subtract(&mut self, node: NodeId, columns: &Columns) {
+    pub(crate) fn subtract(&mut self, node: NodeId, beside: bool, columns: &Columns) {
         self.total -= 1;
         self.by_node.subtract(node.0);
-        for slot in &mut self.by_label {
+        if beside {
+            self.beside -= 1;
+            self.beside_by_node.subtract(node.0);
+        }
+        for slot in self.by_label.iter_mut().filter(|slot| slot.side.counts(beside)) {
             if let Some(domain) = columns.get(slot.label).domain(node) {
                 let after = slot.counts.subtract(domain.0);
                 slot.floor.iter_mut().for_each(|floor| floor.changed(domain, after + 1, after));

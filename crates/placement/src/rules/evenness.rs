@@ -1,7 +1,7 @@
 use icefield_spec::Spread;
 
 use super::{ByDomain, POINT, Soft};
-use crate::engine::{LabelId, NodeId, ServiceId, State, World};
+use crate::engine::{LabelId, NodeId, ServiceId, Side, State, World};
 
 /// What each replica in the same domain costs a node under the first spread; half of it under each further one.
 ///
@@ -20,14 +20,15 @@ pub(crate) fn step_of(spread: &Spread, position: usize) -> i64 {
 /// A node without the label could be in any domain, so it is taken to share one with every replica that there should be.
 pub(super) struct Evenness {
     service: ServiceId,
+    side: Side,
     label: LabelId,
     slot: usize,
     step: i64,
 }
 
 impl Evenness {
-    pub(super) fn new(service: ServiceId, label: LabelId, slot: usize, step: i64) -> Self {
-        Self { service, label, slot, step }
+    pub(super) fn new(service: ServiceId, side: Side, label: LabelId, slot: usize, step: i64) -> Self {
+        Self { service, side, label, slot, step }
     }
 
     /// What it costs to share a domain with `neighbours`.
@@ -88,7 +89,7 @@ impl Soft for Evenness {
         };
         let place = column.describe(node);
         let preposition = if column.label == "node" { "on" } else { "in" };
-        match (tally.within(self.slot, domain), tally.total) {
+        match (tally.within(self.slot, domain), tally.total_of(self.side)) {
             (_, 0) => "there is no other replica".into(),
             (0, total) => format!("none of {total} other replicas is {preposition} {place}"),
             (1, total) => format!("1 of {total} other replicas is {preposition} {place}"),

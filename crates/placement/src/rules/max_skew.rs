@@ -1,13 +1,14 @@
 use icefield_spec::{Condition, Rules};
 
 use super::{Binds, Case, Further, Hard, Remedy, Twin};
-use crate::engine::{LabelId, NodeId, ServiceId, State, World};
+use crate::engine::{LabelId, NodeId, ServiceId, Side, State, World};
 
 /// Hard for what comes: no domain gets more than so many replicas of the service above the one with the fewest, of those
 /// that have a node the service may be on at all. A node without the label takes none.
 #[derive(Debug, Clone)]
 pub(super) struct MaxSkew {
     service: ServiceId,
+    side: Side,
     label: LabelId,
     slot: usize,
     most: u32,
@@ -15,8 +16,8 @@ pub(super) struct MaxSkew {
 }
 
 impl MaxSkew {
-    pub(super) fn new(service: ServiceId, label: LabelId, slot: usize, most: u32, rules: &Rules) -> Self {
-        Self { service, label, slot, most, rules: rules.clone() }
+    pub(super) fn new(service: ServiceId, side: Side, label: LabelId, slot: usize, most: u32, rules: &Rules) -> Self {
+        Self { service, side, label, slot, most, rules: rules.clone() }
     }
 
     /// Of two limits for the same label, the lower one implies the other.
@@ -50,7 +51,7 @@ impl MaxSkew {
         let tally = state.tally(self.service);
         let domain = state.world.column(self.label).domain(case.node);
         let there = match domain {
-            _ if relabelled => tally.total,
+            _ if relabelled => tally.total_of(self.side),
             Some(domain) => tally.within(self.slot, domain),
             None => tally.on(case.node),
         };

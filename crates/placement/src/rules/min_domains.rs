@@ -1,19 +1,20 @@
 use super::{Case, Further, Hard, Remedy, Twin};
-use crate::engine::{LabelId, NodeId, ServiceId, State, World};
+use crate::engine::{LabelId, NodeId, ServiceId, Side, State, World};
 
 /// Hard: the service's replicas are in so many domains at least, once all are placed. A node without the label is in
 /// none.
 #[derive(Debug, Clone)]
 pub(super) struct MinDomains {
     service: ServiceId,
+    side: Side,
     label: LabelId,
     slot: usize,
     least: u32,
 }
 
 impl MinDomains {
-    pub(super) fn new(service: ServiceId, label: LabelId, slot: usize, least: u32) -> Self {
-        Self { service, label, slot, least }
+    pub(super) fn new(service: ServiceId, side: Side, label: LabelId, slot: usize, least: u32) -> Self {
+        Self { service, side, label, slot, least }
     }
 
     /// Of two numbers for the same label, the higher one implies the other.
@@ -28,12 +29,11 @@ impl MinDomains {
     /// How many domains there will be at most, if one more goes to where there is one already.
     fn within_reach(&self, state: &State) -> usize {
         let tally = state.tally(self.service);
-        let wanted = state.world.service(self.service).replicas.len();
-        tally.domains(self.slot) + wanted.saturating_sub(tally.total as usize + 1)
+        tally.domains(self.slot) + self.wanted(state).saturating_sub(tally.total_of(self.side) as usize + 1)
     }
 
     fn wanted(&self, state: &State) -> usize {
-        state.world.service(self.service).replicas.len()
+        state.world.service(self.service).count(self.side)
     }
 
     fn is_new(&self, state: &State, node: NodeId) -> bool {

@@ -103,6 +103,7 @@ pub(crate) fn demand(replicas: u32) -> Demand {
         priority: 0,
         namespace: None,
         ties: BTreeMap::new(),
+        beside: false,
     }
 }
 

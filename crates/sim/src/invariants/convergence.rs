@@ -25,8 +25,11 @@ pub(crate) fn check(state: &State, versions: &[u64], running: &[Running]) -> Res
         if record.rollout.state != RolloutState::Done || record.target != service.revision() {
             return Err(format!("the rollout of {name} is {:?}: {}", record.rollout.state, record.rollout.message));
         }
-        let replicas = (0..service.replicas).map(|index| (ReplicaId::new(name.clone(), index), record.target));
-        wanted.extend(replicas);
+        let own = record.own.clone().unwrap_or_else(|| (0..service.replicas).collect());
+        if own.len() != service.replicas as usize {
+            return Err(format!("{name} has {} replicas of its own, and declares {}", own.len(), service.replicas));
+        }
+        wanted.extend(own.into_iter().map(|index| (ReplicaId::new(name.clone(), index), record.target)));
     }
     for (node, replicas) in running {
         if state.nodes.get(node).is_none_or(|record| record.lost) {

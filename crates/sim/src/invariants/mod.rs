@@ -3,8 +3,11 @@
 
 pub(crate) mod acknowledged;
 pub(crate) mod agreement;
+pub(crate) mod availability;
 pub(crate) mod convergence;
 pub(crate) mod generations;
 pub(crate) mod holders;
 pub(crate) mod reads;
 pub(crate) mod rules;
+pub(crate) mod surge;
+pub(crate) mod way_back;

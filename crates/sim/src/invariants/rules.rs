@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use icefield_control::State;
+use icefield_control::state::Rollout;
 use icefield_placement::Assignment;
 use icefield_spec::Name;
 
@@ -40,10 +41,18 @@ pub(crate) fn check(state: &State) -> Result<(), String> {
         if let Some(label) = service.rules.require.keys().find(lacks) {
             return Err(format!("{replica} is on {node}, whose label {label} is not as required"));
         }
+        // Those that stand beside the service's own for a while are spread by themselves; what is wanted no more goes at once.
+        let record = &state.services[&replica.service];
+        let beside = |index: u32| {
+            let Rollout { surge, green, retired, .. } = &record.rollout;
+            [surge, green, retired].iter().any(|set| set.contains(&index))
+        };
+        let own = |index: u32| record.own.as_ref().map_or(index < service.replicas, |own| own.contains(&index));
+        let alike = |other: u32| if beside(replica.index) { beside(other) } else { own(other) };
         for spread in service.rules.spread.iter().filter(|spread| spread.label == "node") {
-            let here = placed
-                .iter()
-                .filter(|(other, assignment)| other.service == replica.service && assignment.node == *node);
+            let here = placed.iter().filter(|(other, assignment)| {
+                other.service == replica.service && assignment.node == *node && alike(other.index)
+            });
             if spread.max.is_some_and(|max| here.count() > max as usize) {
                 return Err(format!("{} has too many replicas on {node}", replica.service));
             }

@@ -1,5 +1,5 @@
 use super::Check;
-use crate::{Name, Service, Update};
+use crate::{Name, Service};
 
 impl Check<'_> {
     pub(super) fn service(&mut self, name: &Name, service: &Service) {
@@ -20,16 +20,14 @@ impl Check<'_> {
             self.service_namespace(&path, namespace, service);
         }
         self.unit(&path, &service.unit);
+        if service.unit.once {
+            self.report(format!("{path}.once"), "a service is started anew whenever it ends").help =
+                Some("what runs to its end is a job".into());
+        }
+        self.dependencies(&path, &service.after);
         self.rules(&path, service);
         self.company(&path, name, &service.rules);
-        let Update::Rolling { max_unavailable, healthy_for, deadline, .. } = &service.update;
-        if *max_unavailable == 0 {
-            self.report(format!("{path}.update"), "max_unavailable is 0, so nothing could ever be updated");
-        }
-        if healthy_for >= deadline {
-            let message = format!("healthy_for ({healthy_for}) must be shorter than deadline ({deadline})");
-            self.report(format!("{path}.update"), message);
-        }
+        self.update(&path, service);
     }
 
     /// The nodes alone say how many replicas a daemon has, and where.

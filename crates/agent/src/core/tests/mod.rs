@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use icefield_plan::{NodePlan, PLAN_SCHEMA, PlannedReplica, PlannedUnit, ReplicaId};
-use icefield_spec::{Bytes, Cpu, Health, Millis, Name, Probe, Run, Unit};
+use icefield_spec::{Bytes, Cpu, Health, Millis, Name, Port, Probe, Run, Unit};
 
 use super::{Action, Answer, Event, Found, Incarnation, Local, Moment, Timings, Wanted, decide};
 
@@ -137,6 +137,7 @@ fn found_running(unit: &Unit, was_healthy: bool) -> Found {
     Found::Running {
         incarnation: incarnation(unit),
         grace: unit.stop_grace,
+        drain: super::drain(unit),
         restarts: 4,
         pid: 7,
         ran_for: Duration::from_secs(60),

@@ -209,3 +209,48 @@ fn an_agent_that_stops_starts_nothing_and_removes_nothing() {
     assert_eq!((world.act(), world.due()), (vec![], None));
     assert!(world.local.is_quiet());
 }
+
+/// A unit that others call.
+fn called(version: u32) -> Unit {
+    Unit { ports: BTreeMap::from([(name("http"), Port::Dynamic)]), ..unit(version, None) }
+}
+
+#[test]
+fn what_is_called_runs_on_until_its_callers_know() {
+    let mut world = up(&called(1));
+    world.at(500);
+    world.plan = Some(plan(&[("web/0", &called(2))]));
+    assert_eq!((world.act(), world.due()), (vec![], Some(1_500)));
+    assert_eq!(world.report(), "stopping 0");
+    assert_eq!(world.at(1_500), ["stop web/0"]);
+    world.note("web/0", ended("exited with status 0"));
+    assert_eq!(world.act(), ["start web/0"]);
+    world.note("web/0", started());
+    world.plan = Some(plan(&[]));
+    assert_eq!(world.act(), ["stop web/0"], "nobody calls what has not served yet");
+}
+
+#[test]
+fn what_is_wanted_again_before_it_was_to_end_runs_on() {
+    let mut world = up(&called(1));
+    world.at(500);
+    world.plan = Some(plan(&[]));
+    assert_eq!(world.act(), NOTHING);
+    world.plan = Some(plan(&[("web/0", &called(1))]));
+    assert_eq!((world.act(), world.due()), (vec![], None));
+    assert_eq!(world.report(), "healthy 0");
+    world.plan = Some(plan(&[]));
+    assert_eq!(world.due(), Some(1_500), "it has its whole time again");
+    world.quiet = true;
+    assert_eq!(world.act(), ["stop web/0"], "unless its agent ends");
+}
+
+#[test]
+fn what_ends_before_it_was_to_is_replaced_at_once() {
+    let mut world = up(&called(1));
+    world.at(500);
+    world.plan = Some(plan(&[("web/0", &called(2))]));
+    world.act();
+    world.note("web/0", ended("exited with status 1"));
+    assert_eq!(world.act(), ["start web/0"]);
+}

@@ -35,6 +35,7 @@ fn demand(revision: &str, replicas: u32) -> Demand {
         priority: 0,
         namespace: None,
         ties: BTreeMap::new(),
+        beside: false,
     }
 }
 

@@ -1,0 +1,149 @@
+use clap::{Args, Subcommand};
+use icefield_api::{Client, ClientError, ErrorCode, RolloutAction, RolloutAnswer, RolloutState};
+use icefield_spec::Name;
+use serde_json::json;
+
+use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
+use crate::command_error::CommandError;
+use crate::commands::status::unknown_service;
+use crate::{connect, output, render};
+
+/// Shows, pauses, confirms or undoes the rollouts of services
+#[derive(Debug, Args)]
+pub(crate) struct RolloutArgs {
+    #[command(subcommand)]
+    command: RolloutCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RolloutCommand {
+    /// Show how far rollouts are, and what they wait for
+    Status {
+        /// Only this service, with its replicas
+        service: Option<String>,
+        #[command(flatten)]
+        json: JsonArgs,
+        #[command(flatten)]
+        stale: StaleArgs,
+    },
+    /// Show the last rollouts of a service, newest first
+    History {
+        /// The service
+        service: Name,
+        #[command(flatten)]
+        json: JsonArgs,
+        #[command(flatten)]
+        stale: StaleArgs,
+    },
+    /// Go back to the last good revision
+    ///
+    /// Of a rollout that is under way or has failed that is the one before it; of one that is done, too. What the file in
+    /// force declares is then not what runs: it is tried again once it is changed, or applied after another one.
+    Undo(OfService),
+    /// Take no further step, neither on nor back
+    Pause(OfService),
+    /// Let a paused rollout go on
+    Resume(OfService),
+    /// Say that what was tried is good: the rest follows, or discovery switches
+    Confirm(OfService),
+}
+
+#[derive(Debug, Args)]
+struct OfService {
+    /// The service
+    service: Name,
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+pub(crate) fn run(cluster: &ClusterArgs, arguments: &RolloutArgs) -> Result<u8, CommandError> {
+    let (of, action) = match &arguments.command {
+        RolloutCommand::Status { service, json, stale } => {
+            return status(cluster, service.as_deref(), *json, *stale);
+        }
+        RolloutCommand::History { service, json, stale } => return history(cluster, service, *json, *stale),
+        RolloutCommand::Undo(of) => (of, RolloutAction::Undo),
+        RolloutCommand::Pause(of) => (of, RolloutAction::Pause),
+        RolloutCommand::Resume(of) => (of, RolloutAction::Resume),
+        RolloutCommand::Confirm(of) => (of, RolloutAction::Confirm),
+    };
+    let client = connect::require(cluster)?;
+    let answer = connect::runtime()?.block_on(async {
+        match client.rollout(&of.service, action).await {
+            Err(error) => Err(explained(&client, &of.service, error).await),
+            answer => Ok(answer?),
+        }
+    })?;
+    if of.json.json {
+        output::json(&answer)?
+    } else {
+        output::line(&sentence(action, &answer))?
+    }
+    Ok(0)
+}
+
+fn status(cluster: &ClusterArgs, service: Option<&str>, json: JsonArgs, stale: StaleArgs) -> Result<u8, CommandError> {
+    let client = connect::require_to_read(cluster, stale)?;
+    let mut status = connect::runtime()?.block_on(client.status(None, connect::NOW))?;
+    if let Some(service) = service {
+        if !status.services.iter().any(|known| known.name.as_str() == service) {
+            return Err(unknown_service(service, status.services.iter().map(|known| known.name.as_str())));
+        }
+        status.services.retain(|known| known.name.as_str() == service);
+    }
+    if json.json {
+        let mut answer = json!({ "schema": status.schema, "services": status.services });
+        if let Some(stale) = &status.stale {
+            answer["stale"] = json!(stale);
+        }
+        output::json(&answer)?;
+        return Ok(0);
+    }
+    output::print(&render::rollouts(&status.services))?;
+    if service.is_some() {
+        output::print(&format!("\n{}", render::replicas(&status.services)))?;
+    }
+    connect::tell_stale(status.stale.as_ref());
+    Ok(0)
+}
+
+fn history(cluster: &ClusterArgs, service: &Name, json: JsonArgs, stale: StaleArgs) -> Result<u8, CommandError> {
+    let client = connect::require_to_read(cluster, stale)?;
+    let history = connect::runtime()?.block_on(async {
+        match client.rollouts(service).await {
+            Err(error) => Err(explained(&client, service, error).await),
+            history => Ok(history?),
+        }
+    })?;
+    if json.json {
+        output::json(&history)?;
+    } else {
+        output::print(&render::rollout_history(&history))?;
+        connect::tell_stale(history.stale.as_ref());
+    }
+    Ok(0)
+}
+
+/// An error with what might have been meant, if there is no such service.
+async fn explained(client: &Client, service: &Name, error: ClientError) -> CommandError {
+    if let ClientError::Refused(body) = &error
+        && body.code == ErrorCode::NotFound
+        && let Ok(status) = client.status(None, connect::NOW).await
+    {
+        return unknown_service(service.as_str(), status.services.iter().map(|known| known.name.as_str()));
+    }
+    error.into()
+}
+
+fn sentence(action: RolloutAction, answer: &RolloutAnswer) -> String {
+    let RolloutAnswer { service, rollout, .. } = answer;
+    match action {
+        RolloutAction::Pause => {
+            format!("the rollout of {service} is paused; `icefield rollout resume {service}` has it go on")
+        }
+        RolloutAction::Resume => format!("the rollout of {service} goes on"),
+        RolloutAction::Confirm => format!("the rollout of {service} is confirmed and goes on"),
+        RolloutAction::Undo if rollout.state == RolloutState::RolledBack => format!("{service} is back"),
+        RolloutAction::Undo => format!("{service} goes back; `icefield rollout status {service}` shows how far it is"),
+    }
+}

@@ -1,0 +1,157 @@
+//! No rollout takes a replica down by which fewer than the least number serve.
+//!
+//! What the leader goes by is always a little old, so a replica counts as serving if its process was well at any time lately.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use icefield_control::State;
+use icefield_placement::{Assignment, ReplicaId};
+use icefield_spec::{Name, Revision, Service, Strategy};
+
+use crate::invariants::convergence::Running;
+
+pub(crate) const NAME: &str = "never below the least number by a rollout's doing";
+
+/// How old what the leader goes by may be, in milliseconds: a node that is silent for longer counts as suspect.
+const LATELY: u64 = 8_000;
+
+/// When which process was last well, and the state that was seen last.
+#[derive(Debug, Default)]
+pub(crate) struct Availability {
+    well: BTreeMap<(Name, ReplicaId, Revision), u64>,
+    before: Option<Arc<State>>,
+}
+
+impl Availability {
+    /// Takes note of what runs well at `now`, in milliseconds since the start.
+    pub(crate) fn note(&mut self, running: &[Running], now: u64) {
+        for (node, replicas) in running {
+            for (replica, revision, _) in replicas.iter().filter(|(_, _, well)| *well) {
+                self.well.insert((node.clone(), replica.clone(), *revision), now);
+            }
+        }
+        self.well.retain(|_, at| now.saturating_sub(*at) <= LATELY);
+    }
+
+    /// Compares a newer state with the one before.
+    pub(crate) fn check(&mut self, state: &Arc<State>) -> Result<(), String> {
+        let Some(before) = self.before.replace(Arc::clone(state)) else { return Ok(()) };
+        let Some(spec) = &state.spec else { return Ok(()) };
+        if state.version <= before.version {
+            return Ok(());
+        }
+        for (name, service) in &spec.services {
+            let taken = self.taken(&before, state, name);
+            let (serving, least) = (self.serving(state, name).count(), least(service));
+            if let Some(replica) = taken.filter(|_| serving < least) {
+                return Err(format!("{replica} was taken down, and {serving} of {least} are left"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A replica that served and that a rollout has taken down, replaced, or hidden since.
+    fn taken(&self, before: &State, after: &State, service: &Name) -> Option<ReplicaId> {
+        let declared =
+            |state: &State| state.spec.as_ref().and_then(|spec| spec.services.get(service)).map(|one| one.replicas);
+        // Where there are to be fewer, some go.
+        if declared(before) != declared(after) {
+            return None;
+        }
+        let is_there = |node: &Name| after.nodes.get(node).is_some_and(|node| !node.lost && !node.draining);
+        self.serving(before, service).find_map(|(replica, assignment)| {
+            // One that moves goes because of its node.
+            let is_by_rollout = match after.placed.get(&replica) {
+                Some(now) if now.node != assignment.node => false,
+                Some(now) => now.revision != assignment.revision || is_hidden(after, &replica),
+                None => true,
+            };
+            (is_by_rollout && is_there(&assignment.node)).then_some(replica)
+        })
+    }
+
+    /// The replicas that discovery knows of and that were well lately.
+    fn serving<'a>(
+        &'a self,
+        state: &'a State,
+        service: &'a Name,
+    ) -> impl Iterator<Item = (ReplicaId, &'a Assignment)> + 'a {
+        let placed = state.placed.placement().service(service.as_str());
+        placed.filter_map(|(index, assignment)| {
+            let replica = ReplicaId::new(service.clone(), index);
+            let key = (assignment.node.clone(), replica.clone(), assignment.revision);
+            let is_lost = state.nodes.get(&assignment.node).is_none_or(|node| node.lost);
+            let serves = !is_hidden(state, &replica) && !is_lost && self.well.contains_key(&key);
+            serves.then_some((replica, assignment))
+        })
+    }
+}
+
+fn is_hidden(state: &State, replica: &ReplicaId) -> bool {
+    let rollout = state.services.get(&replica.service).map(|record| &record.rollout);
+    rollout.is_some_and(|rollout| rollout.green.contains(&replica.index) || rollout.retired.contains(&replica.index))
+}
+
+/// How many must serve where a rollout takes one down.
+fn least(service: &Service) -> usize {
+    let unavailable = match service.update.kind {
+        Strategy::BlueGreen { .. } => 0,
+        Strategy::Rolling | Strategy::Canary { .. } => service.update.max_unavailable,
+    };
+    service.replicas.saturating_sub(unavailable) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use icefield_api::Capacity;
+    use icefield_control::{Applied, Command};
+    use icefield_placement::{Change, ChangeKind};
+    use icefield_spec::{Bytes, Cpu};
+
+    use super::*;
+    use crate::declare::{Wish, node_name};
+
+    #[test]
+    fn sees_a_replica_that_was_taken_down_though_it_was_needed() {
+        let spec = Wish::first().spec(3);
+        let (mut state, mut index) = (State::default(), 0);
+        let mut apply = |state: &mut State, command| {
+            index += 1;
+            assert!(matches!(state.apply(index, command), Applied::Done(_)));
+        };
+        apply(&mut state, Command::Apply { at: 0, spec: Box::new(spec.clone()), expect: None });
+        let (web, revision) = (Name::new("web").unwrap(), spec.services["web"].revision());
+        let place = |at: usize| {
+            let to = Assignment { node: node_name(at), revision, ports: BTreeMap::new() };
+            (ReplicaId::new(web.clone(), at as u32), to)
+        };
+        let capacity = Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(8 << 30), ports: None };
+        for at in 0..2 {
+            let (node, address, api) = (node_name(at), String::new(), String::new());
+            apply(
+                &mut state,
+                Command::Register { at: 0, node, address, api, capacity, drivers: Vec::new(), started: 1 },
+            );
+            let (replica, to) = place(at);
+            let change = Change { replica, kind: ChangeKind::Place { to }, reason: String::new() };
+            let seen = state.version;
+            apply(&mut state, Command::Place { at: 0, seen, changes: vec![change] });
+        }
+        let running = |well| {
+            let one = |at: usize| (node_name(at), vec![(place(at).0, revision, well)]);
+            [one(0), one(1)]
+        };
+        let (replica, to) = place(1);
+        let remove = Change { replica, kind: ChangeKind::Remove { from: to.node }, reason: String::new() };
+        let mut after = state.clone();
+        let seen = after.version;
+        apply(&mut after, Command::Place { at: 0, seen, changes: vec![remove] });
+        for (well, verdict) in [(true, Err("web/1 was taken down, and 1 of 2 are left".to_owned())), (false, Ok(()))] {
+            let mut availability = Availability::default();
+            availability.note(&running(well), 100);
+            assert_eq!(availability.check(&Arc::new(state.clone())), Ok(()));
+            assert_eq!(availability.check(&Arc::new(after.clone())), verdict);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Rollouts of real processes, under calls that never pause.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use common::{DevCluster, Outcome, TestEnvironment, all_healthy, get};
+use serde_json::Value;
+
+/// Answers with its version. Of the bad ones, one ends at once, one never answers, and one answers well for three seconds.
+const APP: &str = r#"
+import os, sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+version, started = sys.argv[1], time.monotonic()
+if version == "exits":
+    sys.exit(7)
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.0"
+    def do_GET(self):
+        if version == "hangs":
+            time.sleep(3600)
+        bad = version == "spoils" and time.monotonic() - started > 3
+        self.send_response(500 if bad else 200)
+        self.end_headers()
+        self.wfile.write(version.encode())
+    def log_message(self, *arguments):
+        pass
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
+Server((os.environ["ICEFIELD_ADDRESS"], int(os.environ["PORT_HTTP"])), Handler).serve_forever()
+"#;
+
+const SPEC: &str = r#"
+cluster("test")
+for name in ["a", "b", "c"]:
+    node(name, cpu = 4, memory = "4GiB", labels = {"zone": name})
+service("web",
+    run = exec(["python3", "app.py", "VERSION"]),
+    replicas = 4,
+    cpu = "50m", memory = "64MiB",
+    ports = {"http": dynamic()},
+    health = http("/", port = "http", every = "100ms", timeout = "500ms", threshold = 2, grace = "2s"),
+    spread = [spread("zone")],
+    update = UPDATE)
+"#;
+
+const SURGING: &str = r#"rolling(max_unavailable = 0, max_surge = 1, healthy_for = "500ms", deadline = "10s")"#;
+const CANARY: &str = r#"canary(count = 1, confirm = True, healthy_for = "500ms", deadline = "10s")"#;
+const BLUE_GREEN: &str = r#"blue_green(keep = "1s", healthy_for = "500ms", deadline = "10s")"#;
+
+/// A file that declares the service at a version, to be updated in a way.
+fn file(environment: &TestEnvironment, version: &str, update: &str) -> PathBuf {
+    let text = SPEC.replace("VERSION", version).replace("UPDATE", update);
+    environment.write("app.py", APP);
+    environment.write(&format!("{version}.star"), &text)
+}
+
+fn start<'a>(environment: &'a TestEnvironment, update: &str) -> DevCluster<'a> {
+    DevCluster::start(environment, &file(environment, "v1", update), None)
+}
+
+fn apply(environment: &TestEnvironment, version: &str, update: &str) -> Outcome {
+    let file = file(environment, version, update);
+    environment.run(["apply".as_ref(), file.as_os_str(), "--yes".as_ref(), "--timeout".as_ref(), "60s".as_ref()])
+}
+
+/// Somebody who calls the service every few milliseconds, wherever discovery says that it is.
+struct Caller {
+    ends: Arc<AtomicBool>,
+    calls: Arc<AtomicU64>,
+    thread: JoinHandle<Vec<String>>,
+}
+
+impl Caller {
+    fn start(cluster: &DevCluster<'_>) -> Self {
+        let api = cluster.status()["api"].as_str().unwrap().to_owned();
+        let (ends, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (over, counted) = (Arc::clone(&ends), Arc::clone(&calls));
+        let thread = std::thread::spawn(move || {
+            let (mut failures, mut urls, mut asked) = (Vec::new(), Vec::new(), None::<Instant>);
+            for at in 0_usize.. {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                // What is known is up to a quarter of a second old, as it is wherever names are looked up.
+                if asked.is_none_or(|asked| asked.elapsed() > Duration::from_millis(250)) {
+                    urls = endpoints(&api).unwrap_or(urls);
+                    asked = Some(Instant::now());
+                }
+                let Some(url) = urls.get(at % urls.len().max(1)) else { continue };
+                counted.fetch_add(1, Ordering::Relaxed);
+                if get(url).is_none() {
+                    failures.push(format!("call {at} to {url} of {urls:?}"));
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            failures
+        });
+        Self { ends, calls, thread }
+    }
+
+    /// Ends it; no call may have failed.
+    fn end(self) {
+        self.ends.store(true, Ordering::Relaxed);
+        let failures = self.thread.join().unwrap();
+        let calls = self.calls.load(Ordering::Relaxed);
+        assert!(calls > 100, "only {calls} calls");
+        assert!(
+            failures.is_empty(),
+            "{} of {calls} calls failed: {:#?}",
+            failures.len(),
+            &failures[..failures.len().min(5)]
+        );
+    }
+}
+
+fn endpoints(api: &str) -> Option<Vec<String>> {
+    let body = get(&format!("{api}/v1/services/web/endpoints"))?;
+    let answer: Value = serde_json::from_str(&body).ok()?;
+    let url = |one: &Value| Some(format!("http://{}:{}/", one["address"].as_str()?, one["ports"]["http"]));
+    answer["endpoints"].as_array()?.iter().map(url).collect()
+}
+
+/// What the replicas that discovery knows of answer, each answer once.
+fn answers(cluster: &DevCluster<'_>) -> Vec<String> {
+    let api = cluster.status()["api"].as_str().unwrap().to_owned();
+    let mut answers: Vec<String> = endpoints(&api).unwrap().iter().filter_map(|url| get(url)).collect();
+    answers.sort();
+    answers.dedup();
+    answers
+}
+
+fn rollout(status: &Value) -> &Value {
+    &status["services"][0]["rollout"]
+}
+
+#[test]
+fn no_call_fails_while_a_surge_or_green_replaces_what_serves_with_python() {
+    for update in [SURGING, BLUE_GREEN] {
+        let environment = TestEnvironment::new();
+        let cluster = start(&environment, update);
+        let caller = Caller::start(&cluster);
+        let outcome = apply(&environment, "v2", update);
+        assert_eq!(outcome.code, Some(0), "{outcome:#?}");
+        assert_eq!(answers(&cluster), ["v2"]);
+        let undone = environment.ok(["rollout", "undo", "web"]);
+        assert!(undone.contains("web goes back"), "{undone}");
+        cluster.until("it is back", |status| rollout(status)["state"] == "rolled-back" && all_healthy(status));
+        assert_eq!(answers(&cluster), ["v1"]);
+        caller.end();
+        let history = environment.json(["rollout", "history", "web", "--json"]);
+        let states: Vec<&Value> = history["rollouts"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+        assert_eq!(states, ["rolled-back", "done"]);
+        let again = environment.run(["rollout", "undo", "web"]);
+        assert_eq!(again.code, Some(1), "{again:#?}");
+        cluster.stop();
+    }
+}
+
+#[test]
+fn a_canary_waits_for_a_person_with_python() {
+    let environment = TestEnvironment::new();
+    let cluster = start(&environment, CANARY);
+    let caller = Caller::start(&cluster);
+    let outcome = apply(&environment, "v2", CANARY);
+    assert_eq!(outcome.code, Some(4), "{outcome:#?}");
+    assert!(outcome.stderr.contains("`icefield rollout confirm web`"), "{outcome:#?}");
+    assert_eq!(answers(&cluster), ["v1", "v2"]);
+    let shown = environment.ok(["rollout", "status", "web"]);
+    assert!(shown.contains("held") && shown.contains("1/4"), "{shown}");
+    environment.ok(["rollout", "confirm", "web"]);
+    let paused = environment.json(["rollout", "pause", "web", "--json"]);
+    assert_eq!(paused["rollout"]["paused"], true);
+    environment.ok(["rollout", "resume", "web"]);
+    cluster.until("the rest has followed", |status| rollout(status)["state"] == "done" && all_healthy(status));
+    assert_eq!(answers(&cluster), ["v2"]);
+    caller.end();
+    let wrong = environment.run(["rollout", "confirm", "wep"]);
+    assert!(wrong.stderr.contains("did you mean web?"), "{wrong:#?}");
+    cluster.stop();
+}
+
+#[test]
+fn a_bad_version_goes_back_by_itself_with_python() {
+    let environment = TestEnvironment::new();
+    let cluster = start(&environment, SURGING);
+    let caller = Caller::start(&cluster);
+    for (bad, update) in [("exits", SURGING), ("hangs", SURGING), ("exits", BLUE_GREEN)] {
+        let outcome = apply(&environment, bad, update);
+        assert_eq!(outcome.code, Some(3), "{bad}: {outcome:#?}");
+        assert!(outcome.stderr.contains("rolled back, because web/"), "{outcome:#?}");
+        assert_eq!(answers(&cluster), ["v1"]);
+        assert_eq!(apply(&environment, "v1", update).code, Some(0));
+    }
+    caller.end();
+    // It serves well at first and is called, so some calls may meet its errors.
+    let held = SURGING.replace("healthy_for = \"500ms\"", "healthy_for = \"4s\"");
+    let outcome = apply(&environment, "spoils", &held);
+    assert_eq!(outcome.code, Some(3), "{outcome:#?}");
+    assert_eq!(answers(&cluster), ["v1"]);
+    cluster.stop();
+}
+
+#[test]
+fn who_stops_following_leaves_the_rollout_at_work_with_python() {
+    let environment = TestEnvironment::new();
+    let cluster = start(&environment, SURGING);
+    let file = file(&environment, "v2", SURGING);
+    let mut command = environment.command();
+    let child =
+        command.arg("apply").arg(&file).arg("--yes").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    cluster.until("it is on its way", |status| rollout(status)["state"] == "progressing");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("`icefield rollout status`"), "{said}");
+    cluster.until("it is done", |status| rollout(status)["state"] == "done" && all_healthy(status));
+    assert_eq!(answers(&cluster), ["v2"]);
+    cluster.stop();
+}
