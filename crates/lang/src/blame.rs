@@ -64,17 +64,19 @@ fn follows(declarations: &Declarations, kind: Option<Kind>, origin: &Origin, fie
     let broken = |fields: &[&str]| fields.iter().any(|field| origin.broken.contains(field));
     let of_machines =
         |field| declarations.any_broken(Kind::Nodes, field) || declarations.any_broken(Kind::Pools, field);
-    let is_service = kind == Some(Kind::Services);
+    let is_service = matches!(kind, Some(Kind::Services | Kind::Jobs));
     let company = matches!(field, "keep_with" | "keep_from");
     let label = company || matches!(field, "require" | "prefer" | "spread");
     let resource = kind.is_none()
-        || matches!(kind, Some(Kind::Namespaces | Kind::Services)) && matches!(field, "resources" | "volumes");
-    let refers = label || resource || matches!(field, "uses" | "base" | "tolerate" | "namespace");
+        || matches!(kind, Some(Kind::Namespaces | Kind::Services | Kind::Jobs))
+            && matches!(field, "resources" | "volumes");
+    let refers = label || resource || matches!(field, "uses" | "after" | "base" | "tolerate" | "namespace");
     let consequence = match field {
         "run" | "env" | "health" => is_service && broken(&["ports", "env"]),
         "spread" => broken(&["replicas", "daemon"]),
         "reserve" => broken(&["cpu", "memory", "resources"]),
         "uses" | "keep_with" | "keep_from" => declarations.any_broken(Kind::Services, "name"),
+        "after" => [Kind::Services, Kind::Jobs].into_iter().any(|kind| declarations.any_broken(kind, "name")),
         "base" => declarations.any_broken(Kind::Bases, "name"),
         "tolerate" => of_machines("taints"),
         "namespace" => {

@@ -161,6 +161,12 @@ impl<'c, 'v> Call<'c, 'v> {
         self.given[self.doc.parameters.iter().position(|parameter| parameter.name == name)?]
     }
 
+    /// Whether anything was given for a parameter that is not among `names`.
+    pub(crate) fn is_given_besides(&self, names: &[&str]) -> bool {
+        let others = self.doc.parameters.iter().zip(&self.given).filter(|(other, _)| !names.contains(&other.name));
+        others.into_iter().any(|(_, given)| given.is_some())
+    }
+
     /// Like [`Self::field`], with something to take instead of nothing.
     pub(crate) fn field_or<T>(
         &mut self,

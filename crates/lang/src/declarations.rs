@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use icefield_spec::{Base, Name, Node, Policy, Pool, Quota, Service, Spec};
+use icefield_spec::{Base, Job, Name, Node, Policy, Pool, Quota, Service, Spec};
 
 use crate::call::Call;
 use crate::report::Report;
@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     Pools,
     Namespaces,
     Services,
+    Jobs,
 }
 
 /// Where something was declared, and what of it is known to be no good.
@@ -74,6 +75,7 @@ impl Kind {
             "pools" => Self::Pools,
             "namespaces" => Self::Namespaces,
             "services" => Self::Services,
+            "jobs" => Self::Jobs,
             _ => return None,
         })
     }
@@ -86,6 +88,7 @@ impl Kind {
             Self::Pools => "pool",
             Self::Namespaces => "namespace",
             Self::Services => "service",
+            Self::Jobs => "job",
         }
     }
 }
@@ -97,6 +100,7 @@ pub(crate) enum Declared {
     Pool(Pool),
     Namespace(Quota),
     Service(Box<Service>),
+    Job(Box<Job>),
 }
 
 impl Declared {
@@ -107,6 +111,7 @@ impl Declared {
             Self::Pool(_) => Kind::Pools,
             Self::Namespace(_) => Kind::Namespaces,
             Self::Service(_) => Kind::Services,
+            Self::Job(_) => Kind::Jobs,
         }
     }
 }
@@ -156,6 +161,7 @@ impl Declarations {
             Declared::Pool(pool) => drop(self.spec.pools.insert(name, pool)),
             Declared::Namespace(quota) => drop(self.spec.namespaces.insert(name, quota)),
             Declared::Service(service) => drop(self.spec.services.insert(name, *service)),
+            Declared::Job(job) => drop(self.spec.jobs.insert(name, *job)),
         }
     }
 

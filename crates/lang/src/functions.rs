@@ -4,6 +4,7 @@ mod base;
 mod cluster;
 mod condition;
 mod health;
+mod job;
 mod machine;
 mod module;
 mod namespace;
@@ -63,6 +64,8 @@ pub(crate) static FUNCTIONS: &[&Function] = &[
     &machine::NODE,
     &machine::POOL,
     &service::SERVICE,
+    &job::JOB,
+    &job::CRON,
     &run::EXEC,
     &run::NIX,
     &run::NIXOS,

@@ -22,7 +22,8 @@ fn works(name: &str, text: &str) {
     let cluster = if name == "cluster" { "" } else { "cluster(\"c\")\n" };
     let base = if name == "base" { "" } else { "base(\"std\")\n" };
     let namespace = if name == "namespace" { "" } else { "namespace(\"team-a\")\n" };
-    let evaluation = run(&format!("{cluster}{base}{namespace}{text}{SURROUNDINGS}"), &[]);
+    let job = if name == "job" { "" } else { "job(\"migrate\", run = exec([\"true\"]))\n" };
+    let evaluation = run(&format!("{cluster}{base}{namespace}{job}{text}{SURROUNDINGS}"), &[]);
     assert!(evaluation.spec.is_some() && evaluation.diagnostics.is_empty(), "{}", rendered(&evaluation));
 }
 
@@ -68,6 +69,10 @@ fn every_default_means_the_same_as_nothing() {
         let with = |defaults: bool| {
             let arguments = function.parameters.iter().filter_map(|parameter| match parameter.default {
                 None => Some(format!("{} = {}", parameter.name, parameter.kind)),
+                // Without it, the call means another one.
+                Some(_) if (function.name, parameter.name) == ("job", "run") => {
+                    Some(format!("run = {}", parameter.kind))
+                }
                 Some(default) if defaults && default != "…" => Some(format!("{} = {default}", parameter.name)),
                 Some(_) => None,
             });
@@ -84,6 +89,7 @@ fn every_default_means_the_same_as_nothing() {
                 "near" => format!("service(\"web\", run = exec([\"true\"]), keep_with = [{call}])"),
                 "volume" => format!("service(\"web\", run = exec([\"true\"]), volumes = {{\"data\": {call}}})"),
                 "balance" => format!("placement(balance = [{call}])"),
+                "cron" => format!("job(\"report\", run = exec([\"true\"]), schedule = {call})"),
                 "container" => format!("service(\"web\", run = {call})"),
                 _ => call,
             };

@@ -3,7 +3,7 @@ use std::ops::RangeInclusive;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, Revision, Rules, Unit, Update};
+use crate::{Dependency, Name, Revision, Rules, Unit, Update};
 
 /// Something declared to run, with a number of replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,9 @@ pub struct Service {
     /// How to go from one revision to the next.
     #[serde(default)]
     pub update: Update,
+    /// What must be done before it starts, and before each rollout goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Dependency>,
 }
 
 impl Service {
@@ -47,6 +50,7 @@ impl Service {
             unit,
             rules: Rules::default(),
             update: Update::default(),
+            after: Vec::new(),
         }
     }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Base, FleetNode, Machine, Name, Node, Policy, Pool, Quota, Service};
+use crate::{Base, FleetNode, Job, Machine, Name, Node, Policy, Pool, Quota, Service};
 
 /// The version of the spec's form that this code reads and writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -34,6 +34,9 @@ pub struct Spec {
     /// Services by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<Name, Service>,
+    /// Jobs by name; none has the name of a service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub jobs: BTreeMap<Name, Job>,
 }
 
 impl Spec {
@@ -53,6 +56,7 @@ impl Spec {
             namespaces: BTreeMap::new(),
             policy: Policy::default(),
             services: BTreeMap::new(),
+            jobs: BTreeMap::new(),
         }
     }
 

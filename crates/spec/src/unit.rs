@@ -40,6 +40,9 @@ pub struct Unit {
     /// it before any other node starts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub singleton: bool,
+    /// Whether it runs to its end and is never started anew: so are the attempts of jobs, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// How long a replica may take to end after SIGTERM before it is killed.
     #[serde(default = "Unit::default_stop_grace")]
     pub stop_grace: Millis,
@@ -64,6 +67,7 @@ impl Unit {
             uses: Vec::new(),
             health: None,
             singleton: false,
+            once: false,
             stop_grace: Self::default_stop_grace(),
         }
     }

@@ -1,10 +1,13 @@
 //! What can be wrong with a spec in itself, one file a noun.
 
 mod bases;
+mod circles;
 mod company;
 mod conditions;
 mod declared;
+mod dependencies;
 mod health;
+mod jobs;
 mod machines;
 mod namespaces;
 mod policy;
@@ -64,7 +67,9 @@ impl Check<'_> {
         spec.namespaces.iter().for_each(|(name, quota)| self.namespace(name, quota));
         self.policy(&spec.policy);
         spec.services.iter().for_each(|(name, service)| self.service(name, service));
-        self.circles();
+        spec.jobs.iter().for_each(|(name, job)| self.job(name, job));
+        self.company_circles();
+        self.dependency_circles();
         self.totals();
     }
 }

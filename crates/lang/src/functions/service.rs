@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use icefield_spec::{Bytes, Cpu, Health, Name, Port, Run, Service, Unit, Update};
 
+use super::job::dependency;
 use super::port::port;
 use super::resource::resources;
 use super::rule::rules;
@@ -111,6 +112,12 @@ pub(crate) static SERVICE: Function = Function {
                  its lease kills it before another one starts it.",
             ),
             optional("update", "rolling(max_unavailable = 1)", "rolling()", "How a change is rolled out."),
+            optional(
+                "after",
+                "[\"db\", job(\"migrate\")]",
+                "[]",
+                "Services and jobs that must be done before it starts, and before each rollout goes on.",
+            ),
             optional("stop_grace", "\"10s\"", "\"10s\"", "How long it may take to end after SIGTERM."),
         ],
         example: "service(\"web\",\n    run = exec([\"python3\", \"-m\", \"http.server\", \"$PORT_HTTP\"]),\n    replicas = 3,\n    ports = {\"http\": dynamic()},\n    health = http(\"/\", port = \"http\"),\n)",
@@ -141,6 +148,7 @@ pub(crate) static SERVICE: Function = Function {
             priority: call.field_or("priority", 0, |arg| arg.whole(least.into(), most.into())),
             rules: rules(call),
             update: call.field_or("update", Update::default(), update),
+            after: call.field_or("after", Vec::new(), |arg| arg.items(dependency)),
             ..Service::new(replicas(call, daemon), unit)
         };
         call.session.declarations.borrow_mut().insert(call, name, Declared::Service(Box::new(service)));
@@ -163,7 +171,7 @@ fn replicas(call: &mut Call<'_, '_>, daemon: bool) -> u32 {
     0
 }
 
-fn run(arg: &Arg<'_, '_>) -> Option<Run> {
+pub(super) fn run(arg: &Arg<'_, '_>) -> Option<Run> {
     if let Some(words) = words(arg.value()) {
         let message = "\"run\" must say how: exec(), nix(), nixos(), container() or microvm()";
         return arg.refuse(message, format!("write exec({})", bracketed(&words)));
@@ -182,7 +190,7 @@ fn ports(arg: &Arg<'_, '_>) -> Option<BTreeMap<Name, Port>> {
     Some(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
-fn env(arg: &Arg<'_, '_>) -> Option<BTreeMap<String, String>> {
+pub(super) fn env(arg: &Arg<'_, '_>) -> Option<BTreeMap<String, String>> {
     Some(arg.entries(|_, value| value.text())?.into_iter().collect())
 }
 

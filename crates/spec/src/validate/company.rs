@@ -1,6 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Check;
+use super::circles::{circles, way};
 use super::wording::suggestion;
 use crate::{Company, Name, Rules};
 
@@ -34,36 +35,13 @@ impl<'a> Check<'a> {
 
     /// Reports services that wait for each other in a circle; of circles that share services, one. A service that keeps
     /// with itself is no circle: its first replica may go anywhere.
-    pub(super) fn circles(&mut self) {
-        let mut visits: BTreeMap<&Name, Visit> = BTreeMap::new();
-        let mut circled: BTreeSet<&Name> = BTreeSet::new();
-        for start in self.spec.services.keys() {
-            if visits.contains_key(start) {
-                continue;
-            }
-            // The way from `start`, and of each service on it those that are still to be followed.
-            let mut way: Vec<(&Name, Vec<&Name>)> = vec![(start, self.followed(start))];
-            visits.insert(start, Visit::OnTheWay(0));
-            while let Some((here, rest)) = way.last_mut() {
-                let here = *here;
-                let Some(next) = rest.pop() else {
-                    visits.insert(here, Visit::Done);
-                    way.pop();
-                    continue;
-                };
-                match visits.get(next) {
-                    None => {
-                        visits.insert(next, Visit::OnTheWay(way.len()));
-                        way.push((next, self.followed(next)));
-                    }
-                    Some(Visit::OnTheWay(at)) if !circled.contains(here) && !circled.contains(next) => {
-                        let circle: Vec<&Name> = way[*at..].iter().map(|(name, _)| *name).collect();
-                        circled.extend(&circle);
-                        self.report_circle(&circle);
-                    }
-                    Some(_) => {}
-                }
-            }
+    pub(super) fn company_circles(&mut self) {
+        for circle in circles(self.spec.services.keys(), |name| self.followed(name)) {
+            let (Some(first), Some(second)) = (circle.first(), circle.get(1)) else { continue };
+            let shown = way(circle.iter().map(|name| name.as_str()));
+            let message = format!("keeping with {:?} goes in a circle: {shown}", second.as_str());
+            self.report(format!("services.{first}.keep_with"), message).help =
+                Some("one of them must come first: let it keep with none of the others".into());
         }
     }
 
@@ -77,25 +55,4 @@ impl<'a> Check<'a> {
             .filter(|other| *other != name && seen.insert(*other))
             .collect()
     }
-
-    fn report_circle(&mut self, circle: &[&Name]) {
-        const SHOWN: usize = 8;
-        let (Some(first), Some(second)) = (circle.first(), circle.get(1)) else { return };
-        let mut way: Vec<&str> = circle.iter().take(SHOWN).map(|name| name.as_str()).collect();
-        if circle.len() > SHOWN {
-            way.push("…");
-        }
-        way.push(first.as_str());
-        let message = format!("keeping with {:?} goes in a circle: {}", second.as_str(), way.join(" → "));
-        self.report(format!("services.{first}.keep_with"), message).help =
-            Some("one of them must come first: let it keep with none of the others".into());
-    }
-}
-
-/// How far the search for circles is with a service.
-enum Visit {
-    /// It is on the way to the service that is looked at, after so many others.
-    OnTheWay(usize),
-    /// All that follows from it was looked at.
-    Done,
 }

@@ -20,6 +20,11 @@ impl Check<'_> {
             self.service_namespace(&path, namespace, service);
         }
         self.unit(&path, &service.unit);
+        if service.unit.once {
+            self.report(format!("{path}.once"), "a service is started anew whenever it ends").help =
+                Some("what runs to its end is a job".into());
+        }
+        self.dependencies(&path, &service.after);
         self.rules(&path, service);
         self.company(&path, name, &service.rules);
         let Update::Rolling { max_unavailable, healthy_for, deadline, .. } = &service.update;

@@ -57,6 +57,13 @@ impl Check<'_> {
                 self.report_overflow(format!("{path}.volumes"), "replicas", "need", "disk");
             }
         }
+        for (name, job) in &self.spec.jobs {
+            for (resource, end, amount) in parts(job.unit.cpu, job.unit.memory, &job.unit.resources) {
+                if needed.overflows(resource, amount, 1) {
+                    self.report_overflow(format!("jobs.{name}.{end}"), "replicas", "need", resource);
+                }
+            }
+        }
     }
 
     fn report_overflow(&mut self, path: String, who: &str, verb: &str, resource: &str) {
