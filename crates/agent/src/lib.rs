@@ -21,6 +21,7 @@ mod home;
 mod kill;
 mod launch;
 mod logs;
+mod past;
 mod ports;
 mod probe;
 mod process;

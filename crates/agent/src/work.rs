@@ -353,10 +353,10 @@ impl Work {
                 tracing::warn!(replica = %id, "not started: {message}");
                 Event::NotStarted { message, retry }
             }
-            News::Ended(outcome) => {
+            News::Ended((outcome, exit)) => {
                 tracing::info!(replica = %id, "{outcome}");
                 run.process = None;
-                Event::Ended { how: outcome.to_string() }
+                Event::Ended { how: outcome.to_string(), exit }
             }
         };
         self.local.note(&id, event, now);

@@ -62,10 +62,9 @@ impl Operation {
             "node-plan" | "heartbeat" | "alive" => Access::Node,
             "renew" => Access::Machine,
             "join" | "move" => Access::Server,
-            "status" | "spec" | "history" | "events" | "explain" | "endpoints" | "logs" | "servers" | "ca" => {
-                Access::Viewer
-            }
-            "plan" | "apply" => Access::Deployer,
+            "status" | "spec" | "history" | "events" | "explain" | "endpoints" | "logs" | "servers" | "ca" | "jobs"
+            | "job" => Access::Viewer,
+            "plan" | "apply" | "job-run" => Access::Deployer,
             "rebalance" | "rebalance-start" | "rebalance-stop" | "note" => Access::DeployerOfAll,
             _ => Access::Admin,
         }

@@ -33,6 +33,8 @@ fn the_files_of_a_shop() {
         "services/tricky.nix",
         "services/grafana.nix",
         "services/vault.nix",
+        "services/migrate.nix",
+        "services/report.nix",
         "nodes/metal-1.nix",
         "nodes/metal-2.nix",
         "nodes/workers-2.nix",

@@ -31,9 +31,13 @@ fn the_files_of_a_shop() {
         ("metal-2", "icefield-store@0"),
         ("metal-2", "icefield-cow@0"),
         ("workers-1", "icefield-tricky@0"),
+        ("metal-1", "icefield-migrate@0"),
+        ("metal-2", "icefield-report@0"),
     ] {
         assert_snapshot!(name, unit(&tree, node, name));
     }
+    let timer = tree.get("nodes/metal-2/systemd/system/icefield-report@0.timer").expect("there is a timer");
+    assert_snapshot!("icefield-report@0.timer", timer);
 }
 
 #[test]
@@ -49,7 +53,8 @@ fn every_replica_is_a_unit_with_its_command_and_variables() {
             let wanted = variables.iter().map(|(name, value)| format!("{name}={value}"));
             let folder = format!("icefield/volumes/{}-{}", id.service, id.index);
             let volumes = plan.unit(id).expect("it is planned").unit.volumes.keys();
-            let folders: Vec<String> = volumes.map(|volume| format!("{folder}/{volume}")).collect();
+            let mut folders: Vec<String> = volumes.map(|volume| format!("{folder}/{volume}")).collect();
+            folders.extend((id.service.as_str() == "migrate").then(|| "icefield/jobs".to_owned()));
             assert_eq!(values(text, "StateDirectory").next().unwrap_or_default(), folders.join(" "));
             match plan.unit(id).expect("it is planned").unit.run {
                 Run::Container { .. } => {
@@ -84,9 +89,14 @@ fn systemd_finds_no_fault_with_systemd_analyze() {
     }
     let folder = tempfile::TempDir::new().expect("a folder for the test");
     let tree = emitted(Target::Systemd);
-    for (path, text) in tree.iter().filter(|(path, _)| path.ends_with(".service")) {
+    // A timer is verified together with the unit that it starts.
+    let files = || tree.iter().filter(|(path, _)| path.ends_with(".service") || path.ends_with(".timer"));
+    for (path, text) in files() {
+        std::fs::write(folder.path().join(path.rsplit('/').next().expect("it has a name")), text)
+            .expect("it can be written");
+    }
+    for (path, text) in files() {
         let file = folder.path().join(path.rsplit('/').next().expect("it has a name"));
-        std::fs::write(&file, text).expect("the unit can be written");
         let output = Command::new("systemd-analyze")
             .args(["verify", "--man=no"])
             .arg(&file)

@@ -1,4 +1,4 @@
-use icefield_api::{ReplicaState, RolloutState, ServiceStatus, Status};
+use icefield_api::{JobStatus, ReplicaState, RolloutState, RunOutcome, ServiceStatus, Status};
 use icefield_spec::Revision;
 
 /// How far a cluster is on its way to what a spec declares.
@@ -33,6 +33,12 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
             Some(Ok(line)) => waiting.push(line),
             Some(Err(line)) => failed.push(line),
             None => {}
+        }
+    }
+    for job in status.jobs.iter().filter(|job| job.schedule.is_none() && !job.succeeded) {
+        match job_progress(job) {
+            Ok(line) => waiting.push(line),
+            Err(line) => failed.push(line),
         }
     }
     // A rollback is let come to its end, so that what is said of it is the whole story.
@@ -81,6 +87,22 @@ fn service_progress(service: &ServiceStatus, without_place: usize) -> Option<Res
     Some(Ok(line))
 }
 
+/// What a job that has not succeeded waits for (`Ok`), or how it has failed (`Err`).
+fn job_progress(job: &JobStatus) -> Result<String, String> {
+    let name = &job.name;
+    match (&job.run, &job.last) {
+        (Some(run), _) => Ok(match (&job.message, run.open().and_then(|attempt| attempt.node.as_ref())) {
+            (Some(message), _) => format!("job {name}: {message}"),
+            (None, Some(node)) => format!("job {name}: runs on {node}"),
+            (None, None) => format!("job {name}: is being placed"),
+        }),
+        (None, Some(last)) if last.revision == job.revision && last.outcome == Some(RunOutcome::Failed) => {
+            Err(format!("job {name}: {}", last.message))
+        }
+        (None, _) => Ok(format!("job {name}: has not begun")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use icefield_api::{ReplicaStatus, RolloutStatus, ServiceStatus};
@@ -127,6 +149,7 @@ mod tests {
             hold: None,
             stale: None,
             services: vec![service],
+            jobs: Vec::new(),
             nodes: Vec::new(),
         }
     }

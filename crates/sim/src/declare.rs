@@ -1,5 +1,6 @@
 use icefield_spec::{
-    Bytes, Condition, Cpu, Machine, Millis, Name, Node, Port, Rules, Run, Service, Spec, Spread, Unit, Update, Volume,
+    Bytes, Condition, Cpu, Job, Machine, Millis, Name, Node, Port, Rules, Run, Service, Spec, Spread, Unit, Update,
+    Volume,
 };
 
 use crate::chance::Chance;
@@ -14,7 +15,7 @@ pub(crate) struct Wish {
     /// No other spec of the run has it.
     number: u64,
     replicas: [u32; 2],
-    versions: [String; 4],
+    versions: [String; 5],
 }
 
 impl Wish {
@@ -64,7 +65,10 @@ impl Wish {
         services[1].1.rules.require.insert("disk".into(), Condition::one_of(["ssd"]));
         services[2].1.unit.singleton = true;
         services[3].1.unit.volumes.insert(name("data"), Volume::default());
+        // An attempt that is lost with its node counts, and of those there are many here.
+        let job = Job { retries: 50, pause: Millis::new(200), ..Job::new(unit(&self.versions[4], 500)) };
         Spec {
+            jobs: [(name("move"), job)].into(),
             nodes: (0..nodes).map(node).collect(),
             services: services.into_iter().map(|(text, service)| (name(text), service)).collect(),
             ..Spec::empty(name("simulated"))

@@ -7,7 +7,7 @@ use crate::history::History;
 use crate::invariants::agreement::{self, Agreement};
 use crate::invariants::convergence::{self, Running};
 use crate::invariants::generations::{self, Generations};
-use crate::invariants::{acknowledged, holders, rules};
+use crate::invariants::{acknowledged, holders, jobs, rules};
 use crate::world::World;
 
 /// Looks at all servers and agents, over and over, and holds them against the invariants.
@@ -33,6 +33,7 @@ impl Observer {
             hub.check(agreement::NAME, self.agreement.check(server.group.name(), &state));
             hub.check(generations::NAME, self.generations.check(server.life, &state));
             hub.check(rules::NAME, rules::check(&state));
+            hub.check(jobs::NAME, jobs::check_past(&state));
             hub.check(acknowledged::NAME, history.check(&state));
         }
         let singletons = |agent: &Arc<crate::agent::Agent>| {
@@ -44,6 +45,14 @@ impl Observer {
             && let Some(state) = self.agreement.newest()
         {
             hub.check(holders::NAME, holders::check(&running, state));
+        }
+        let attempts = |agent: &Arc<crate::agent::Agent>| {
+            let node = agent.node.clone();
+            agent.attempts().into_iter().map(move |replica| (node.clone(), replica))
+        };
+        let running: Vec<_> = world.agents.iter().flat_map(attempts).collect();
+        if let Some(state) = self.agreement.newest() {
+            hub.check(jobs::NAME, jobs::check_running(&running, state));
         }
     }
 

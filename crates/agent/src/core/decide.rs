@@ -95,7 +95,10 @@ fn step(
     now: Moment,
 ) -> Option<Action> {
     let id = id.clone();
+    let begun = replica.is_begun();
     let other = match &target {
+        // What runs once is not begun again for another address.
+        Target::This(_, unit) if unit.once && begun => false,
         Target::This(incarnation, _) => replica.incarnation.as_ref() != Some(incarnation),
         Target::Unknown => false,
         Target::Quiet | Target::Gone => true,
@@ -122,11 +125,15 @@ fn step(
             let health = unit.health.clone().filter(|_| ask)?;
             Some(Action::Probe { id, health })
         }
+        (Phase::Down { .. }, Target::This(incarnation, unit)) if unit.once && begun => {
+            replica.give_up(incarnation);
+            None
+        }
         (Phase::Down { due, .. }, Target::This(incarnation, unit)) => {
             if (!other && due.is_none_or(|due| due > now)) || (unit.singleton && fence <= now) {
                 return None;
             }
-            replica.start(incarnation.clone(), unit.stop_grace);
+            replica.start(incarnation.clone(), unit);
             Some(Action::Start { id, incarnation })
         }
         (Phase::Down { .. }, Target::Gone) => Some(Action::Remove { id }),
@@ -140,6 +147,7 @@ fn due(replica: &Replica, unit: Option<&Unit>, wanted: Wanted<'_>, timings: &Tim
         Phase::Starting => None,
         Phase::Ending { kill_at, .. } => Some(*kill_at),
         Phase::Up { checks, .. } => checks.due(unit?.health.as_ref(), timings),
+        Phase::Down { .. } if replica.is_over() => None,
         Phase::Down { due, .. } => due.filter(|_| matches!(wanted, Wanted::Plan(_))),
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use icefield_api::ReplicaState;
+use icefield_api::{Exit, ReplicaState};
 use icefield_spec::{Health, Millis, Unit};
 
 use super::backoff::Backoff;
@@ -25,8 +25,21 @@ pub(super) struct Replica {
     backoff: Backoff,
     /// How the last process ended, or why none could be started.
     last_end: Option<String>,
+    /// Of one that runs once, where that stands.
+    once: Option<Once>,
     /// The state that was last reported, and since when it is so.
     shown: (ReplicaState, Moment),
+}
+
+/// How far a replica is that runs once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Once {
+    /// There is a folder of it and no more, so nobody knows. This says nothing of a replica that does not run once.
+    Unknown,
+    /// A process was started, or may have been.
+    Begun,
+    /// It has ended, or could not be started.
+    Over(Exit),
 }
 
 #[derive(Debug, Clone)]
@@ -55,9 +68,17 @@ pub(super) enum Phase {
 #[derive(Debug, Clone)]
 pub(crate) enum Found {
     /// It runs.
-    Running { incarnation: Incarnation, grace: Millis, restarts: u32, pid: u32, ran_for: Duration, was_healthy: bool },
-    /// Its process ended while no agent was there.
-    Ended { incarnation: Incarnation, restarts: u32, how: String },
+    Running {
+        incarnation: Incarnation,
+        grace: Millis,
+        restarts: u32,
+        pid: u32,
+        ran_for: Duration,
+        was_healthy: bool,
+        once: bool,
+    },
+    /// Its process ended while no agent was there; `once` is one that is not to be started anew.
+    Ended { incarnation: Incarnation, restarts: u32, how: String, exit: Exit, once: bool },
     /// There is a folder and no more.
     Remains,
 }
@@ -70,7 +91,7 @@ pub(crate) enum Event {
     /// No process could be started; `retry` if that may change.
     NotStarted { message: String, retry: bool },
     /// Its process, with all that it started, has ended.
-    Ended { how: String },
+    Ended { how: String, exit: Exit },
     /// Its health check has answered.
     Answered { answer: Answer, health: Health },
 }
@@ -84,6 +105,7 @@ impl Replica {
             grace: Unit::default_stop_grace(),
             backoff: Backoff::new(),
             last_end: None,
+            once: None,
             shown: (ReplicaState::Starting, now),
         }
     }
@@ -91,12 +113,17 @@ impl Replica {
     pub(super) fn found(found: Found, now: Moment) -> Self {
         let new = Self::new(now);
         match found {
-            Found::Remains => new,
-            Found::Running { incarnation, grace, restarts, pid, ran_for, was_healthy } => {
+            Found::Remains => Self { once: Some(Once::Unknown), ..new },
+            Found::Running { incarnation, grace, restarts, pid, ran_for, was_healthy, once } => {
                 let phase = Phase::Up { pid, checks: Checks::new(now, ran_for, was_healthy) };
-                Self { incarnation: Some(incarnation), phase, restarts, grace, ..new }
+                let once = once.then_some(Once::Begun);
+                Self { incarnation: Some(incarnation), phase, restarts, grace, once, ..new }
             }
-            Found::Ended { incarnation, restarts, how } => {
+            Found::Ended { incarnation, how, exit, once: true, .. } => {
+                let once = Some(Once::Over(exit));
+                Self { incarnation: Some(incarnation), last_end: Some(how), once, ..new }
+            }
+            Found::Ended { incarnation, restarts, how, .. } => {
                 let phase = Phase::Down { due: Some(now), failed: true };
                 let restarts = restarts.saturating_add(1);
                 Self { incarnation: Some(incarnation), phase, restarts, last_end: Some(how), ..new }
@@ -106,11 +133,42 @@ impl Replica {
 
     pub(super) const fn state(&self) -> ReplicaState {
         match &self.phase {
+            Phase::Down { .. } if matches!(self.once, Some(Once::Over(Exit { code: Some(0), .. }))) => {
+                ReplicaState::Completed
+            }
+            Phase::Down { .. } if self.is_over() => ReplicaState::Failed,
             Phase::Down { failed: true, .. } => ReplicaState::Failed,
             Phase::Down { failed: false, .. } | Phase::Starting => ReplicaState::Starting,
             Phase::Up { checks, .. } => checks.state(),
             Phase::Ending { failed: Some(_), .. } => ReplicaState::Unhealthy,
             Phase::Ending { failed: None, .. } => ReplicaState::Stopping,
+        }
+    }
+
+    /// Of one that runs once: does not start what may have run already.
+    pub(super) fn give_up(&mut self, incarnation: Incarnation) {
+        if self.once == Some(Once::Unknown) {
+            self.incarnation = Some(incarnation);
+            self.last_end = Some("nobody knows whether it has run: there is no record of it".into());
+            self.once = Some(Once::Over(Exit { code: None, took: Millis::default() }));
+        }
+    }
+
+    /// Whether it did or does run, or may have, if it is one that runs once.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.once.is_some()
+    }
+
+    /// Whether it runs once, and has ended.
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.once, Some(Once::Over(_)))
+    }
+
+    /// How it ended, if it runs once.
+    pub(super) const fn exit(&self) -> Option<Exit> {
+        match self.once {
+            Some(Once::Over(exit)) => Some(exit),
+            Some(Once::Begun | Once::Unknown) | None => None,
         }
     }
 
@@ -146,14 +204,15 @@ impl Replica {
     }
 
     /// Sets out to start a process.
-    pub(super) fn start(&mut self, incarnation: Incarnation, grace: Millis) {
+    pub(super) fn start(&mut self, incarnation: Incarnation, unit: &Unit) {
         if self.incarnation.as_ref() != Some(&incarnation) {
             self.restarts = 0;
             self.backoff.forgive();
             self.last_end = None;
             self.incarnation = Some(incarnation);
         }
-        self.grace = grace;
+        self.grace = unit.stop_grace;
+        self.once = unit.once.then_some(Once::Begun);
         self.phase = Phase::Starting;
     }
 
@@ -167,6 +226,9 @@ impl Replica {
 
     /// Takes note of what has happened.
     pub(super) fn note(&mut self, event: Event, timings: &Timings, now: Moment) {
+        if self.once == Some(Once::Begun) && self.note_end(&event) {
+            return;
+        }
         match (event, &mut self.phase) {
             (Event::Started { pid }, Phase::Starting) => {
                 self.phase = Phase::Up { pid, checks: Checks::new(now, Duration::ZERO, false) };
@@ -176,7 +238,7 @@ impl Replica {
                 self.last_end = Some(message);
             }
             (Event::NotStarted { message, retry: true }, Phase::Starting) => self.fail(message, false, timings, now),
-            (Event::Ended { how }, Phase::Up { checks, .. }) => {
+            (Event::Ended { how, .. }, Phase::Up { checks, .. }) => {
                 if checks.healthy_for(now).is_some_and(|healthy| healthy >= timings.forgiven_after) {
                     self.backoff.forgive();
                 }
@@ -201,6 +263,22 @@ impl Replica {
             // An answer that came too late, or news of a process that is no longer this replica's.
             _ => {}
         }
+    }
+
+    /// Whether this is the end of one that runs once: it is over when its process has ended, however that came; and when it could not be started, as nobody
+    /// knows whether it ran for a moment.
+    fn note_end(&mut self, event: &Event) -> bool {
+        let (how, exit) = match (event, &self.phase) {
+            (Event::NotStarted { message, .. }, Phase::Starting) => {
+                (message, Exit { code: None, took: Millis::default() })
+            }
+            (Event::Ended { how, exit }, Phase::Up { .. } | Phase::Ending { .. }) => (how, *exit),
+            _ => return false,
+        };
+        self.once = Some(Once::Over(exit));
+        self.last_end = Some(how.clone());
+        self.phase = Phase::Down { due: None, failed: false };
+        true
     }
 
     fn fail(&mut self, why: String, proven: bool, timings: &Timings, now: Moment) {

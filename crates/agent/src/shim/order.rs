@@ -22,6 +22,9 @@ pub(crate) struct RunOrder {
     pub(crate) stop_grace: Millis,
     pub(crate) memory: Bytes,
     pub(crate) program: ProgramOrder,
+    /// Whether it is never started anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) once: bool,
     /// The folders of the control groups that the program joins.
     pub(crate) groups: Vec<PathBuf>,
     pub(crate) log: LogLimits,
@@ -77,6 +80,16 @@ pub(crate) enum Outcome {
     NotStarted { message: String },
     /// Nobody was there to see it.
     Unseen { message: String },
+}
+
+impl Outcome {
+    /// The exit code of one that ended by itself.
+    pub(crate) const fn code(&self) -> Option<i32> {
+        match self {
+            Self::Exited { code } => Some(*code),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Outcome {

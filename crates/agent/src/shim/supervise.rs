@@ -85,7 +85,8 @@ async fn supervise(home: &ReplicaHome, shim: &[OsString]) -> io::Result<()> {
         Err(_) => outcome(status),
     };
     let record = ExitRecord { run: order.run, outcome, at: since_1970() };
-    record::write(&home.exit(), &record, Keep::ThisBoot).map_err(|error| fail(error.to_string()))
+    let keep = if order.once { Keep::Durably } else { Keep::ThisBoot };
+    record::write(&home.exit(), &record, keep).map_err(|error| fail(error.to_string()))
 }
 
 /// Returns when a singleton may run no longer; never for what is none.

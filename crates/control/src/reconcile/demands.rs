@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use icefield_placement::{Assignment, Demand};
+use icefield_placement::{Assignment, Demand, ReplicaId};
 use icefield_spec::{Amount, Bytes, Name, Revision, Service, Spec, Unit};
 
+use super::dependencies::unmet;
 use super::objective::machines;
 use super::wanted::Wanted;
 use crate::State;
@@ -10,6 +11,12 @@ use crate::state::ServiceRecord;
 
 /// The resource of nodes that volumes take their size from.
 const DISK: &str = "disk";
+
+/// Whether a service that never ran is not to start yet, because what it waits for is not there.
+pub(super) fn is_held_back(state: &State, service: &Service, record: &ServiceRecord) -> bool {
+    let first = record.good.is_none() && record.rollout.from.is_none() && !record.rollout.is_over();
+    first && unmet(state, &service.after).is_some()
+}
 
 /// How the replicas of services become demands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,7 +42,10 @@ impl Demands {
         record: &ServiceRecord,
     ) -> Vec<Demand> {
         let ties = wanted.nodes(name).or_else(|| state.ties.service(name.as_str()));
-        let indexes = wanted.indexes(name, service);
+        let mut indexes = wanted.indexes(name, service);
+        if is_held_back(state, service, record) {
+            indexes.retain(|index| state.placed.get(&ReplicaId::new(name.clone(), *index)).is_some());
+        }
         let mut by_revision: BTreeMap<Revision, Vec<u32>> = BTreeMap::from([(record.target, Vec::new())]);
         if record.rollout.is_over() {
             by_revision.insert(record.target, indexes);

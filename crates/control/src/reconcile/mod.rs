@@ -2,12 +2,15 @@
 
 mod config;
 mod demands;
+mod dependencies;
 mod drain;
 mod fitting;
 mod health;
 mod holders;
 mod host;
 mod improve;
+mod job_demands;
+mod jobs;
 mod kept;
 mod leases;
 mod objective;
@@ -26,9 +29,11 @@ pub use holders::promise;
 pub use offline::place_offline;
 pub use reconciler::{Reconciler, reconcile};
 
+pub(crate) use dependencies::unmet;
 pub(crate) use health::lease;
 pub(crate) use host::Joining;
 pub(crate) use improve::{Search, check, propose};
+pub(crate) use jobs::run_waits_for;
 pub(crate) use placing::{engine, solve};
 pub(crate) use rollouts::waits_for;
 pub(crate) use wanted::Wanted;

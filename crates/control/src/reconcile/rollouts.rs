@@ -2,6 +2,7 @@ use icefield_api::{ReplicaState, RolloutState};
 use icefield_placement::ReplicaId;
 use icefield_spec::{Name, Service, Update};
 
+use super::dependencies::{Unmet, unmet};
 use super::standing::{Known, Standing};
 use super::wanted::Wanted;
 use crate::observe::Observations;
@@ -78,6 +79,13 @@ impl<'a> View<'a> {
         }
         if !self.record.rollout.is_under_way() {
             return None;
+        }
+        if self.record.rollout.state == RolloutState::Progressing {
+            match unmet(self.state, &self.service.after) {
+                Some(Unmet::Waits(_)) => return None,
+                Some(Unmet::Failed(reason)) => return Some(RolloutStep::Fail { reason }),
+                None => {}
+            }
         }
         if let Some(reason) = self.replicas.iter().find_map(|known| self.failure(known)) {
             return Some(RolloutStep::Fail { reason });

@@ -7,7 +7,7 @@ use icefield_spec::Name;
 use crate::State;
 use crate::count::count;
 use crate::observe::Observations;
-use crate::reconcile::{Wanted, waits_for};
+use crate::reconcile::{Wanted, unmet, waits_for};
 use crate::state::ServiceRecord;
 
 /// One service; `None` if there is nothing of that name.
@@ -140,6 +140,9 @@ fn rollout_status(
     let rollout = &record.rollout;
     let service = state.spec.as_ref().and_then(|spec| spec.services.get(name));
     let waits = || {
+        if let Some(unmet) = unmet(state, &service?.after) {
+            return Some(format!("waits for {}", unmet.words()));
+        }
         let (replica, last) = waits_for(state, seen, wanted, name, service?)?;
         Some(format!("waits for {replica} ({last})"))
     };

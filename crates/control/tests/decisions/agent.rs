@@ -68,7 +68,7 @@ impl Agent {
         for process in self.processes.values_mut() {
             process.pass(now);
         }
-        self.processes.retain(|_, process| process.fence.is_none_or(|fence| now < fence));
+        self.processes.retain(|_, process| process.fence.is_none_or(|fence| now < fence) || process.is_killed(now));
         if now >= self.paused {
             self.start(now);
         }
@@ -133,7 +133,7 @@ impl Agent {
                 continue;
             }
             let fence = unit.singleton.then_some(self.fence);
-            self.processes.entry(replica.clone()).or_insert_with(|| Process::start(unit, fence, now));
+            self.processes.entry(replica.clone()).or_insert_with(|| Process::start(unit, replica.index, fence, now));
         }
     }
 

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use icefield_spec::{InvalidReference, Name, Probe, Run};
+use icefield_spec::{InvalidReference, Job, Name, Probe, Run};
 
 use super::flake::Inputs;
 use super::{mark, modules, text};
 use crate::EmitError;
+use crate::calendar::calendar;
 use crate::fleet::ServiceRevision;
 use crate::limits::stop_timeout;
 use crate::package::Package;
@@ -81,6 +82,9 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
         }
         out.push_str("    ];\n");
     }
+    if let Some(job) = service.job {
+        job_options(&mut out, job);
+    }
     if !unit.uses.is_empty() {
         out.push_str("    uses = {\n");
         for used in &unit.uses {
@@ -92,6 +96,24 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
     }
     out.push_str("  };\n}\n");
     Ok(out)
+}
+
+/// What makes a job of it.
+fn job_options(out: &mut String, job: &Job) {
+    out.push_str("    job = {\n");
+    let _ = writeln!(out, "      retries = {};", job.retries);
+    let _ = writeln!(out, "      pause = \"{}\";", job.pause);
+    let _ = writeln!(out, "      deadline = \"{}\";", job.deadline);
+    if let Some(times) = job.schedule.as_ref().and_then(calendar) {
+        out.push_str("      calendar = [\n");
+        for time in times {
+            out.push_str("        ");
+            text::string(out, &time);
+            out.push('\n');
+        }
+        out.push_str("      ];\n");
+    }
+    out.push_str("    };\n");
 }
 
 fn module_paths(service: &ServiceRevision<'_>, modules: &[icefield_spec::NixModule]) -> Vec<String> {

@@ -11,6 +11,7 @@
 //! and later know; so a replica that keeps failing is started again every second, and not ever more slowly.
 
 mod command;
+mod job_unit;
 mod unit_file;
 mod word;
 
@@ -59,6 +60,11 @@ impl Form for Systemd<'_> {
                 let name = format!("icefield-{}@{index}.service", group.service.service);
                 let text = unit_file::text(plan, group.service, *index, replica)?;
                 files.push(File::new(format!("nodes/{node}/systemd/system/{name}"), text));
+                if let Some(text) = group.service.job.and_then(|job| job_unit::timer(plan, group.service.service, job))
+                {
+                    let name = format!("icefield-{}@{index}.timer", group.service.service);
+                    files.push(File::new(format!("nodes/{node}/systemd/system/{name}"), text));
+                }
             }
         }
         files.push(File::new(format!("nodes/{node}/manifest.json"), json(plan)));

@@ -58,6 +58,12 @@ pub(crate) const SHOP: &str = r#"{
       "env": {"TRICK": "''$${not} $${ICEFIELD_NODE} \\ \" %n\nsecond line\ttab 🧊 '", "PATH": "/opt/bin:%t", "or": "${ICEFIELD_INDEX}"}}},
     "cow": {"replicas": 1, "unit": {
       "run": {"kind": "nix", "package": "cowsay", "command": ["cowsay", "moo"]}, "cpu": "10m", "memory": "16MiB"}}
+  },
+  "jobs": {
+    "migrate": {"retries": 2, "deadline": "10m", "after": ["store"], "unit": {
+      "run": {"kind": "exec", "command": ["migrate", "--all"]}, "cpu": "100m", "memory": "64MiB", "env": {"STEP": "1"}}},
+    "report": {"schedule": {"cron": "30 3 1 * mon-fri", "timezone": "Europe/Berlin"}, "unit": {
+      "run": {"kind": "nix", "package": "cowsay", "command": ["cowsay", "report"]}, "cpu": "100m", "memory": "64MiB"}}
   }
 }"#;
 
@@ -95,7 +101,7 @@ pub(crate) fn shop(nixos: bool) -> Spec {
 type Placed = (&'static str, u32, &'static str, &'static [(&'static str, u16)]);
 
 /// Where the shop's replicas are; `web/2` is still at the revision before.
-const PLACED: [Placed; 10] = [
+const PLACED: [Placed; 12] = [
     ("web", 0, "metal-1", &[("http", 20_000)]),
     ("web", 1, "workers-1", &[("http", 20_000)]),
     ("web", 2, "metal-1", &[("http", 20_001)]),
@@ -106,6 +112,8 @@ const PLACED: [Placed; 10] = [
     ("cow", 0, "metal-2", &[]),
     ("grafana", 0, "metal-2", &[("http", 3000)]),
     ("vault", 0, "metal-2", &[("api", 20_001)]),
+    ("migrate", 0, "metal-1", &[]),
+    ("report", 0, "metal-2", &[]),
 ];
 
 pub(crate) fn plans(spec: &Spec) -> Vec<NodePlan> {
@@ -116,11 +124,15 @@ pub(crate) fn plans(spec: &Spec) -> Vec<NodePlan> {
     units.insert(old, PlannedUnit { service: name("web"), unit: before.into() });
     let placement: Placement = PLACED
         .iter()
-        .filter(|(service, ..)| spec.services.contains_key(*service))
+        .filter(|(service, ..)| spec.services.contains_key(*service) || spec.jobs.contains_key(*service))
         .map(|(service, index, node, ports)| {
             let ports = ports.iter().map(|(port, number)| (name(port), *number)).collect();
             let is_old = *service == "web" && *index == 2;
-            let revision = if is_old { old } else { spec.services[*service].revision() };
+            let revision = match spec.jobs.get(*service) {
+                Some(job) => job.revision(),
+                None if is_old => old,
+                None => spec.services[*service].revision(),
+            };
             (ReplicaId::new(name(service), *index), Assignment { node: name(node), revision, ports })
         })
         .collect();

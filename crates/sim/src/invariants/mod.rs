@@ -6,5 +6,6 @@ pub(crate) mod agreement;
 pub(crate) mod convergence;
 pub(crate) mod generations;
 pub(crate) mod holders;
+pub(crate) mod jobs;
 pub(crate) mod reads;
 pub(crate) mod rules;
