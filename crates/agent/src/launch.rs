@@ -89,9 +89,11 @@ impl Launcher {
             memory: unit.memory,
             program,
             once: unit.once,
+            mounts: volumes::mounts(&self.home, id, unit),
+            lock: unit.is_tied().then(|| self.home.volume_lock(id)),
             groups,
             log: self.log,
-            fence: unit.singleton.then_some(fence),
+            fence: unit.is_singleton().then_some(fence),
         };
         put(&home, &order).map_err(NotStarted::for_now)?;
         Ok(order)

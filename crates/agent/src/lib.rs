@@ -21,6 +21,7 @@ mod home;
 mod kill;
 mod launch;
 mod logs;
+mod mounts;
 mod past;
 mod ports;
 mod probe;

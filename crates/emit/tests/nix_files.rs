@@ -35,6 +35,7 @@ fn the_files_of_a_shop() {
         "services/vault.nix",
         "services/migrate.nix",
         "services/report.nix",
+        "services/ledger.nix",
         "nodes/metal-1.nix",
         "nodes/metal-2.nix",
         "nodes/workers-2.nix",

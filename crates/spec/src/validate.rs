@@ -18,6 +18,7 @@ mod services;
 mod syntax;
 mod totals;
 mod unit;
+mod volumes;
 mod wording;
 
 use declared::Declared;
@@ -70,6 +71,7 @@ impl Check<'_> {
         spec.jobs.iter().for_each(|(name, job)| self.job(name, job));
         self.company_circles();
         self.dependency_circles();
+        self.volumes_in_common();
         self.totals();
     }
 }

@@ -76,7 +76,7 @@ pub(crate) fn decide(wanted: Wanted<'_>, local: &mut Local, now: Moment) -> (Vec
             let unit =
                 if let Wanted::Plan(plan) = wanted { plan.unit(&id).map(|planned| &*planned.unit) } else { None };
             // What waits for the lease is told when that is there.
-            let waits = unit.is_some_and(|unit| unit.singleton) && local.fence <= now && replica.is_down();
+            let waits = unit.is_some_and(|unit| unit.is_singleton()) && local.fence <= now && replica.is_down();
             let due = due(replica, unit, wanted, &local.timings).filter(|_| !waits);
             next = [next, due].into_iter().flatten().min();
         }
@@ -130,7 +130,7 @@ fn step(
             None
         }
         (Phase::Down { due, .. }, Target::This(incarnation, unit)) => {
-            if (!other && due.is_none_or(|due| due > now)) || (unit.singleton && fence <= now) {
+            if (!other && due.is_none_or(|due| due > now)) || (unit.is_singleton() && fence <= now) {
                 return None;
             }
             replica.start(incarnation.clone(), unit);

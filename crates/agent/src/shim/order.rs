@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LogLimits;
 use crate::core::Incarnation;
+use crate::mounts::Mount;
 use crate::process::Process;
 
 /// `run.json`: one run of a replica, for its supervisor and for the next agent.
@@ -22,6 +23,12 @@ pub(crate) struct RunOrder {
     pub(crate) stop_grace: Millis,
     pub(crate) memory: Bytes,
     pub(crate) program: ProgramOrder,
+    /// The volumes that are mounted while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mounts: Vec<Mount>,
+    /// The lock of the replica's folders on this node, which its supervisor holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lock: Option<PathBuf>,
     /// Whether it is never started anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) once: bool,

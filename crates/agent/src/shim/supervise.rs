@@ -44,6 +44,13 @@ async fn supervise(home: &ReplicaHome, shim: &[OsString]) -> io::Result<()> {
     let order: RunOrder = record::read(&home.run())
         .map_err(|error| fail(error.to_string()))?
         .ok_or_else(|| fail(format!("{} is gone", home.run().display())))?;
+    let _volumes = match &order.lock {
+        Some(lock) => match RunLock::take(lock)? {
+            None => return Err(fail(format!("its volumes are in use: another process holds {}", lock.display()))),
+            held => held,
+        },
+        None => None,
+    };
     set_child_subreaper(Some(getpid()))?;
 
     // A signal that is caught is one that does not end the supervisor: its end is the program's, not another.

@@ -59,7 +59,7 @@ impl State {
     }
 
     fn is_singletons_revision(&self, service: &Name, revision: Revision) -> bool {
-        self.unit(service, revision).is_some_and(|planned| planned.unit.singleton)
+        self.unit(service, revision).is_some_and(|planned| planned.unit.is_singleton())
     }
 
     /// The node that must give `replica` up before it can be where `to` says.

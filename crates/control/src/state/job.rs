@@ -201,3 +201,101 @@ impl State {
         declared && open.is_some_and(|(_, attempt)| attempt.index == replica.index)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use icefield_api::{AttemptOutcome, RunCause};
+    use icefield_placement::{Assignment, Change, ChangeKind};
+    use icefield_spec::Job;
+
+    use super::*;
+    use crate::Command;
+    use crate::state::sample::{Sample, name, replica, spec, unit};
+    use crate::state::{Applied, Author, Proposal};
+
+    /// The job "move" of the namespace "shop", with a run under way.
+    fn begun() -> Sample {
+        let mut declared = spec(&["n1", "n2"], &[]);
+        declared.jobs.insert(name("move"), Job { namespace: Some(name("shop")), ..Job::new(unit("a")) });
+        let mut sample = Sample::with(&["n1", "n2"], &declared);
+        let revision = sample.state.jobs["move"].revision;
+        sample.done(step(JobStep::Start { cause: RunCause::Declared, revision, next: None }));
+        sample
+    }
+
+    fn step(step: JobStep) -> Command {
+        Command::Job { at: 5, job: name("move"), step }
+    }
+
+    fn ended(index: u32, succeeded: bool) -> Command {
+        step(JobStep::Ended { index, succeeded, exit_code: Some(0), took: None, message: None })
+    }
+
+    fn put(sample: &mut Sample, text: &str, node: &str) -> Applied {
+        let revision = sample.state.jobs["move"].revision;
+        let to = Assignment { node: name(node), revision, ports: Default::default() };
+        let change = Change { replica: replica(text), kind: ChangeKind::Place { to }, reason: "new".into() };
+        sample.command(Command::Place { at: 5, seen: sample.state.version, changes: vec![change] })
+    }
+
+    fn refusal(applied: Applied) -> String {
+        match applied {
+            Applied::Refused(reason) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_attempt_begins_while_a_node_may_run_an_earlier_one() {
+        let mut sample = begun();
+        sample.done(step(JobStep::Attempt { run: 1 }));
+        assert_eq!(refusal(put(&mut sample, "move/1", "n1")), "move/1 is not declared");
+        assert!(matches!(put(&mut sample, "move/0", "n1"), Applied::Done(_)));
+        assert!(refusal(sample.command(step(JobStep::Attempt { run: 1 }))).contains("makes no attempt now"));
+        sample.remove("move/0");
+        let attempt = &sample.state.jobs["move"].run.as_ref().unwrap().attempts[0];
+        assert_eq!((attempt.outcome, attempt.node.as_ref()), (Some(AttemptOutcome::Lost), Some(&name("n1"))));
+        assert_eq!(refusal(sample.command(step(JobStep::Attempt { run: 1 }))), "n1 may still run move/0");
+        let (at, reason) = (6, "it has stopped it".into());
+        sample.done(Command::Release { at, replica: replica("move/0"), node: name("n1"), reason });
+        sample.done(step(JobStep::Attempt { run: 1 }));
+        assert_eq!(refusal(sample.command(ended(0, true))), "move/0 has ended already", "the next one has begun");
+        let text = serde_json::to_string(&sample.state).unwrap();
+        assert_eq!(serde_json::from_str::<State>(&text).unwrap().jobs, sample.state.jobs);
+    }
+
+    #[test]
+    fn an_attempt_that_ended_leaves_its_node_at_once() {
+        let mut sample = begun();
+        sample.done(step(JobStep::Attempt { run: 1 }));
+        put(&mut sample, "move/0", "n1");
+        let generation = sample.generation("n1");
+        sample.done(ended(0, true));
+        assert!(sample.state.placed.get(&replica("move/0")).is_none() && sample.state.holders.is_empty());
+        assert!(sample.generation("n1") > generation);
+        assert!(sample.state.jobs["move"].is_done());
+        assert!(refusal(sample.command(ended(0, false))).contains("has ended already"));
+    }
+
+    #[test]
+    fn only_jobs_of_ones_own_namespaces_can_be_run() {
+        let mut sample = begun();
+        let ask = |namespace: &str| {
+            let namespaces: BTreeSet<_> = [name(namespace)].into();
+            let author = Author {
+                at: 5,
+                who: "user anna".into(),
+                from: String::new(),
+                operation: "job-run".into(),
+                subject: String::new(),
+                namespaces,
+            };
+            Proposal { author: Some(author), ..Proposal::from(step(JobStep::Fail { run: 1, reason: "asked".into() })) }
+        };
+        let refused = "user anna may run jobs of the namespaces bank alone";
+        assert_eq!(refusal(sample.command(ask("bank"))), refused);
+        assert!(matches!(sample.command(ask("shop")), Applied::Done(_)));
+    }
+}

@@ -129,10 +129,10 @@ impl Agent {
         let Some(plan) = self.newest.as_ref().map(|generation| &generation.plan) else { return };
         for replica in plan.replicas.keys() {
             let unit = &plan.unit(replica).expect("a plan holds the unit of each of its replicas").unit;
-            if unit.singleton && now >= self.fence {
+            if unit.is_singleton() && now >= self.fence {
                 continue;
             }
-            let fence = unit.singleton.then_some(self.fence);
+            let fence = unit.is_singleton().then_some(self.fence);
             self.processes.entry(replica.clone()).or_insert_with(|| Process::start(unit, replica.index, fence, now));
         }
     }

@@ -98,6 +98,11 @@ let
           default = [ ];
           description = "Folders of each replica that outlive it, by name.";
         };
+        mounts = mkOption {
+          type = types.attrsOf types.raw;
+          default = { };
+          description = "Volumes that are not on the node, as systemd.mounts has them, by name.";
+        };
         job = mkOption {
           type = types.nullOr (types.submodule jobModule);
           default = null;
@@ -147,7 +152,9 @@ let
           type = types.listOf types.str;
           readOnly = true;
           description = "The folders of the replica's volumes.";
-          default = map (volume: "/var/lib/${volumesFolder service name}/${volume}") service.volumes;
+          default = map (volume: "/var/lib/${volumesFolder service name}/${volume}") (
+            service.volumes ++ builtins.attrNames service.mounts
+          );
         };
         environment = mkOption {
           type = types.attrsOf types.str;
@@ -162,7 +169,7 @@ let
               volumes = map (volume: {
                 name = "VOLUME_" + inCapitals volume;
                 value = "/var/lib/${volumesFolder service name}/${volume}";
-              }) service.volumes;
+              }) (service.volumes ++ builtins.attrNames service.mounts);
               given = builtins.listToAttrs (ports ++ volumes) // {
                 ICEFIELD_CLUSTER = cfg.cluster;
                 ICEFIELD_SERVICE = service.name;
@@ -265,7 +272,12 @@ let
         after = [ "network-online.target" ];
         startLimitIntervalSec = if isJob then service.job.deadline else 0;
         # A job that has no times runs once for each revision.
-        unitConfig = lib.optionalAttrs isJob (
+        unitConfig = lib.optionalAttrs (service.mounts != { }) {
+          RequiresMountsFor = map (volume: "/var/lib/${volumesFolder service index}/${volume}") (
+            builtins.attrNames service.mounts
+          );
+        }
+        // lib.optionalAttrs isJob (
           { StartLimitBurst = service.job.retries + 1; }
           // lib.optionalAttrs (!isTimed) { ConditionPathExists = "!/var/lib/${done service}"; }
         );
@@ -367,6 +379,23 @@ in
         }) (builtins.attrNames service.replicas)
       ) (builtins.filter (service: service.job != null && service.job.calendar != [ ]) services)
     );
+
+    # Mounted when their replica starts, not when the machine does.
+    systemd.mounts = lib.concatMap (
+      service:
+      lib.concatMap (
+        index:
+        lib.mapAttrsToList (
+          volume: mount:
+          mount
+          // {
+            where = "/var/lib/${volumesFolder service index}/${volume}";
+            wants = [ "network-online.target" ];
+            after = [ "network-online.target" ];
+          }
+        ) service.mounts
+      ) (builtins.attrNames service.replicas)
+    ) services;
 
     # No unit of ours makes the folders of what runs otherwise.
     systemd.tmpfiles.rules = lib.concatMap (folder: [ "d ${folder} 0700 - - -" ]) (

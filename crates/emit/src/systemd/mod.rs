@@ -12,6 +12,7 @@
 
 mod command;
 mod job_unit;
+mod mount;
 mod unit_file;
 mod word;
 
@@ -20,6 +21,7 @@ use icefield_spec::Run;
 
 use crate::fleet::{Fleet, json};
 use crate::form::Form;
+use crate::volumes;
 use crate::{EmitError, File, Target};
 
 /// Where the endpoints of used services are on a node.
@@ -60,6 +62,11 @@ impl Form for Systemd<'_> {
                 let name = format!("icefield-{}@{index}.service", group.service.service);
                 let text = unit_file::text(plan, group.service, *index, replica)?;
                 files.push(File::new(format!("nodes/{node}/systemd/system/{name}"), text));
+                let service = group.service;
+                for (folder, source) in volumes::mounted(service.service, *index, service.unit) {
+                    let text = mount::text(plan, service.service, *index, &folder, source);
+                    files.push(File::new(format!("nodes/{node}/systemd/system/{}", mount::name(&folder)), text));
+                }
                 if let Some(text) = group.service.job.and_then(|job| job_unit::timer(plan, group.service.service, job))
                 {
                     let name = format!("icefield-{}@{index}.timer", group.service.service);

@@ -50,11 +50,15 @@ pub(super) fn text(
         let interval = health.interval;
         let _ = writeln!(out, "# Its health check (every {interval}) is made by Icefield's agent; systemd has none.");
     }
+    let mounts: Vec<String> = volumes::mounted(name, index, unit).map(|(folder, _)| folder).collect();
     match service.job {
         Some(job) => job_unit::head(&mut out, name, revision, job),
         None => {
             let _ = write!(out, "\n[Unit]\nDescription=Replica {index} of {name}\n");
             out.push_str("Wants=network-online.target\nAfter=network-online.target\nStartLimitIntervalSec=0\n");
+            if !mounts.is_empty() {
+                let _ = writeln!(out, "RequiresMountsFor={}", mounts.join(" "));
+            }
             out.push_str("\n[Service]\nType=exec\n");
         }
     }
@@ -71,7 +75,7 @@ pub(super) fn text(
         word::assignment(&mut out, name, value);
         out.push('\n');
     }
-    if !unit.volumes.is_empty() {
+    if unit.is_tied() {
         let folders: Vec<String> = volumes::state_directories(name, index, unit).collect();
         let _ = writeln!(out, "StateDirectory={}\nStateDirectoryMode=0700", folders.join(" "));
     }

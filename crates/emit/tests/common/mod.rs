@@ -57,7 +57,10 @@ pub(crate) const SHOP: &str = r#"{
       "cpu": "0", "memory": "1MiB",
       "env": {"TRICK": "''$${not} $${ICEFIELD_NODE} \\ \" %n\nsecond line\ttab 🧊 '", "PATH": "/opt/bin:%t", "or": "${ICEFIELD_INDEX}"}}},
     "cow": {"replicas": 1, "unit": {
-      "run": {"kind": "nix", "package": "cowsay", "command": ["cowsay", "moo"]}, "cpu": "10m", "memory": "16MiB"}}
+      "run": {"kind": "nix", "package": "cowsay", "command": ["cowsay", "moo"]}, "cpu": "10m", "memory": "16MiB"}},
+    "ledger": {"replicas": 1, "unit": {
+      "run": {"kind": "exec", "command": ["ledger", "$VOLUME_DATA"]}, "cpu": "10m", "memory": "16MiB",
+      "volumes": {"data": {"source": {"kind": "nfs", "server": "10.0.0.5", "path": "/export/ledger", "options": "vers=4.2,hard"}}, "log": {}}}}
   },
   "jobs": {
     "migrate": {"retries": 2, "deadline": "10m", "after": ["store"], "unit": {
@@ -101,7 +104,7 @@ pub(crate) fn shop(nixos: bool) -> Spec {
 type Placed = (&'static str, u32, &'static str, &'static [(&'static str, u16)]);
 
 /// Where the shop's replicas are; `web/2` is still at the revision before.
-const PLACED: [Placed; 12] = [
+const PLACED: [Placed; 13] = [
     ("web", 0, "metal-1", &[("http", 20_000)]),
     ("web", 1, "workers-1", &[("http", 20_000)]),
     ("web", 2, "metal-1", &[("http", 20_001)]),
@@ -112,6 +115,7 @@ const PLACED: [Placed; 12] = [
     ("cow", 0, "metal-2", &[]),
     ("grafana", 0, "metal-2", &[("http", 3000)]),
     ("vault", 0, "metal-2", &[("api", 20_001)]),
+    ("ledger", 0, "metal-2", &[]),
     ("migrate", 0, "metal-1", &[]),
     ("report", 0, "metal-2", &[]),
 ];
