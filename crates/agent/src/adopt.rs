@@ -1,6 +1,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use icefield_api::Exit;
 use icefield_plan::ReplicaId;
+use icefield_spec::Millis;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::core::Found;
@@ -72,6 +74,7 @@ fn running(id: &ReplicaId, home: &ReplicaHome, order: &RunOrder, record: Process
         pid: record.process.pid,
         ran_for: since(record.started_at),
         was_healthy: read::<u64>(id, &home.healthy()) == Some(order.run),
+        once: order.once,
     };
     Some(Adopted { found, order: Some(order.clone()), running: Some((record.process, watch)) })
 }
@@ -80,14 +83,24 @@ async fn ended(id: &ReplicaId, home: &ReplicaHome, order: Option<RunOrder>) -> A
     let record = read::<ProcessRecord>(id, &home.process());
     let found = match (&order, record) {
         (Some(order), Some(record)) if record.run == order.run => {
-            let outcome = outcome(home, order, &record.process);
+            let (outcome, exit) = outcome(home, order, &record.process);
             sweep(order, &record.process).await;
             let how = format!("{outcome}, while no agent was there");
-            Found::Ended { incarnation: order.incarnation.clone(), restarts: order.restarts, how }
+            ended_as(order, how, exit)
+        }
+        // Whether its process was there at all nobody knows any more; what runs once does not begin again for that.
+        (Some(order), _) if order.once => {
+            let how = "nothing is known of its end, which no agent has seen".to_owned();
+            ended_as(order, how, Exit { code: None, took: Millis::default() })
         }
         _ => Found::Remains,
     };
     Adopted { found, order, running: None }
+}
+
+fn ended_as(order: &RunOrder, how: String, exit: Exit) -> Found {
+    let RunOrder { incarnation, restarts, once, .. } = order.clone();
+    Found::Ended { incarnation, restarts, how, exit, once }
 }
 
 /// Ends a replica of which no more is known than its supervisor.

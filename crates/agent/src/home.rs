@@ -12,6 +12,7 @@ use icefield_spec::Name;
 /// endpoints/api.json     where the replicas of a used service are reached
 /// replicas/web-3/        one replica
 /// volumes/web-3/data/    a volume of it, which stays when the replica goes
+/// volumes/web-3.lock     held by the supervisor that uses them
 /// ```
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
@@ -67,6 +68,11 @@ impl Home {
 
     pub(crate) fn volumes_of(&self, id: &ReplicaId) -> PathBuf {
         self.volumes().join(format!("{}-{}", id.service, id.index))
+    }
+
+    /// Held by whoever uses the volumes of `id` on this node.
+    pub(crate) fn volume_lock(&self, id: &ReplicaId) -> PathBuf {
+        self.volumes().join(format!("{}-{}.lock", id.service, id.index))
     }
 
     pub(crate) fn replicas(&self) -> PathBuf {

@@ -5,8 +5,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
+use icefield_api::Exit;
 use icefield_plan::{NodePlan, ReplicaId};
-use icefield_spec::{ReplicaContext, replica_variables};
+use icefield_spec::{Millis, ReplicaContext, replica_variables};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Interest};
@@ -17,6 +18,7 @@ use crate::cgroup::{Groups, Leftovers};
 use crate::core::{Incarnation, drain};
 use crate::driver::{Drivers, Launch, NotStarted};
 use crate::home::{Home, ReplicaHome};
+use crate::past;
 use crate::ports;
 use crate::process::{Process, kill_session};
 use crate::record::{self, Keep};
@@ -87,20 +89,27 @@ impl Launcher {
             drain: drain(unit),
             memory: unit.memory,
             program,
+            once: unit.once,
+            mounts: volumes::mounts(&self.home, id, unit),
+            lock: unit.is_tied().then(|| self.home.volume_lock(id)),
             groups,
             log: self.log,
-            fence: unit.singleton.then_some(fence),
+            fence: unit.is_singleton().then_some(fence),
         };
         put(&home, &order).map_err(NotStarted::for_now)?;
         Ok(order)
     }
 
-    /// Deletes all that a replica leaves, but for its volumes.
+    /// Deletes all that a replica leaves, but for its volumes and for what the last attempts of a job wrote.
     pub(crate) fn remove(&self, id: &ReplicaId, order: Option<&RunOrder>) {
         if let Some(order) = order {
             Groups::remove(&order.groups);
         }
         let home = self.home.replica(id);
+        if order.is_some_and(|order| order.once) {
+            past::keep(&self.home, id);
+            return;
+        }
         if let Err(error) = fs::remove_dir_all(home.root())
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -119,10 +128,12 @@ fn put(home: &ReplicaHome, order: &RunOrder) -> Result<(), String> {
         .mode(0o700)
         .create(&work)
         .map_err(|error| format!("cannot make {}: {error}", work.display()))?;
+    // What runs once must not begin again because the machine forgot that it did.
+    let keep = if order.once { Keep::Durably } else { Keep::ThisBoot };
     [home.process(), home.exit(), home.start_error(), home.healthy(), home.fence()]
         .iter()
         .try_for_each(|path| record::delete(path))
-        .and_then(|()| record::write(&home.run(), order, Keep::ThisBoot))
+        .and_then(|()| record::write(&home.run(), order, keep))
         .map_err(|error| error.to_string())?;
     match order.fence {
         Some(until) => put_off(&home.fence(), until).map_err(|error| format!("cannot fence it: {error}")),
@@ -206,22 +217,32 @@ async fn first_line(output: impl tokio::io::AsyncRead + Unpin) -> String {
 }
 
 /// Waits for the end of a run, and for all of its processes to be gone.
-pub(crate) async fn conclude(home: &ReplicaHome, order: &RunOrder, process: &Process, watch: &mut Watch) -> Outcome {
+pub(crate) async fn conclude(
+    home: &ReplicaHome,
+    order: &RunOrder,
+    process: &Process,
+    watch: &mut Watch,
+) -> (Outcome, Exit) {
     if let Err(error) = watch.ended().await {
         tracing::error!(replica = %order.replica, %error, "lost sight of its supervisor");
     }
     let outcome = outcome(home, order, process);
     // A supervisor that could tell of the end has seen to the rest as well.
-    if matches!(outcome, Outcome::Unseen { .. }) {
+    if matches!(outcome.0, Outcome::Unseen { .. }) {
         sweep(order, process).await;
     }
     outcome
 }
 
 /// How a run whose supervisor has ended did end.
-pub(crate) fn outcome(home: &ReplicaHome, order: &RunOrder, process: &Process) -> Outcome {
+pub(crate) fn outcome(home: &ReplicaHome, order: &RunOrder, process: &Process) -> (Outcome, Exit) {
+    let started = record::read::<ProcessRecord>(&home.process()).ok().flatten().map(|record| record.started_at);
     match record::read::<ExitRecord>(&home.exit()) {
-        Ok(Some(record)) if record.run == order.run => return record.outcome,
+        Ok(Some(record)) if record.run == order.run => {
+            let took = started.map_or(0, |started| record.at.saturating_sub(started));
+            let exit = Exit { code: record.outcome.code(), took: Millis::new(took.min(Millis::MAX.get())) };
+            return (record.outcome, exit);
+        }
         Ok(_) => {}
         Err(error) => tracing::warn!(replica = %order.replica, %error, "cannot tell how it ended"),
     }
@@ -230,7 +251,7 @@ pub(crate) fn outcome(home: &ReplicaHome, order: &RunOrder, process: &Process) -
     } else {
         "the machine was restarted"
     };
-    Outcome::Unseen { message: message.into() }
+    (Outcome::Unseen { message: message.into() }, Exit { code: None, took: Millis::default() })
 }
 
 /// Kills what a supervisor that was killed itself could not.

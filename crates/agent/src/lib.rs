@@ -21,6 +21,8 @@ mod home;
 mod kill;
 mod launch;
 mod logs;
+mod mounts;
+mod past;
 mod ports;
 mod probe;
 mod process;

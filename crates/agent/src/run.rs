@@ -1,3 +1,4 @@
+use icefield_api::Exit;
 use icefield_plan::ReplicaId;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -26,7 +27,7 @@ pub(crate) struct Run {
 pub(crate) enum News {
     Launched(Process),
     NotLaunched(NotLaunched),
-    Ended(Outcome),
+    Ended((Outcome, Exit)),
 }
 
 /// News of the run with the number `run`.

@@ -4,9 +4,10 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use icefield_plan::ReplicaId;
-use icefield_spec::Unit;
+use icefield_spec::{Name, Unit, Volume};
 
 use crate::home::Home;
+use crate::mounts::Mount;
 
 /// Sees to it that each volume of a replica is there. What an earlier run left in them stays.
 ///
@@ -20,6 +21,15 @@ pub(crate) fn make(home: &Home, id: &ReplicaId, unit: &Unit) -> Result<(), Strin
     folder(&home.volumes())?;
     folder(&own)?;
     unit.volumes.keys().try_for_each(|volume| folder(&own.join(volume.as_str())))
+}
+
+/// Those of a replica's volumes that are mounted.
+pub(crate) fn mounts(home: &Home, id: &ReplicaId, unit: &Unit) -> Vec<Mount> {
+    let own = home.volumes_of(id);
+    let elsewhere = unit.volumes.iter().filter(|(_, volume)| !volume.source.is_host());
+    let mount =
+        |(name, volume): (&Name, &Volume)| Mount { target: own.join(name.as_str()), source: volume.source.clone() };
+    elsewhere.map(mount).collect()
 }
 
 fn folder(path: &Path) -> Result<(), String> {
@@ -39,7 +49,7 @@ fn folder(path: &Path) -> Result<(), String> {
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    use icefield_spec::{Bytes, Cpu, Name, Run, Volume};
+    use icefield_spec::{Bytes, Cpu, Run};
 
     use super::*;
 

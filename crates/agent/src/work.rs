@@ -20,10 +20,12 @@ use crate::follow::Follow;
 use crate::generation::{Kept, Offer};
 use crate::heartbeat::{Heartbeats, Reply, Report};
 use crate::launch::{Launcher, Watch, conclude, launch};
+use crate::mounts::Mounter;
 use crate::probe::{self, Asked};
 use crate::process::Process;
 use crate::run::{News, Run, RunNews};
 use crate::servers::Servers;
+use crate::shim::RunOrder;
 use crate::shutdown::Shutdown;
 use crate::{AgentConfig, api, boottime};
 
@@ -101,6 +103,9 @@ impl Work {
             self.local.find(id.clone(), found, self.now());
             let Some(order) = order else { continue };
             self.last_run = self.last_run.max(order.run);
+            if running.is_none() {
+                unmount(&self.mounter(), &order).await;
+            }
             let mut run = Run::new(order, home);
             if let Some((process, watch)) = running {
                 tracing::info!(replica = %id, pid = process.pid, "taken over");
@@ -288,19 +293,33 @@ impl Work {
         let run = Run::new(order.clone(), home.clone());
         self.runs.insert(id.clone(), run);
         let (id, shim, news) = (id.clone(), self.config.shim_command.clone(), self.news.clone());
+        let mounter = self.mounter();
         self.tasks.spawn(async move {
             let run = order.run;
             // Without a loop to hear of it, the agent has ended.
             let tell = |what: News| drop(news.send(RunNews { id: id.clone(), run, news: what }));
+            if let Err(message) = mounter.mount(&order.mounts).await {
+                unmount(&mounter, &order).await;
+                return tell(News::NotLaunched(NotStarted::for_now(message)));
+            }
             match launch(&home, run, &shim).await {
                 Ok((process, mut watch)) => {
                     tell(News::Launched(process.clone()));
-                    tell(News::Ended(conclude(&home, &order, &process, &mut watch).await));
+                    let outcome = conclude(&home, &order, &process, &mut watch).await;
+                    unmount(&mounter, &order).await;
+                    tell(News::Ended(outcome));
                 }
-                Err(why) => tell(News::NotLaunched(why)),
+                Err(why) => {
+                    unmount(&mounter, &order).await;
+                    tell(News::NotLaunched(why));
+                }
             }
         });
         Ok(())
+    }
+
+    fn mounter(&self) -> Mounter {
+        Mounter::new(self.config.base_env.get("PATH").map_or("", String::as_str))
     }
 
     /// Has singletons run on until `until`.
@@ -318,8 +337,10 @@ impl Work {
 
     fn watch(&mut self, run: &Run, process: Process, mut watch: Watch) {
         let (order, home, news) = (run.order.clone(), run.home.clone(), self.news.clone());
+        let mounter = self.mounter();
         self.tasks.spawn(async move {
             let outcome = conclude(&home, &order, &process, &mut watch).await;
+            unmount(&mounter, &order).await;
             let _ = news.send(RunNews { id: order.replica, run: order.run, news: News::Ended(outcome) });
         });
     }
@@ -353,10 +374,10 @@ impl Work {
                 tracing::warn!(replica = %id, "not started: {message}");
                 Event::NotStarted { message, retry }
             }
-            News::Ended(outcome) => {
+            News::Ended((outcome, exit)) => {
                 tracing::info!(replica = %id, "{outcome}");
                 run.process = None;
-                Event::Ended { how: outcome.to_string() }
+                Event::Ended { how: outcome.to_string(), exit }
             }
         };
         self.local.note(&id, event, now);
@@ -388,6 +409,14 @@ impl Work {
             *old = new;
             changed
         });
+    }
+}
+
+/// Unmounts what a run had mounted. What stays is told of here alone: the replica has ended all the same, and the next run
+/// finds it mounted.
+async fn unmount(mounter: &Mounter, order: &RunOrder) {
+    if let Err(error) = mounter.unmount(&order.mounts).await {
+        tracing::warn!(replica = %order.replica, "{error}");
     }
 }
 

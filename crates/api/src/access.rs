@@ -63,8 +63,8 @@ impl Operation {
             "renew" => Access::Machine,
             "join" | "move" => Access::Server,
             "status" | "spec" | "history" | "rollouts" | "events" | "explain" | "endpoints" | "logs" | "servers"
-            | "ca" => Access::Viewer,
-            "plan" | "apply" | "rollout" => Access::Deployer,
+            | "ca" | "jobs" | "job" => Access::Viewer,
+            "plan" | "apply" | "rollout" | "job-run" => Access::Deployer,
             "rebalance" | "rebalance-start" | "rebalance-stop" | "note" => Access::DeployerOfAll,
             _ => Access::Admin,
         }

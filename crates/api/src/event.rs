@@ -32,6 +32,8 @@ pub enum EventKind {
     Node,
     /// A rollout started, ended or failed.
     Rollout,
+    /// A run of a job began, failed or ended.
+    Job,
     /// Another server leads.
     Leader,
     /// A certificate or a token came or went, or the authority is changed.

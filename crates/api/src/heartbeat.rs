@@ -75,6 +75,19 @@ pub struct ReplicaReport {
     /// What there is to say: how its last process ended, what its health check answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// How it ended, if it is one that is never started anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+}
+
+/// How a process ended that is never started anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Exit {
+    /// Its exit code, if it ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// How long it ran.
+    pub took: Millis,
 }
 
 /// What a server answers to a [`Heartbeat`] and to an [`Alive`].

@@ -14,6 +14,7 @@ mod explain;
 mod heartbeat;
 mod http;
 mod idempotency;
+mod job;
 mod join_token;
 mod keyring;
 mod node;
@@ -37,9 +38,12 @@ pub use enrol::{EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest};
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{Event, EventKind, Events, NoteAnswer, NoteRequest};
 pub use explain::{ExplainedReplica, ServiceExplanation};
-pub use heartbeat::{Alive, Capacity, Endpoints, Heartbeat, HeartbeatReply, ReplicaReport};
+pub use heartbeat::{Alive, Capacity, Endpoints, Exit, Heartbeat, HeartbeatReply, ReplicaReport};
 pub use http::{Http, HttpOptions};
 pub use idempotency::IdempotencyKey;
+pub use job::{
+    AttemptOutcome, JobAttempt, JobHistory, JobRun, JobRunAnswer, JobRunRequest, JobStatus, Jobs, RunCause, RunOutcome,
+};
 pub use join_token::{JoinRole, JoinTokenRequest, JoinTokenStatus, JoinTokens};
 pub use keyring::{Held, IdentityError, IdentityFolder, JoinError, Keeper, Keyring, join, write_secret};
 pub use node::{NodeAction, NodeState};

@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Access, Alive, ApplyRequest, ApplyResponse, AuditLog, CaStatus, Endpoints, EnrolAnswer, EnrolRequest, ErrorBody,
-    Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens,
-    NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer,
-    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction,
-    RolloutAnswer, RolloutHistory, RotateRequest, ServerMove, Servers, ServiceExplanation, Status, TrustAnswer,
+    Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest, Jobs,
+    JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens, NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS,
+    Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop,
+    RenewAnswer, RenewRequest, RolloutAction, RolloutAnswer, RolloutHistory, RotateRequest, ServerMove, Servers,
+    ServiceExplanation, Status, TrustAnswer,
     UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
@@ -62,6 +63,10 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<Heartbeat>,
         add::<HeartbeatReply>,
         add::<History>,
+        add::<JobHistory>,
+        add::<JobRunAnswer>,
+        add::<JobRunRequest>,
+        add::<Jobs>,
         add::<JoinTokenRequest>,
         add::<JoinTokens>,
         add::<JoinAnswer>,

@@ -97,6 +97,9 @@ pub const OPERATIONS: &[Operation] = &[
         response: "Events",
     },
     post("/v1/events", "note", "Puts a note among the events.", "NoteRequest", "NoteAnswer"),
+    read("/v1/jobs", "jobs", "The jobs, and how their last runs ended.", "Jobs"),
+    read("/v1/jobs/{job}", "job", "A job with its past.", "JobHistory"),
+    post("/v1/jobs/{job}/run", "job-run", "Runs a job now.", "JobRunRequest", "JobRunAnswer"),
     read("/v1/services/{service}/explain", "explain", "Why each replica is where it is.", "ServiceExplanation"),
     read("/v1/services/{service}/rollouts", "rollouts", "The last rollouts, newest first.", "RolloutHistory"),
     post(

@@ -32,7 +32,7 @@ impl PlanReport {
 /// One thing that an apply would change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedChange {
-    /// What kind of thing: `cluster`, `base`, `node`, `pool`, `namespace`, `policy`, `service` or `replica`.
+    /// What kind of thing: `cluster`, `base`, `node`, `pool`, `namespace`, `policy`, `service`, `job` or `replica`.
     pub kind: String,
     /// Its name; `web/3` for a replica.
     pub name: String,

@@ -5,7 +5,7 @@ use icefield_spec::{Bytes, Cpu, Name, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeState, RebalanceStatus, RolloutPhase, Stale};
+use crate::{JobStatus, NodeState, RebalanceStatus, RolloutPhase, Stale};
 
 /// What is true now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub struct Status {
     pub hold: Option<HoldStatus>,
     /// The services, by name.
     pub services: Vec<ServiceStatus>,
+    /// The jobs, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobStatus>,
     /// The nodes, by name.
     pub nodes: Vec<NodeStatus>,
     /// Of an answer that may be out of date, because that was asked for: of when it is.
@@ -186,6 +189,8 @@ pub enum ReplicaState {
     Stopping,
     /// Its process has ended or could not be started; it is tried again after a pause.
     Failed,
+    /// Its process has ended well, and is not started anew: so end the attempts of jobs.
+    Completed,
     /// It is placed, and what it does only the leader knows: the answer is of a server that does not lead.
     Unknown,
 }
@@ -207,6 +212,7 @@ impl fmt::Display for ReplicaState {
             Self::Unhealthy => "unhealthy",
             Self::Stopping => "stopping",
             Self::Failed => "failed",
+            Self::Completed => "completed",
             Self::Unknown => "unknown",
         })
     }

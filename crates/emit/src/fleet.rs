@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use icefield_placement::ReplicaId;
 use icefield_plan::{Endpoint, NodePlan, PlannedReplica, endpoints_in};
-use icefield_spec::{Name, Revision, Spec, Unit};
+use icefield_spec::{Job, Name, Revision, Spec, Unit};
 
 use crate::{EmitError, File, check};
 
@@ -22,6 +22,8 @@ pub(crate) struct ServiceRevision<'a> {
     pub(crate) service: &'a Name,
     pub(crate) revision: Revision,
     pub(crate) unit: &'a Unit,
+    /// What it is beyond its unit, if it is a job.
+    pub(crate) job: Option<&'a Job>,
     /// What its files are called: the service's name, and for all but the current revision also the revision. The dot
     /// between them cannot be part of a name, so no two services have files of one name.
     pub(crate) key: String,
@@ -40,8 +42,10 @@ impl<'a> Fleet<'a> {
         for (service, declared) in &spec.services {
             let (revision, key) = (declared.revision(), service.to_string());
             current.insert(service, revision);
-            services.insert((service, revision), ServiceRevision { service, revision, unit: &declared.unit, key });
+            let known = ServiceRevision { service, revision, unit: &declared.unit, job: None, key };
+            services.insert((service, revision), known);
         }
+        current.extend(spec.jobs.iter().map(|(name, job)| (name, job.revision())));
         for plan in plans {
             check::address(plan)?;
             for (replica, planned) in &plan.replicas {
@@ -50,8 +54,12 @@ impl<'a> Fleet<'a> {
                     continue;
                 }
                 let unit = &plan.units.get(&revision).ok_or_else(|| no_unit(plan, replica))?.unit;
-                let key = format!("{service}.{}", revision.short());
-                services.insert((service, revision), ServiceRevision { service, revision, unit, key });
+                let job = spec.jobs.get(service);
+                let key = match current.get(service) == Some(&revision) {
+                    true => service.to_string(),
+                    false => format!("{service}.{}", revision.short()),
+                };
+                services.insert((service, revision), ServiceRevision { service, revision, unit, job, key });
             }
         }
         for service in services.values() {

@@ -7,6 +7,7 @@
 //! ([`Emitter::node`]). It can be used from many threads at a time, so a large fleet is written by as many threads as
 //! there are cores. [`emit`] does all at once.
 
+mod calendar;
 mod check;
 mod emitter;
 mod error;

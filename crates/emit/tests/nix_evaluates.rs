@@ -76,16 +76,45 @@ fn every_replica_is_a_unit_with_its_command_and_variables_with_nix() {
                 assert_eq!(found["environment"], json!(escaped), "{unit_name}");
             }
             assert_eq!(found["serviceConfig"]["MemoryMax"], unit.memory.get());
-            assert_eq!(found["serviceConfig"]["Restart"], "always");
+            let restart = if unit.once { "on-failure" } else { "always" };
+            assert_eq!(found["serviceConfig"]["Restart"], restart);
             let folder = format!("icefield/volumes/{}-{}", id.service, id.index);
-            let folders: Vec<String> = unit.volumes.keys().map(|volume| format!("{folder}/{volume}")).collect();
+            let on_node = unit.volumes.iter().filter(|(_, volume)| volume.source.is_host());
+            let mut folders: Vec<String> =
+                on_node.map(|(name, _)| name).map(|volume| format!("{folder}/{volume}")).collect();
+            folders.extend((id.service.as_str() == "migrate").then(|| "icefield/jobs".to_owned()));
             let made = found["serviceConfig"]["StateDirectory"].as_str().unwrap_or_default();
             assert_eq!(made, folders.join(" "), "{unit_name}");
-            assert_eq!(found["wantedBy"], json!(["multi-user.target"]));
+            let is_timed = id.service.as_str() == "report";
+            assert_eq!(found["wantedBy"], if is_timed { json!([]) } else { json!(["multi-user.target"]) });
             units.insert(unit_name);
         }
         assert_eq!(keys(services), units.iter().map(String::as_str).collect(), "no unit more");
     }
+}
+
+#[test]
+fn jobs_run_to_their_end_and_volumes_are_mounted_with_nix() {
+    let Some(nix) = Nix::with(&emitted(Target::Nix), "jobs_run_to_their_end_and_volumes_are_mounted_with_nix") else {
+        return;
+    };
+    let config = node(&nix, "metal-1");
+    let migrate = &config["systemd"]["services"]["icefield-migrate@0"];
+    assert_eq!(migrate["serviceConfig"]["Type"], "oneshot");
+    assert_eq!(migrate["unitConfig"]["StartLimitBurst"], 3);
+    let done = migrate["unitConfig"]["ConditionPathExists"].as_str().unwrap().trim_start_matches('!').to_owned();
+    assert_eq!(migrate["serviceConfig"]["ExecStartPost"], format!("/nix/store/coreutils/bin/touch {done}"));
+    assert_eq!(keys(&config["systemd"]["timers"]), BTreeSet::new());
+    let config = node(&nix, "metal-2");
+    let mount = &config["systemd"]["mounts"][0];
+    let folder = "/var/lib/icefield/volumes/ledger-0/data";
+    assert_eq!((&mount["what"], &mount["where"]), (&json!("10.0.0.5:/export/ledger"), &json!(folder)));
+    assert_eq!((&mount["type"], &mount["options"]), (&json!("nfs"), &json!("vers=4.2,hard")));
+    let ledger = &config["systemd"]["services"]["icefield-ledger@0"];
+    assert_eq!(ledger["unitConfig"]["RequiresMountsFor"], json!([folder]));
+    let timers = &config["systemd"]["timers"];
+    let times = json!(["*-*-01 03:30:00 Europe/Berlin", "Mon,Tue,Wed,Thu,Fri *-*-* 03:30:00 Europe/Berlin"]);
+    assert_eq!(timers["icefield-report@0"]["timerConfig"]["OnCalendar"], times);
 }
 
 #[test]

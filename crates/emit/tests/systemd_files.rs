@@ -31,9 +31,17 @@ fn the_files_of_a_shop() {
         ("metal-2", "icefield-store@0"),
         ("metal-2", "icefield-cow@0"),
         ("workers-1", "icefield-tricky@0"),
+        ("metal-1", "icefield-migrate@0"),
+        ("metal-2", "icefield-report@0"),
+        ("metal-2", "icefield-ledger@0"),
     ] {
         assert_snapshot!(name, unit(&tree, node, name));
     }
+    let timer = tree.get("nodes/metal-2/systemd/system/icefield-report@0.timer").expect("there is a timer");
+    assert_snapshot!("icefield-report@0.timer", timer);
+    let mount = r"var-lib-icefield-volumes-ledger\x2d0-data.mount";
+    let mount = tree.get(&format!("nodes/metal-2/systemd/system/{mount}")).expect("there is a mount");
+    assert_snapshot!("ledger.mount", mount);
 }
 
 #[test]
@@ -48,8 +56,10 @@ fn every_replica_is_a_unit_with_its_command_and_variables() {
             let assigned: Vec<String> = values(text, "Environment").flat_map(|line| split(line, false)).collect();
             let wanted = variables.iter().map(|(name, value)| format!("{name}={value}"));
             let folder = format!("icefield/volumes/{}-{}", id.service, id.index);
-            let volumes = plan.unit(id).expect("it is planned").unit.volumes.keys();
-            let folders: Vec<String> = volumes.map(|volume| format!("{folder}/{volume}")).collect();
+            let volumes = plan.unit(id).expect("it is planned").unit.volumes.iter();
+            let volumes = volumes.filter(|(_, volume)| volume.source.is_host()).map(|(name, _)| name);
+            let mut folders: Vec<String> = volumes.map(|volume| format!("{folder}/{volume}")).collect();
+            folders.extend((id.service.as_str() == "migrate").then(|| "icefield/jobs".to_owned()));
             assert_eq!(values(text, "StateDirectory").next().unwrap_or_default(), folders.join(" "));
             match plan.unit(id).expect("it is planned").unit.run {
                 Run::Container { .. } => {
@@ -84,9 +94,15 @@ fn systemd_finds_no_fault_with_systemd_analyze() {
     }
     let folder = tempfile::TempDir::new().expect("a folder for the test");
     let tree = emitted(Target::Systemd);
-    for (path, text) in tree.iter().filter(|(path, _)| path.ends_with(".service")) {
+    // A timer is verified together with the unit that it starts.
+    let files =
+        || tree.iter().filter(|(path, _)| [".service", ".timer", ".mount"].iter().any(|end| path.ends_with(end)));
+    for (path, text) in files() {
+        std::fs::write(folder.path().join(path.rsplit('/').next().expect("it has a name")), text)
+            .expect("it can be written");
+    }
+    for (path, text) in files() {
         let file = folder.path().join(path.rsplit('/').next().expect("it has a name"));
-        std::fs::write(&file, text).expect("the unit can be written");
         let output = Command::new("systemd-analyze")
             .args(["verify", "--man=no"])
             .arg(&file)

@@ -74,6 +74,7 @@ pub(crate) enum Command {
     Explain(commands::explain::ExplainArgs),
     Logs(commands::logs::LogsArgs),
     History(commands::history::HistoryArgs),
+    Job(commands::job::JobArgs),
     Node(commands::node::NodeArgs),
     Member(commands::member::MemberArgs),
     Login(commands::login::LoginArgs),

@@ -1,4 +1,4 @@
-use icefield_api::{ReplicaState, RolloutPhase, RolloutState, RolloutStatus, ServiceStatus, Status};
+use icefield_api::{JobStatus, ReplicaState, RolloutPhase, RolloutState, RolloutStatus, RunOutcome, ServiceStatus, Status};
 use icefield_spec::Revision;
 
 use crate::render::time;
@@ -42,6 +42,12 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
             }
             Some(Err(line)) => failed.push(line),
             None => {}
+        }
+    }
+    for job in status.jobs.iter().filter(|job| job.schedule.is_none() && !job.succeeded) {
+        match job_progress(job) {
+            Ok(line) => waiting.push(line),
+            Err(line) => failed.push(line),
         }
     }
     // A rollback is let come to its end, so that what is said of it is the whole story.
@@ -113,6 +119,22 @@ fn since(rollout: &RolloutStatus) -> String {
     if rollout.since == 0 { String::new() } else { format!(", since {}", time(rollout.since, "%H:%M:%S")) }
 }
 
+/// What a job that has not succeeded waits for (`Ok`), or how it has failed (`Err`).
+fn job_progress(job: &JobStatus) -> Result<String, String> {
+    let name = &job.name;
+    match (&job.run, &job.last) {
+        (Some(run), _) => Ok(match (&job.message, run.open().and_then(|attempt| attempt.node.as_ref())) {
+            (Some(message), _) => format!("job {name}: {message}"),
+            (None, Some(node)) => format!("job {name}: runs on {node}"),
+            (None, None) => format!("job {name}: is being placed"),
+        }),
+        (None, Some(last)) if last.revision == job.revision && last.outcome == Some(RunOutcome::Failed) => {
+            Err(format!("job {name}: {}", last.message))
+        }
+        (None, _) => Ok(format!("job {name}: has not begun")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use icefield_api::{ReplicaStatus, ServiceStatus};
@@ -168,6 +190,7 @@ mod tests {
             hold: None,
             stale: None,
             services: vec![service],
+            jobs: Vec::new(),
             nodes: Vec::new(),
         }
     }

@@ -74,6 +74,8 @@ pub(crate) static FUNCTIONS: &[&Function] = &[
     &port::DYNAMIC,
     &port::FIXED,
     &volume::VOLUME,
+    &volume::NFS,
+    &volume::RBD,
     &health::HTTP,
     &health::TCP,
     &health::COMMAND,

@@ -25,15 +25,18 @@ impl Fleet<'_> {
     }
 }
 
-/// The unit of each service of `spec`, by revision: what [`Fleet::units`] is when nothing is being rolled out.
+/// The unit of each service and job of `spec`, by revision: what [`Fleet::units`] is when nothing is being rolled out.
 ///
 /// Services whose units are equal share a revision, and so an entry: that of the first by name.
 pub fn units_of(spec: &Spec) -> BTreeMap<Revision, PlannedUnit> {
     let unit = |(name, service): (&Name, &icefield_spec::Service)| {
         (service.revision(), PlannedUnit { service: name.clone(), unit: Arc::<Unit>::new(service.unit.clone()) })
     };
+    let attempt = |(name, job): (&Name, &icefield_spec::Job)| {
+        (job.revision(), PlannedUnit { service: name.clone(), unit: Arc::new(job.attempt_unit()) })
+    };
     // Backwards, so that the first of equal units is the one that stays.
-    spec.services.iter().rev().map(unit).collect()
+    spec.services.iter().rev().map(unit).chain(spec.jobs.iter().rev().map(attempt)).collect()
 }
 
 /// The plan of one node, from the replicas that are on it.

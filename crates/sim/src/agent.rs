@@ -122,6 +122,8 @@ impl Agent {
             && machine.number() >= reply.generation
         {
             machine.fence = machine.fence.max(Some(sent + fence));
+            // What runs once has waited for that.
+            machine.make_true(hub.trace.elapsed());
         }
     }
 
@@ -142,7 +144,7 @@ impl Agent {
     pub(crate) fn set_off(&self, off: bool, now: u64) {
         let mut machine = self.machine();
         machine.is_off = off;
-        machine.processes.clear();
+        machine.processes.retain(|_, process| process.outlives_power(now));
         if !off {
             machine.starts += 1;
             machine.fence = None;
@@ -171,6 +173,14 @@ impl Agent {
         runs.map(|(replica, _)| replica.clone()).collect()
     }
 
+    /// The attempts of jobs whose process runs on it.
+    pub(crate) fn attempts(&self) -> Vec<ReplicaId> {
+        let machine = self.machine();
+        let fenced = machine.fence.is_none_or(|fence| fence <= Instant::now());
+        let runs = machine.processes.iter().filter(|(_, process)| process.runs_once() && !fenced);
+        runs.map(|(replica, _)| replica.clone()).collect()
+    }
+
     /// Its processes: which replica, of which revision, and whether it is well.
     pub(crate) fn processes(&self) -> Vec<(ReplicaId, Revision, bool)> {
         let machine = self.machine();
@@ -196,9 +206,13 @@ impl Machine {
         self.processes.retain(|replica, process| {
             plan.replicas.get(replica).is_some_and(|planned| planned.revision == process.revision)
         });
+        let may_fenced = self.fence.is_some_and(|fence| Instant::now() < fence);
         for replica in plan.replicas.keys() {
             let Some(planned) = plan.unit(replica) else { continue };
-            let is_singleton = declare::is_singleton(&replica.service);
+            if planned.unit.once && !may_fenced {
+                continue;
+            }
+            let is_singleton = planned.unit.once || declare::is_singleton(&replica.service);
             let start = || Process::start(&planned.unit, is_singleton, now);
             self.processes.entry(replica.clone()).or_insert_with(start);
         }

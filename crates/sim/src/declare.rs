@@ -1,6 +1,6 @@
 use icefield_spec::{
-    Bytes, Condition, Cpu, Machine, Millis, Name, Node, Port, Rules, Run, Service, Share, Spec, Spread, Strategy, Unit,
-    Update, Volume, Wait,
+    Bytes, Condition, Cpu, Job, Machine, Millis, Name, Node, Port, Rules, Run, Service, Share, Spec, Spread, Strategy,
+    Unit, Update, Volume, Wait,
 };
 
 use crate::chance::Chance;
@@ -15,7 +15,7 @@ pub(crate) struct Wish {
     /// No other spec of the run has it.
     number: u64,
     replicas: [u32; 3],
-    versions: [String; 5],
+    versions: [String; 6],
     /// Whether canaries wait for someone to confirm.
     confirms: bool,
 }
@@ -76,7 +76,10 @@ impl Wish {
         services[1].1.rules.require.insert("disk".into(), Condition::one_of(["ssd"]));
         services[2].1.unit.singleton = true;
         services[3].1.unit.volumes.insert(name("data"), Volume::default());
+        // An attempt that is lost with its node counts, and of those there are many here.
+        let job = Job { retries: 50, pause: Millis::new(200), ..Job::new(unit(&self.versions[5], 500)) };
         Spec {
+            jobs: [(name("move"), job)].into(),
             nodes: (0..nodes).map(node).collect(),
             services: services.into_iter().map(|(text, service)| (name(text), service)).collect(),
             ..Spec::empty(name("simulated"))

@@ -8,7 +8,7 @@ use crate::invariants::agreement::{self, Agreement};
 use crate::invariants::availability::{self, Availability};
 use crate::invariants::convergence::{self, Running};
 use crate::invariants::generations::{self, Generations};
-use crate::invariants::{acknowledged, holders, rules, surge, way_back};
+use crate::invariants::{acknowledged, holders, jobs, rules, surge, way_back};
 use crate::world::World;
 
 /// Looks at all servers and agents, over and over, and holds them against the invariants.
@@ -37,6 +37,7 @@ impl Observer {
             hub.check(rules::NAME, rules::check(&state));
             hub.check(surge::NAME, surge::check(&state));
             hub.check(way_back::NAME, way_back::check(&state));
+            hub.check(jobs::NAME, jobs::check_past(&state));
             hub.check(acknowledged::NAME, history.check(&state));
         }
         self.availability.note(&running(world), hub.trace.elapsed());
@@ -52,6 +53,14 @@ impl Observer {
             && let Some(state) = self.agreement.newest()
         {
             hub.check(holders::NAME, holders::check(&running, state));
+        }
+        let attempts = |agent: &Arc<crate::agent::Agent>| {
+            let node = agent.node.clone();
+            agent.attempts().into_iter().map(move |replica| (node.clone(), replica))
+        };
+        let running: Vec<_> = world.agents.iter().flat_map(attempts).collect();
+        if let Some(state) = self.agreement.newest() {
+            hub.check(jobs::NAME, jobs::check_running(&running, state));
         }
     }
 

@@ -1,4 +1,4 @@
-use icefield_api::{ReplicaReport, ReplicaState};
+use icefield_api::{Exit, ReplicaReport, ReplicaState};
 use icefield_placement::ReplicaId;
 use icefield_spec::{Millis, Revision, Unit};
 
@@ -8,12 +8,17 @@ const WARM_UP: u64 = 250;
 const CRASH_AFTER: u64 = 150;
 /// From the end to the next start.
 const PAUSE: u64 = 300;
+/// From the start to the end of one that runs once.
+const RUN: u64 = 600;
 
 /// A replica's process: how it fares follows from its version's name and the time alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) revision: Revision,
     pub(crate) is_singleton: bool,
+    /// Of one that runs once, how it ended.
+    exit: Option<Exit>,
+    is_once: bool,
     version: String,
     state: ReplicaState,
     since: u64,
@@ -27,6 +32,8 @@ impl Process {
         Self {
             revision: unit.revision(),
             is_singleton,
+            exit: None,
+            is_once: unit.once,
             version,
             state: ReplicaState::Starting,
             since: now,
@@ -40,13 +47,42 @@ impl Process {
 
     /// Its end by itself, or by its supervisor's hand.
     pub(crate) fn crash(&mut self, now: u64) {
-        self.turn(ReplicaState::Failed, now);
+        if self.runs_once() {
+            self.end(1, now);
+        } else if !self.is_once {
+            self.turn(ReplicaState::Failed, now);
+        }
+    }
+
+    /// Its machine lost power; whether its disk still tells of it.
+    pub(crate) fn outlives_power(&mut self, now: u64) -> bool {
+        self.crash(now);
+        self.is_once
+    }
+
+    /// Whether it is one that runs once, and does.
+    pub(crate) fn runs_once(&self) -> bool {
+        self.is_once && self.exit.is_none()
+    }
+
+    fn end(&mut self, code: i32, now: u64) {
+        self.exit = Some(Exit { code: Some(code), took: Millis::new(now.saturating_sub(self.since)) });
+        self.turn(if code == 0 { ReplicaState::Completed } else { ReplicaState::Failed }, now);
     }
 
     /// Lets time pass: a version whose name ends with "crash" ends soon after each start, one with "never" stays unhealthy,
     /// all others become healthy. It starts again only where it `may` run.
     pub(crate) fn pass(&mut self, may: bool, now: u64) {
         let age = now.saturating_sub(self.since);
+        if self.is_once {
+            match age {
+                _ if !self.runs_once() => {}
+                _ if !may => self.end(137, now),
+                RUN.. => self.end(i32::from(self.version.ends_with("crash")), now),
+                _ => {}
+            }
+            return;
+        }
         match self.state {
             ReplicaState::Failed if may && age >= PAUSE => {
                 self.restarts += 1;
@@ -70,7 +106,7 @@ impl Process {
 
     /// Whether there is a process.
     pub(crate) fn is_there(&self) -> bool {
-        self.state != ReplicaState::Failed
+        !matches!(self.state, ReplicaState::Failed | ReplicaState::Completed)
     }
 
     pub(crate) fn report(&self, replica: &ReplicaId, now: u64) -> ReplicaReport {
@@ -82,6 +118,7 @@ impl Process {
             since: Millis::new(now.saturating_sub(self.since)),
             restarts: self.restarts,
             message: (self.state == ReplicaState::Failed || self.restarts > 0).then(|| "exit status 1".to_owned()),
+            exit: self.exit,
         }
     }
 }

@@ -59,4 +59,4 @@ pub use suggest::nearest;
 pub use unit::Unit;
 pub use update::{Share, Strategy, Update, Wait};
 pub use variables::{InvalidReference, Piece, ReplicaContext, expand, pieces, references, replica_variables};
-pub use volume::Volume;
+pub use volume::{Volume, VolumeSource};

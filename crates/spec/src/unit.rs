@@ -21,7 +21,7 @@ pub struct Unit {
     /// What it needs of other resources that nodes declare.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, Amount>,
-    /// Folders that outlive the replica, by name. They tie a replica to the node that it was first on.
+    /// Folders that outlive the replica, by name. Those of the node tie it to the one that it was first on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub volumes: BTreeMap<Name, Volume>,
     /// Ports by name.
@@ -80,6 +80,17 @@ impl Unit {
             once: false,
             stop_grace: Self::default_stop_grace(),
         }
+    }
+
+    /// Whether a replica runs at most once at any time: because that is declared, or because it has a volume that only one
+    /// may have.
+    pub fn is_singleton(&self) -> bool {
+        self.singleton || self.volumes.values().any(|volume| volume.source.is_exclusive())
+    }
+
+    /// Whether a replica is tied to its node by a folder there.
+    pub fn is_tied(&self) -> bool {
+        self.volumes.values().any(|volume| volume.source.is_host())
     }
 
     /// The revision of the service that has this unit.

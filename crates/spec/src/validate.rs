@@ -19,6 +19,7 @@ mod syntax;
 mod totals;
 mod unit;
 mod updates;
+mod volumes;
 mod wording;
 
 use declared::Declared;
@@ -71,6 +72,7 @@ impl Check<'_> {
         spec.jobs.iter().for_each(|(name, job)| self.job(name, job));
         self.company_circles();
         self.dependency_circles();
+        self.volumes_in_common();
         self.totals();
     }
 }

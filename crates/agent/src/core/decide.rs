@@ -76,7 +76,7 @@ pub(crate) fn decide(wanted: Wanted<'_>, local: &mut Local, now: Moment) -> (Vec
             let unit =
                 if let Wanted::Plan(plan) = wanted { plan.unit(&id).map(|planned| &*planned.unit) } else { None };
             // What waits for the lease is told when that is there.
-            let waits = unit.is_some_and(|unit| unit.singleton) && local.fence <= now && replica.is_down();
+            let waits = unit.is_some_and(|unit| unit.is_singleton()) && local.fence <= now && replica.is_down();
             let due = due(replica, unit, wanted, &local.timings).filter(|_| !waits);
             next = [next, due].into_iter().flatten().min();
         }
@@ -95,7 +95,10 @@ fn step(
     now: Moment,
 ) -> Option<Action> {
     let id = id.clone();
+    let begun = replica.is_begun();
     let other = match &target {
+        // What runs once is not begun again for another address.
+        Target::This(_, unit) if unit.once && begun => false,
         Target::This(incarnation, _) => replica.incarnation.as_ref() != Some(incarnation),
         Target::Unknown => false,
         Target::Quiet | Target::Gone => true,
@@ -127,8 +130,12 @@ fn step(
             let health = unit.health.clone().filter(|_| ask)?;
             Some(Action::Probe { id, health })
         }
+        (Phase::Down { .. }, Target::This(incarnation, unit)) if unit.once && begun => {
+            replica.give_up(incarnation);
+            None
+        }
         (Phase::Down { due, .. }, Target::This(incarnation, unit)) => {
-            if (!other && due.is_none_or(|due| due > now)) || (unit.singleton && fence <= now) {
+            if (!other && due.is_none_or(|due| due > now)) || (unit.is_singleton() && fence <= now) {
                 return None;
             }
             replica.start(incarnation.clone(), unit);
@@ -146,6 +153,7 @@ fn due(replica: &Replica, unit: Option<&Unit>, wanted: Wanted<'_>, timings: &Tim
         Phase::Ending { kill_at, .. } => Some(*kill_at),
         Phase::Up { .. } if replica.leaves().is_some() => replica.leaves(),
         Phase::Up { checks, .. } => checks.due(unit?.health.as_ref(), timings),
+        Phase::Down { .. } if replica.is_over() => None,
         Phase::Down { due, .. } => due.filter(|_| matches!(wanted, Wanted::Plan(_))),
     }
 }

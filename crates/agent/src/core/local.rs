@@ -66,6 +66,7 @@ impl Local {
                 since: Millis::default(),
                 restarts: replica.restarts,
                 message: replica.message(),
+                exit: replica.exit(),
             };
             Some((since, report))
         };

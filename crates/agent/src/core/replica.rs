@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use icefield_api::ReplicaState;
+use icefield_api::{Exit, ReplicaState};
 use icefield_spec::{Health, Millis, Unit};
 
 use super::backoff::Backoff;
@@ -29,8 +29,21 @@ pub(super) struct Replica {
     backoff: Backoff,
     /// How the last process ended, or why none could be started.
     last_end: Option<String>,
+    /// Of one that runs once, where that stands.
+    once: Option<Once>,
     /// The state that was last reported, and since when it is so.
     shown: (ReplicaState, Moment),
+}
+
+/// How far a replica is that runs once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Once {
+    /// There is a folder of it and no more, so nobody knows. This says nothing of a replica that does not run once.
+    Unknown,
+    /// A process was started, or may have been.
+    Begun,
+    /// It has ended, or could not be started.
+    Over(Exit),
 }
 
 #[derive(Debug, Clone)]
@@ -67,9 +80,10 @@ pub(crate) enum Found {
         pid: u32,
         ran_for: Duration,
         was_healthy: bool,
+        once: bool,
     },
-    /// Its process ended while no agent was there.
-    Ended { incarnation: Incarnation, restarts: u32, how: String },
+    /// Its process ended while no agent was there; `once` is one that is not to be started anew.
+    Ended { incarnation: Incarnation, restarts: u32, how: String, exit: Exit, once: bool },
     /// There is a folder and no more.
     Remains,
 }
@@ -82,7 +96,7 @@ pub(crate) enum Event {
     /// No process could be started; `retry` if that may change.
     NotStarted { message: String, retry: bool },
     /// Its process, with all that it started, has ended.
-    Ended { how: String },
+    Ended { how: String, exit: Exit },
     /// Its health check has answered.
     Answered { answer: Answer, health: Health },
 }
@@ -98,6 +112,7 @@ impl Replica {
             leaves: None,
             backoff: Backoff::new(),
             last_end: None,
+            once: None,
             shown: (ReplicaState::Starting, now),
         }
     }
@@ -105,12 +120,17 @@ impl Replica {
     pub(super) fn found(found: Found, now: Moment) -> Self {
         let new = Self::new(now);
         match found {
-            Found::Remains => new,
-            Found::Running { incarnation, grace, drain, restarts, pid, ran_for, was_healthy } => {
+            Found::Remains => Self { once: Some(Once::Unknown), ..new },
+            Found::Running { incarnation, grace, drain, restarts, pid, ran_for, was_healthy, once } => {
                 let phase = Phase::Up { pid, checks: Checks::new(now, ran_for, was_healthy) };
-                Self { incarnation: Some(incarnation), phase, restarts, grace, drain, ..new }
+                let once = once.then_some(Once::Begun);
+                Self { incarnation: Some(incarnation), phase, restarts, grace, drain, once, ..new }
             }
-            Found::Ended { incarnation, restarts, how } => {
+            Found::Ended { incarnation, how, exit, once: true, .. } => {
+                let once = Some(Once::Over(exit));
+                Self { incarnation: Some(incarnation), last_end: Some(how), once, ..new }
+            }
+            Found::Ended { incarnation, restarts, how, .. } => {
                 let phase = Phase::Down { due: Some(now), failed: true };
                 let restarts = restarts.saturating_add(1);
                 Self { incarnation: Some(incarnation), phase, restarts, last_end: Some(how), ..new }
@@ -120,12 +140,43 @@ impl Replica {
 
     pub(super) const fn state(&self) -> ReplicaState {
         match &self.phase {
+            Phase::Down { .. } if matches!(self.once, Some(Once::Over(Exit { code: Some(0), .. }))) => {
+                ReplicaState::Completed
+            }
+            Phase::Down { .. } if self.is_over() => ReplicaState::Failed,
             Phase::Down { failed: true, .. } => ReplicaState::Failed,
             Phase::Down { failed: false, .. } | Phase::Starting => ReplicaState::Starting,
             Phase::Up { .. } if self.leaves.is_some() => ReplicaState::Stopping,
             Phase::Up { checks, .. } => checks.state(),
             Phase::Ending { failed: Some(_), .. } => ReplicaState::Unhealthy,
             Phase::Ending { failed: None, .. } => ReplicaState::Stopping,
+        }
+    }
+
+    /// Of one that runs once: does not start what may have run already.
+    pub(super) fn give_up(&mut self, incarnation: Incarnation) {
+        if self.once == Some(Once::Unknown) {
+            self.incarnation = Some(incarnation);
+            self.last_end = Some("nobody knows whether it has run: there is no record of it".into());
+            self.once = Some(Once::Over(Exit { code: None, took: Millis::default() }));
+        }
+    }
+
+    /// Whether it did or does run, or may have, if it is one that runs once.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.once.is_some()
+    }
+
+    /// Whether it runs once, and has ended.
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.once, Some(Once::Over(_)))
+    }
+
+    /// How it ended, if it runs once.
+    pub(super) const fn exit(&self) -> Option<Exit> {
+        match self.once {
+            Some(Once::Over(exit)) => Some(exit),
+            Some(Once::Begun | Once::Unknown) | None => None,
         }
     }
 
@@ -171,6 +222,7 @@ impl Replica {
         self.grace = unit.stop_grace;
         self.drain = drain(unit);
         self.leaves = None;
+        self.once = unit.once.then_some(Once::Begun);
         self.phase = Phase::Starting;
     }
 
@@ -203,6 +255,9 @@ impl Replica {
 
     /// Takes note of what has happened.
     pub(super) fn note(&mut self, event: Event, timings: &Timings, now: Moment) {
+        if self.once == Some(Once::Begun) && self.note_end(&event) {
+            return;
+        }
         match (event, &mut self.phase) {
             (Event::Started { pid }, Phase::Starting) => {
                 self.phase = Phase::Up { pid, checks: Checks::new(now, Duration::ZERO, false) };
@@ -212,7 +267,7 @@ impl Replica {
                 self.last_end = Some(message);
             }
             (Event::NotStarted { message, retry: true }, Phase::Starting) => self.fail(message, false, timings, now),
-            (Event::Ended { how }, Phase::Up { checks, .. }) => {
+            (Event::Ended { how, .. }, Phase::Up { checks, .. }) => {
                 if checks.healthy_for(now).is_some_and(|healthy| healthy >= timings.forgiven_after) {
                     self.backoff.forgive();
                 }
@@ -237,6 +292,22 @@ impl Replica {
             // An answer that came too late, or news of a process that is no longer this replica's.
             _ => {}
         }
+    }
+
+    /// Whether this is the end of one that runs once: it is over when its process has ended, however that came; and when it could not be started, as nobody
+    /// knows whether it ran for a moment.
+    fn note_end(&mut self, event: &Event) -> bool {
+        let (how, exit) = match (event, &self.phase) {
+            (Event::NotStarted { message, .. }, Phase::Starting) => {
+                (message, Exit { code: None, took: Millis::default() })
+            }
+            (Event::Ended { how, exit }, Phase::Up { .. } | Phase::Ending { .. }) => (how, *exit),
+            _ => return false,
+        };
+        self.once = Some(Once::Over(exit));
+        self.last_end = Some(how.clone());
+        self.phase = Phase::Down { due: None, failed: false };
+        true
     }
 
     fn fail(&mut self, why: String, proven: bool, timings: &Timings, now: Moment) {

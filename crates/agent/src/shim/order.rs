@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LogLimits;
 use crate::core::Incarnation;
+use crate::mounts::Mount;
 use crate::process::Process;
 
 /// `run.json`: one run of a replica, for its supervisor and for the next agent.
@@ -25,6 +26,15 @@ pub(crate) struct RunOrder {
     pub(crate) drain: Millis,
     pub(crate) memory: Bytes,
     pub(crate) program: ProgramOrder,
+    /// The volumes that are mounted while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mounts: Vec<Mount>,
+    /// The lock of the replica's folders on this node, which its supervisor holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Whether it is never started anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) once: bool,
     /// The folders of the control groups that the program joins.
     pub(crate) groups: Vec<PathBuf>,
     pub(crate) log: LogLimits,
@@ -80,6 +90,16 @@ pub(crate) enum Outcome {
     NotStarted { message: String },
     /// Nobody was there to see it.
     Unseen { message: String },
+}
+
+impl Outcome {
+    /// The exit code of one that ended by itself.
+    pub(crate) const fn code(&self) -> Option<i32> {
+        match self {
+            Self::Exited { code } => Some(*code),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Outcome {

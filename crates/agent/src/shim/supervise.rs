@@ -44,6 +44,13 @@ async fn supervise(home: &ReplicaHome, shim: &[OsString]) -> io::Result<()> {
     let order: RunOrder = record::read(&home.run())
         .map_err(|error| fail(error.to_string()))?
         .ok_or_else(|| fail(format!("{} is gone", home.run().display())))?;
+    let _volumes = match &order.lock {
+        Some(lock) => match RunLock::take(lock)? {
+            None => return Err(fail(format!("its volumes are in use: another process holds {}", lock.display()))),
+            held => held,
+        },
+        None => None,
+    };
     set_child_subreaper(Some(getpid()))?;
 
     // A signal that is caught is one that does not end the supervisor: its end is the program's, not another.
@@ -85,7 +92,8 @@ async fn supervise(home: &ReplicaHome, shim: &[OsString]) -> io::Result<()> {
         Err(_) => outcome(status),
     };
     let record = ExitRecord { run: order.run, outcome, at: since_1970() };
-    record::write(&home.exit(), &record, Keep::ThisBoot).map_err(|error| fail(error.to_string()))
+    let keep = if order.once { Keep::Durably } else { Keep::ThisBoot };
+    record::write(&home.exit(), &record, keep).map_err(|error| fail(error.to_string()))
 }
 
 /// Returns when a singleton may run no longer; never for what is none.

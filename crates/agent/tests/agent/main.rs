@@ -8,6 +8,7 @@ mod bad_records;
 mod fixture;
 mod health;
 mod http;
+mod jobs;
 mod life;
 mod limits;
 mod logs;
@@ -15,6 +16,7 @@ mod plans;
 mod runner;
 mod singletons;
 mod stand_in;
+mod volumes;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
                 logs::TESTS,
                 limits::TESTS,
                 singletons::TESTS,
+                jobs::TESTS,
+                volumes::TESTS,
             ];
             runner::run(&all.concat(), std::env::args().skip(1))
         }

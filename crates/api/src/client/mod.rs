@@ -20,9 +20,10 @@ use self::request::Request;
 use self::retry::Retry;
 use crate::{
     Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
-    Http, HttpOptions, IdempotencyKey, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeStatus, NoteAnswer,
-    NoteRequest, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop,
-    RolloutAction, RolloutAnswer, RolloutHistory, ServerMove, ServerStatus, Servers, ServiceExplanation, Status,
+    Http, HttpOptions, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest, Keyring,
+    NodeAction, NodeStatus, NoteAnswer, NoteRequest, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
+    RebalanceStart, RebalanceStop, RolloutAction, RolloutAnswer, RolloutHistory, ServerMove, ServerStatus, Servers,
+    ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -162,6 +163,21 @@ impl Client {
     /// Ends the rebalancing that is under way.
     pub async fn rebalance_stop(&self) -> Result<RebalanceAnswer, ClientError> {
         self.change("/v1/rebalance/stop", &RebalanceStop {}).await
+    }
+
+    /// The jobs, and how their last runs ended.
+    pub async fn jobs(&self) -> Result<Jobs, ClientError> {
+        self.get("/v1/jobs").await
+    }
+
+    /// A job with its past.
+    pub async fn job(&self, job: &Name) -> Result<JobHistory, ClientError> {
+        self.get(&format!("/v1/jobs/{job}")).await
+    }
+
+    /// Runs a job now.
+    pub async fn run_job(&self, job: &Name) -> Result<JobRunAnswer, ClientError> {
+        self.change(&format!("/v1/jobs/{job}/run"), &JobRunRequest {}).await
     }
 
     /// The specs that were put in force, newest first.

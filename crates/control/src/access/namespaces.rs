@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use icefield_spec::{Name, Spec};
 
-/// What differs between two specs that is not a service in one of `namespaces`: a line each, empty if there is no such thing.
+/// What differs between two specs that is no service or job in one of `namespaces`: a line each, empty if there is no such thing.
 pub fn outside(before: Option<&Spec>, after: &Spec, namespaces: &BTreeSet<Name>) -> Vec<String> {
     let none = Spec::empty(after.cluster.clone());
     let before = before.unwrap_or(&none);
@@ -24,6 +24,17 @@ pub fn outside(before: Option<&Spec>, after: &Spec, namespaces: &BTreeSet<Name>)
                 Some(namespace) if namespaces.contains(namespace) => continue,
                 Some(namespace) => found.push(format!("service {name} of namespace {namespace}")),
                 None => found.push(format!("service {name}, which is of no namespace")),
+            }
+            break;
+        }
+    }
+    for name in differing(&before.jobs, &after.jobs) {
+        let versions = [&before.jobs, &after.jobs].into_iter().filter_map(|jobs| jobs.get(name));
+        for job in versions {
+            match &job.namespace {
+                Some(namespace) if namespaces.contains(namespace) => continue,
+                Some(namespace) => found.push(format!("job {name} of namespace {namespace}")),
+                None => found.push(format!("job {name}, which is of no namespace")),
             }
             break;
         }

@@ -23,6 +23,7 @@ mod failure;
 mod forward;
 mod guard;
 mod handshake;
+mod jobs;
 mod kind;
 mod limits;
 mod nodes;

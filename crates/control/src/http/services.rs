@@ -77,10 +77,11 @@ pub(crate) async fn logs(
     let replica = ReplicaId::new(name(&service)?, index);
     let LogQuery { tail, follow, stale } = query(&uri)?;
     let Read { state, stale } = Read::new(&app, stale).await?;
-    let Some(assignment) = state.placed.get(&replica) else {
+    // What an attempt of a job wrote stays on its node for a while after it.
+    let past = || state.jobs.get(&replica.service)?.node_of(replica.index);
+    let Some(node) = state.placed.get(&replica).map(|assignment| &assignment.node).or_else(past) else {
         return Err(Failure::not_found(format!("replica {replica} is on no node")));
     };
-    let node = &assignment.node;
     let Some(record) = state.nodes.get(node) else {
         return Err(Failure::not_found(format!("node {node}, where {replica} is, has no agent")));
     };

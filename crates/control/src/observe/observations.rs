@@ -272,6 +272,7 @@ pub(crate) mod sample {
             since: Millis::new(since),
             restarts: 0,
             message: None,
+            exit: None,
         }
     }
 }

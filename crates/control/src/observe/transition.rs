@@ -73,6 +73,7 @@ mod tests {
             since: Millis::new(0),
             restarts,
             message: message.map(str::to_owned),
+            exit: None,
         }
     }
 

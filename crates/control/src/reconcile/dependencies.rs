@@ -1,4 +1,4 @@
-use icefield_api::RolloutState;
+use icefield_api::{RolloutState, RunOutcome};
 use icefield_spec::{Dependency, Name};
 
 use crate::State;
@@ -27,7 +27,7 @@ pub(crate) fn unmet(state: &State, after: &[Dependency]) -> Option<Unmet> {
     for dependency in after {
         let unmet = match dependency {
             Dependency::Service(name) => service(state, name),
-            Dependency::Job(name) => Some(Unmet::Waits(format!("the job {name}"))),
+            Dependency::Job(name) => job(state, name),
         };
         match unmet {
             Some(Unmet::Failed(reason)) => return Some(Unmet::Failed(reason)),
@@ -53,4 +53,16 @@ fn service(state: &State, name: &Name) -> Option<Unmet> {
         _ => format!("the service {name}"),
     };
     Some(Unmet::Waits(waits))
+}
+
+/// A job is there once its declared revision has succeeded.
+fn job(state: &State, name: &Name) -> Option<Unmet> {
+    let Some(record) = state.jobs.get(name) else { return Some(Unmet::Waits(format!("the job {name}"))) };
+    if record.is_done() {
+        return None;
+    }
+    if let Some(run) = record.failure() {
+        return Some(Unmet::Failed(format!("the job {name} {}: {}", RunOutcome::Failed, run.message)));
+    }
+    Some(Unmet::Waits(format!("the job {name}")))
 }

@@ -58,7 +58,7 @@ pub(crate) fn propose(state: &State, search: &Search<'_>) -> Result<RebalancePro
 fn pin_singletons(engine: &mut Engine, state: &State) {
     let Some(spec) = state.spec.as_deref() else { return };
     let demands = Demands::of(spec);
-    for (name, service) in spec.services.iter().filter(|(_, service)| service.unit.singleton) {
+    for (name, service) in spec.services.iter().filter(|(_, service)| service.unit.is_singleton()) {
         let Some(record) = state.services.get(name) else { continue };
         let placed = state.placed.placement().service(name.as_str());
         let mut wanted = Wanted::default();

@@ -7,6 +7,7 @@ use icefield_spec::{Name, PortRange, Spec};
 use super::demands::Demands;
 use super::fitting::fitting;
 use super::host::{Joining, acceptance, host};
+use super::job_demands::Opened;
 use super::objective::objective;
 use super::wanted::{Wanted, nodes_of};
 use crate::State;
@@ -25,6 +26,7 @@ pub(super) struct Kept {
     hosts: BTreeMap<Name, Facts>,
     suspects: BTreeSet<Name>,
     services: BTreeMap<Name, Told>,
+    jobs: BTreeMap<Name, Opened>,
     wanted: Wanted,
 }
 
@@ -188,10 +190,29 @@ impl Kept {
         Moved::Some(services)
     }
 
+    /// Tells of every job whose demands may have changed; see [`Self::tell_services`].
+    fn tell_jobs(&mut self, state: &State, before: Option<&Spec>, spec: &Spec, all: bool) {
+        let gone: Vec<Name> = self.jobs.keys().filter(|name| !spec.jobs.contains_key(*name)).cloned().collect();
+        for name in gone {
+            // Its name may be a service's now, which is told of after this.
+            self.engine.set_service(name.clone(), Vec::new());
+            self.jobs.remove(&name);
+        }
+        for (name, job) in &spec.jobs {
+            let Some(opened) = Opened::of(state, name) else { continue };
+            let redeclared = before.is_some_and(|before| before.jobs.get(name) != Some(job));
+            if all || redeclared || self.jobs.get(name) != Some(&opened) {
+                self.engine.set_service(name.clone(), opened.demands(self.demands, state, name, job));
+                self.jobs.insert(name.clone(), opened);
+            }
+        }
+    }
+
     /// Tells of every service whose demands may have changed; `before` is the spec before, if there is a new one.
     fn tell_services(&mut self, state: &State, before: Option<&Spec>, spec: &Spec, rehosted: bool, moved: &Moved<'_>) {
         let demands = Demands::of(spec);
         let all = std::mem::replace(&mut self.demands, demands) != demands;
+        self.tell_jobs(state, before, spec, all);
         let gone: Vec<Name> = self.services.keys().filter(|name| !spec.services.contains_key(*name)).cloned().collect();
         for name in gone {
             self.engine.set_service(name.clone(), Vec::new());

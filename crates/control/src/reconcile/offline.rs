@@ -28,6 +28,10 @@ pub fn place_offline(spec: &Spec) -> (Solution, Placement) {
         let demand = demands.demand(service.revision(), &service.unit, service, indexes, wanted.nodes(name));
         engine.set_service(name.clone(), vec![demand]);
     }
+    for (name, job) in &spec.jobs {
+        let demand = demands.demand(job.revision(), &job.attempt_unit(), &job.as_service(), vec![0], None);
+        engine.set_service(name.clone(), vec![demand]);
+    }
     let solution = engine.solve();
     let placed = solution.changes.iter().filter_map(|change| match &change.kind {
         ChangeKind::Place { to } | ChangeKind::Move { to, .. } | ChangeKind::Replace { to } => {

@@ -2,6 +2,7 @@ use icefield_placement::{Engine, Solution};
 
 use super::demands::Demands;
 use super::host::{Joining, host};
+use super::job_demands::Opened;
 use super::objective::objective;
 use super::wanted::{Wanted, nodes_of};
 use crate::State;
@@ -30,6 +31,11 @@ pub(crate) fn engine(state: &State, joining: Joining) -> Engine {
         }
         if let Some(record) = state.services.get(name) {
             engine.set_service(name.clone(), demands.make(state, &wanted, name, service, record));
+        }
+    }
+    for (name, job) in &spec.jobs {
+        if let Some(opened) = Opened::of(state, name) {
+            engine.set_service(name.clone(), opened.demands(demands, state, name, job));
         }
     }
     engine

@@ -6,7 +6,7 @@ use icefield_spec::Name;
 use super::drain::Leaving;
 use super::kept::Kept;
 use super::possible::Possible;
-use super::{Config, drain, health, holders, leases, rebalance, rollouts, trust};
+use super::{Config, drain, health, holders, jobs, leases, rebalance, rollouts, trust};
 use crate::observe::Observations;
 use crate::{Command, State};
 
@@ -100,6 +100,7 @@ impl Reconciler {
             // Only now, so that a replica that is nowhere is known to fit nowhere.
             placing => {
                 let mut commands = rollouts::due(state, seen, self.kept.wanted(), now);
+                commands.extend(jobs::due(state, seen, now));
                 if commands.is_empty() {
                     commands.extend(drain::due(state, seen, &mut self.kept, &mut self.leaving, now));
                 }

@@ -6,12 +6,13 @@ const LEAP: u64 = 1_000_000;
 impl State {
     /// Makes the state that of a cluster that begins anew from it: of a backup, or of a server that was left alone.
     ///
-    /// Agents may have had generations that this state does not know of, and refuse lower numbers than those. So the
-    /// numbers rise by more than could have been given out meanwhile.
+    /// Agents may have had generations that this state does not know of, and refuse lower numbers than those; so it is
+    /// with the attempts of jobs. So the numbers rise by more than could have been given out meanwhile.
     pub(crate) fn begin_anew(&mut self) {
         for record in self.nodes.values_mut() {
             record.generation += LEAP;
         }
+        self.attempts += LEAP as u32;
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use icefield_api::{EventKind, HistoryEntry};
@@ -81,6 +81,7 @@ impl State {
                 telling.tell(EventKind::Rollout, || (format!("service {name}"), started(record)));
             }
         }
+        self.declare_jobs(at, before.as_deref());
         self.end_rebalance("another spec was put in force", &mut telling);
         let known: BTreeSet<Name> = self.services.keys().cloned().collect();
         self.forget_units(&known);
@@ -91,13 +92,18 @@ impl State {
     }
 }
 
-/// The services that differ, by name.
+/// The services and jobs that differ, by name.
 fn changed_services(before: Option<&Spec>, after: &Spec) -> Vec<Name> {
+    let before_jobs = before.map(|before| &before.jobs);
     let before = before.map(|before| &before.services);
     let changed =
         after.services.iter().filter(|(name, service)| before.and_then(|before| before.get(*name)) != Some(service));
     let dropped = before.into_iter().flatten().filter(|(name, _)| !after.services.contains_key(*name));
-    let names: BTreeSet<Name> = changed.chain(dropped).map(|(name, _)| name.clone()).collect();
+    let mut names: BTreeSet<Name> = changed.chain(dropped).map(|(name, _)| name.clone()).collect();
+    let none = BTreeMap::new();
+    let jobs = (before_jobs.unwrap_or(&none), &after.jobs);
+    let all = jobs.0.keys().chain(jobs.1.keys());
+    names.extend(all.filter(|name| jobs.0.get(*name) != jobs.1.get(*name)).cloned());
     names.into_iter().collect()
 }
 

@@ -49,6 +49,17 @@ impl super::State {
     }
 
     /// Refuses a spec that changes what its author may not.
+    /// Refuses that someone runs a job of a namespace that is not theirs.
+    pub(super) fn check_job(&self, job: &Name, author: &Author) -> Result<(), String> {
+        let declared = self.spec.as_ref().and_then(|spec| spec.jobs.get(job));
+        let namespace = declared.and_then(|declared| declared.namespace.as_ref());
+        if author.namespaces.is_empty() || namespace.is_some_and(|own| author.namespaces.contains(own)) {
+            return Ok(());
+        }
+        let mine: Vec<&str> = author.namespaces.iter().map(Name::as_str).collect();
+        Err(format!("{} may run jobs of the namespaces {} alone", author.who, mine.join(", ")))
+    }
+
     pub(super) fn check_namespaces(&self, spec: &icefield_spec::Spec, author: &Author) -> Result<(), String> {
         const SHOWN: usize = 5;
         if author.namespaces.is_empty() {

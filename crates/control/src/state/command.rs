@@ -3,8 +3,8 @@ use icefield_placement::{Change, ReplicaId};
 use icefield_spec::{Name, Revision, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::TrustStep;
 use super::expected::{Expected, Outdated};
+use super::{JobStep, TrustStep};
 
 /// A change of the state, as the log carries it. Times (`at`) are in milliseconds since 1970 and are the proposer's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +87,15 @@ pub enum Command {
         service: Name,
         /// The wish.
         action: RolloutAction,
+    },
+    /// A job goes on.
+    Job {
+        /// When.
+        at: u64,
+        /// The job.
+        job: Name,
+        /// What happens.
+        step: JobStep,
     },
     /// A better layout is to be carried out, or no longer.
     Rebalance {

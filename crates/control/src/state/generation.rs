@@ -32,8 +32,7 @@ impl State {
         let record = self.nodes.get(node)?;
         let mut units: BTreeMap<Revision, PlannedUnit> = BTreeMap::new();
         for (replica, assignment) in self.placed.on_node(node.as_str()) {
-            let service = self.services.get(&replica.service);
-            if let Some(unit) = service.and_then(|service| service.units.get(&assignment.revision)) {
+            if let Some(unit) = self.unit(&replica.service, assignment.revision) {
                 units.insert(assignment.revision, unit.clone());
             }
         }

@@ -21,6 +21,16 @@ impl Holders {
         self.0.get(replica)
     }
 
+    /// Those of one service or job.
+    pub fn of_service(&self, name: &Name) -> impl Iterator<Item = (&ReplicaId, &Name)> {
+        self.0.range(ReplicaId::new(name.clone(), 0)..=ReplicaId::new(name.clone(), u32::MAX))
+    }
+
+    /// `replica` surely runs nowhere.
+    pub(super) fn forget(&mut self, replica: &ReplicaId) {
+        self.0.remove(replica);
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&ReplicaId, &Name)> {
         self.0.iter()
@@ -53,8 +63,7 @@ impl State {
     }
 
     fn is_singletons_revision(&self, service: &Name, revision: Revision) -> bool {
-        let units = self.services.get(service).map(|record| &record.units);
-        units.and_then(|units| units.get(&revision)).is_some_and(|planned| planned.unit.singleton)
+        self.unit(service, revision).is_some_and(|planned| planned.unit.is_singleton())
     }
 
     /// The node that must give `replica` up before it can be where `to` says.

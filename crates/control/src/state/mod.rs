@@ -10,6 +10,9 @@ mod expected;
 mod fingerprint;
 mod generation;
 mod holders;
+mod job;
+mod job_record;
+mod job_step;
 mod journal;
 mod lease;
 mod node;
@@ -37,6 +40,8 @@ pub(crate) use expected::ago;
 pub use expected::{Expected, Outdated};
 pub use fingerprint::Fingerprint;
 pub use holders::Holders;
+pub use job_record::JobRecord;
+pub use job_step::JobStep;
 pub use node_record::NodeRecord;
 pub use placed::{Decision, Placed};
 pub use rebalance::Rebalance;
@@ -78,6 +83,12 @@ pub struct State {
     /// The nodes that singletons may be running on.
     #[serde(default, skip_serializing_if = "Holders::is_empty")]
     pub holders: Holders,
+    /// What there is to know of each job.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub jobs: BTreeMap<Name, JobRecord>,
+    /// How many attempts of jobs were begun; the next one has this number.
+    #[serde(default)]
+    pub attempts: u32,
     /// The better layout that is being carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<Rebalance>,
@@ -140,6 +151,11 @@ impl State {
         {
             return Applied::Refused(reason);
         }
+        if let Command::Job { job, .. } = &command
+            && let Err(reason) = self.check_job(job, &author)
+        {
+            return Applied::Refused(reason);
+        }
         let is_spec = matches!(command, Command::Apply { .. });
         let applied = self.carry_out(index, command);
         if let Applied::Done(_) = applied {
@@ -164,6 +180,7 @@ impl State {
             Command::Node { at, node, action } => self.node(at, &node, action),
             Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
             Command::Steer { at, service, action } => self.steer(at, &service, action),
+            Command::Job { at, job, step } => self.job(index, at, &job, step),
             Command::Rebalance { at, step } => self.rebalance(at, step),
             Command::Release { at, replica, node, reason } => self.release_holder(at, &replica, &node, &reason),
             Command::Note { at, notes } => Ok(self.note(at, notes)),
@@ -187,13 +204,14 @@ impl State {
         Applied::Done(index)
     }
 
-    /// Whether the spec declares `replica`. Which replicas a daemon has is not declared but follows from the nodes.
+    /// Whether the spec declares `replica`, or it is the attempt that a job makes now. Which replicas a daemon has is not declared but follows from the nodes.
     pub fn declares_replica(&self, replica: &ReplicaId) -> bool {
         let declared = self.spec.as_ref().and_then(|spec| spec.services.get(&replica.service));
-        declared.is_some_and(|service| match self.services.get(&replica.service) {
+        let is_declared = declared.is_some_and(|service| match self.services.get(&replica.service) {
             Some(record) if !service.daemon => record.has(replica.index, service.replicas),
             _ => service.daemon || replica.index < service.replicas,
-        })
+        });
+        is_declared || self.declares_attempt(replica)
     }
 
     /// Whether the spec declares `node`.

@@ -17,6 +17,7 @@ impl State {
         let mut nodes: BTreeSet<Name> = BTreeSet::new();
         let mut services: BTreeSet<Name> = BTreeSet::new();
         let mut telling = Telling::new(at);
+        let mut lost = Vec::new();
         for change in changes {
             telling.tell(EventKind::Placement, || (change.replica.to_string(), sentence(&change)));
             services.insert(change.replica.service.clone());
@@ -41,6 +42,7 @@ impl State {
                     self.hold_removed(&replica, &from);
                     nodes.insert(from);
                     self.placed.remove(index, &replica);
+                    lost.push((replica, reason));
                 }
             }
         }
@@ -49,12 +51,16 @@ impl State {
         self.follow_rebalance(&mut telling);
         self.refresh(&nodes);
         self.tell_all(telling);
+        for (replica, reason) in lost {
+            self.lose_attempt(at, &replica, &reason);
+        }
         Ok(Effect::Basis)
     }
 
     fn put(&mut self, index: u64, replica: ReplicaId, to: Assignment, decision: Decision) {
         self.tie(&replica, &to);
         self.hold(&replica, &to);
+        self.note_attempt(&replica, &to);
         self.placed.put(index, replica, to, decision);
     }
 
@@ -119,8 +125,7 @@ impl State {
         if let Some(node) = self.holder_before(replica, to) {
             return Err(format!("{replica} cannot be on {}: {node} may still run it, and it is a singleton", to.node));
         }
-        let service = self.services.get(&replica.service);
-        if !service.is_some_and(|service| service.units.contains_key(&to.revision)) {
+        if self.unit(&replica.service, to.revision).is_none() {
             return Err(format!("{replica} has no revision {}", to.revision.short()));
         }
         Ok(())

@@ -61,7 +61,7 @@ impl State {
             return;
         }
         let units = self.services.get(&replica.service).map(|record| &record.units);
-        if units.and_then(|units| units.get(&to.revision)).is_some_and(|planned| !planned.unit.volumes.is_empty()) {
+        if units.and_then(|units| units.get(&to.revision)).is_some_and(|planned| planned.unit.is_tied()) {
             self.ties.tie(replica, &to.node);
         }
     }
@@ -70,7 +70,7 @@ impl State {
     pub(super) fn tie_placed(&mut self) {
         let has_volumes = |name: &&Name| {
             let mut units = self.services.get(*name).into_iter().flat_map(|record| record.units.values());
-            units.any(|planned| !planned.unit.volumes.is_empty())
+            units.any(|planned| planned.unit.is_tied())
         };
         let services: Vec<Name> = self.services.keys().filter(has_volumes).cloned().collect();
         for name in services {
@@ -134,7 +134,7 @@ impl State {
         }
         // A rollout may still go back to a unit that has them.
         let mut units = self.services.get(&replica.service).into_iter().flat_map(|record| record.units.values());
-        let has_volumes = !service.unit.volumes.is_empty() || units.any(|planned| !planned.unit.volumes.is_empty());
+        let has_volumes = service.unit.is_tied() || units.any(|planned| planned.unit.is_tied());
         (!has_volumes).then(|| "the service has no volumes any more".into())
     }
 }

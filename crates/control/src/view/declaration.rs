@@ -4,10 +4,10 @@ use icefield_api::PlannedChange;
 use icefield_spec::{Base, Name, Policy, Spec};
 
 use super::update::part_update;
-use super::{machine_change, quota_change, service_change};
+use super::{job_change, machine_change, quota_change, service_change};
 
 /// What of the declarations changes from one spec to the next, in the order of a file: the cluster, bases, nodes,
-/// pools, namespaces, the policy, services.
+/// pools, namespaces, the policy, services, jobs.
 pub(super) fn changes(before: Option<&Spec>, after: &Spec) -> Vec<PlannedChange> {
     let empty = Spec::empty(after.cluster.clone());
     let mut changes = Vec::new();
@@ -36,6 +36,7 @@ pub(super) fn changes(before: Option<&Spec>, after: &Spec) -> Vec<PlannedChange>
         service_change::new_service,
         service_change::update,
     );
+    compare(&mut changes, "job", &before.jobs, &after.jobs, job_change::new_job, job_change::update);
     changes
 }
 

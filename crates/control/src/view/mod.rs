@@ -3,6 +3,8 @@
 mod declaration;
 mod endpoints;
 mod explain;
+mod job_change;
+mod job_status;
 mod leftovers;
 mod machine_change;
 mod node_status;
@@ -17,6 +19,7 @@ mod update;
 
 pub use endpoints::{changed_endpoints, endpoints};
 pub use explain::explain;
+pub use job_status::{job_history, job_statuses};
 pub use node_status::node_status;
 pub use plan_report::{offline_report, plan_report};
 pub use rollout::{rollout_history, rollout_status};

@@ -41,7 +41,7 @@ fn replicas_update(old: &Service, new: &Service) -> Option<String> {
     }
 }
 
-fn unit_update(old: &Unit, new: &Unit) -> Vec<String> {
+pub(super) fn unit_update(old: &Unit, new: &Unit) -> Vec<String> {
     let run = match old.run.kind() == new.run.kind() {
         true => part_update("run", &old.run, &new.run),
         false => value_update("run", &old.run.kind(), &new.run.kind()),
@@ -67,7 +67,7 @@ fn resources_update(old: &BTreeMap<String, Amount>, new: &BTreeMap<String, Amoun
     names.into_iter().filter_map(|name| value_update(name, &amount(old, name), &amount(new, name))).collect()
 }
 
-fn rules_update(old: &Rules, new: &Rules) -> Vec<String> {
+pub(super) fn rules_update(old: &Rules, new: &Rules) -> Vec<String> {
     let mut parts = map_update("require", &old.require, &new.require);
     parts.extend(part_update("prefer", &old.prefer, &new.prefer));
     parts.extend(part_update("spread", &old.spread, &new.spread));

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use icefield_api::{HoldStatus, SCHEMA, ServerStatus, Status};
 use icefield_spec::Name;
 
+use super::job_status::job_statuses;
 use super::leftovers::leftovers;
 use super::node_status::nodes;
 use super::service_status::service_status;
@@ -34,7 +35,8 @@ pub fn status_index(state: &State, seen: &Observations) -> u64 {
 pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
     let spec = state.spec.as_deref();
     let leftovers = leftovers(state, seen);
-    let names: BTreeSet<&Name> = state.services.keys().chain(leftovers.keys().copied()).collect();
+    let left = leftovers.keys().copied().filter(|name| !state.jobs.contains_key(*name));
+    let names: BTreeSet<&Name> = state.services.keys().chain(left).collect();
     let wanted = Wanted::new(state);
     let service = |name: &Name| {
         let leftovers = leftovers.get(name).map_or(&[][..], Vec::as_slice);
@@ -51,6 +53,7 @@ pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
         rebalance: state.rebalance.as_ref().map(Rebalance::status),
         hold: hold(seen),
         services: names.into_iter().filter_map(service).collect(),
+        jobs: job_statuses(state),
         nodes: nodes(state, seen),
         stale: None,
     }

@@ -68,7 +68,7 @@ impl Agent {
         for process in self.processes.values_mut() {
             process.pass(now);
         }
-        self.processes.retain(|_, process| process.fence.is_none_or(|fence| now < fence));
+        self.processes.retain(|_, process| process.fence.is_none_or(|fence| now < fence) || process.is_killed(now));
         if now >= self.paused {
             self.start(now);
         }
@@ -129,11 +129,11 @@ impl Agent {
         let Some(plan) = self.newest.as_ref().map(|generation| &generation.plan) else { return };
         for replica in plan.replicas.keys() {
             let unit = &plan.unit(replica).expect("a plan holds the unit of each of its replicas").unit;
-            if unit.singleton && now >= self.fence {
+            if unit.is_singleton() && now >= self.fence {
                 continue;
             }
-            let fence = unit.singleton.then_some(self.fence);
-            self.processes.entry(replica.clone()).or_insert_with(|| Process::start(unit, fence, now));
+            let fence = unit.is_singleton().then_some(self.fence);
+            self.processes.entry(replica.clone()).or_insert_with(|| Process::start(unit, replica.index, fence, now));
         }
     }
 

@@ -8,6 +8,7 @@ mod daemons;
 mod declare;
 mod drains;
 mod health;
+mod jobs;
 mod leases;
 mod process;
 mod rebalance;

@@ -1,6 +1,6 @@
 //! A replica's process: how it fares follows from its version's name and the time alone.
 
-use icefield_api::{ReplicaReport, ReplicaState};
+use icefield_api::{Exit, ReplicaReport, ReplicaState};
 use icefield_placement::ReplicaId;
 use icefield_spec::{Millis, Revision, Unit};
 
@@ -10,6 +10,8 @@ const WARM_UP: u64 = 300;
 const CRASH_AFTER: u64 = 200;
 /// From the end to the next start.
 const PAUSE: u64 = 300;
+/// From the start to the end of one that runs once.
+const RUN: u64 = 1_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -18,14 +20,33 @@ pub(crate) struct Process {
     state: ReplicaState,
     since: u64,
     restarts: u32,
+    /// Of one that runs once, how it ended.
+    exit: Option<Exit>,
+    once: bool,
+    index: u32,
     /// Of a singleton, when its supervisor kills it.
     pub(crate) fence: Option<u64>,
 }
 
 impl Process {
-    pub(crate) fn start(unit: &Unit, fence: Option<u64>, now: u64) -> Self {
+    pub(crate) fn start(unit: &Unit, index: u32, fence: Option<u64>, now: u64) -> Self {
         let version = unit.run.command()[1].clone();
-        Self { revision: unit.revision(), version, state: ReplicaState::Starting, since: now, restarts: 0, fence }
+        let (revision, state) = (unit.revision(), ReplicaState::Starting);
+        Self { revision, version, state, since: now, restarts: 0, exit: None, once: unit.once, index, fence }
+    }
+
+    /// Its supervisor kills it; whether something is left that is to be told of, as of one that runs once.
+    pub(crate) fn is_killed(&mut self, now: u64) -> bool {
+        if self.runs_once() {
+            self.exit = Some(Exit { code: None, took: Millis::default() });
+            self.turn(ReplicaState::Failed, now);
+        }
+        self.once
+    }
+
+    /// Of one that runs once, whether there is a process of it.
+    pub(crate) fn runs_once(&self) -> bool {
+        self.once && self.exit.is_none()
     }
 
     pub(crate) fn is_healthy(&self) -> bool {
@@ -40,6 +61,9 @@ impl Process {
     /// Lets time pass: "…crash" ends soon after each start, "…never" stays unhealthy, all others become healthy.
     pub(crate) fn pass(&mut self, now: u64) {
         let age = now - self.since;
+        if self.once {
+            return self.pass_once(age, now);
+        }
         match self.state {
             ReplicaState::Failed if age >= PAUSE => {
                 self.restarts += 1;
@@ -52,6 +76,16 @@ impl Process {
             ReplicaState::Starting if age >= WARM_UP => self.turn(ReplicaState::Healthy, now),
             _ => {}
         }
+    }
+
+    /// One that runs once ends after a second: "…fails" with 1, "…third" too unless it is the third at least; "…long" never.
+    fn pass_once(&mut self, age: u64, now: u64) {
+        if self.exit.is_some() || age < RUN || self.version.ends_with("long") {
+            return;
+        }
+        let fails = self.version.ends_with("fails") || self.version.ends_with("third") && self.index < 2;
+        self.exit = Some(Exit { code: Some(i32::from(fails)), took: Millis::new(age) });
+        self.turn(if fails { ReplicaState::Failed } else { ReplicaState::Completed }, now);
     }
 
     fn turn(&mut self, state: ReplicaState, now: u64) {
@@ -68,6 +102,7 @@ impl Process {
             since: Millis::new(now - self.since),
             restarts: self.restarts,
             message: (self.state == ReplicaState::Failed || self.restarts > 0).then(|| "exit status 1".to_owned()),
+            exit: self.exit,
         }
     }
 }

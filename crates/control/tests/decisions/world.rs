@@ -220,7 +220,13 @@ impl World {
     /// No singleton runs twice.
     fn check_singletons(&self) {
         let mut running: BTreeMap<&ReplicaId, &Name> = BTreeMap::new();
+        let mut jobs: BTreeMap<&Name, &ReplicaId> = BTreeMap::new();
         for (node, agent) in &self.agents {
+            for (replica, _) in agent.processes.iter().filter(|(_, process)| process.runs_once()) {
+                if let Some(other) = jobs.insert(&replica.service, replica) {
+                    panic!("{replica} and {other} run at once: {:#?}", self.summary());
+                }
+            }
             for (replica, _) in agent.processes.iter().filter(|(_, process)| process.fence.is_some()) {
                 if let Some(other) = running.insert(replica, node) {
                     panic!("{replica} runs on {other} and on {node}: {:#?}", self.summary());

@@ -14,6 +14,10 @@ let
 
   endpointsFolder = "/etc/icefield/endpoints";
 
+  # Where it is noted that a revision of a job has succeeded, under /var/lib.
+  jobsFolder = "icefield/jobs";
+  done = service: "${jobsFolder}/${service.name}.${builtins.substring 0 10 service.revision}";
+
   # Where the volumes of a replica are, under /var/lib.
   volumesFolder = service: index: "icefield/volumes/${service.name}-${index}";
 
@@ -94,6 +98,16 @@ let
           default = [ ];
           description = "Folders of each replica that outlive it, by name.";
         };
+        mounts = mkOption {
+          type = types.attrsOf types.raw;
+          default = { };
+          description = "Volumes that are not on the node, as systemd.mounts has them, by name.";
+        };
+        job = mkOption {
+          type = types.nullOr (types.submodule jobModule);
+          default = null;
+          description = "What makes a job of it: something that runs to its end.";
+        };
         replicas = mkOption {
           type = types.attrsOf (types.submodule (replicaModule config));
           default = { };
@@ -101,6 +115,28 @@ let
         };
       };
     };
+
+  jobModule = {
+    options = {
+      retries = mkOption {
+        type = types.ints.unsigned;
+        description = "How often it is tried again when it fails.";
+      };
+      pause = mkOption {
+        type = types.str;
+        description = "The pause before it is tried again.";
+      };
+      deadline = mkOption {
+        type = types.str;
+        description = "How long it may take.";
+      };
+      calendar = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        description = "When it runs, as OnCalendar has it; without it, once for each revision.";
+      };
+    };
+  };
 
   replicaModule =
     service:
@@ -116,7 +152,9 @@ let
           type = types.listOf types.str;
           readOnly = true;
           description = "The folders of the replica's volumes.";
-          default = map (volume: "/var/lib/${volumesFolder service name}/${volume}") service.volumes;
+          default = map (volume: "/var/lib/${volumesFolder service name}/${volume}") (
+            service.volumes ++ builtins.attrNames service.mounts
+          );
         };
         environment = mkOption {
           type = types.attrsOf types.str;
@@ -131,7 +169,7 @@ let
               volumes = map (volume: {
                 name = "VOLUME_" + inCapitals volume;
                 value = "/var/lib/${volumesFolder service name}/${volume}";
-              }) service.volumes;
+              }) (service.volumes ++ builtins.attrNames service.mounts);
               given = builtins.listToAttrs (ports ++ volumes) // {
                 ICEFIELD_CLUSTER = cfg.cluster;
                 ICEFIELD_SERVICE = service.name;
@@ -221,16 +259,28 @@ let
     service: index: replica:
     let
       isContainer = service.kind == "container";
+      isJob = service.job != null;
+      isTimed = isJob && service.job.calendar != [ ];
       variables = builtins.mapAttrs (_: escapePercent) replica.environment;
     in
     {
       name = "icefield-${service.name}@${index}";
       value = {
-        description = "Replica ${index} of ${service.name}";
-        wantedBy = [ "multi-user.target" ];
+        description = if isJob then "Job ${service.name}" else "Replica ${index} of ${service.name}";
+        wantedBy = lib.optional (!isJob || !isTimed) "multi-user.target";
         wants = [ "network-online.target" ];
         after = [ "network-online.target" ];
-        startLimitIntervalSec = 0;
+        startLimitIntervalSec = if isJob then service.job.deadline else 0;
+        # A job that has no times runs once for each revision.
+        unitConfig = lib.optionalAttrs (service.mounts != { }) {
+          RequiresMountsFor = map (volume: "/var/lib/${volumesFolder service index}/${volume}") (
+            builtins.attrNames service.mounts
+          );
+        }
+        // lib.optionalAttrs isJob (
+          { StartLimitBurst = service.job.retries + 1; }
+          // lib.optionalAttrs (!isTimed) { ConditionPathExists = "!/var/lib/${done service}"; }
+        );
         # The programs of the service's own package, then those of the node, as a login has them.
         path = lib.optional (service.package != null) service.package ++ [
           "/run/wrappers"
@@ -240,15 +290,31 @@ let
           variables // lib.optionalAttrs (variables ? PATH) { PATH = lib.mkForce variables.PATH; }
         );
         serviceConfig = {
-          Type = "exec";
           ExecStart = commandLine (argv service index replica);
-          Restart = "always";
-          RestartSec = "1s";
-          RestartSteps = 5;
-          RestartMaxDelaySec = "30s";
           TimeoutStopSec = service.stopTimeout;
           CPUWeight = lib.max 1 (lib.min 10000 (service.cpu / 10));
           MemoryMax = service.memory;
+        }
+        // (
+          if isJob then
+            {
+              Type = "oneshot";
+              Restart = "on-failure";
+              RestartSec = service.job.pause;
+              TimeoutStartSec = service.job.deadline;
+            }
+          else
+            {
+              Type = "exec";
+              Restart = "always";
+              RestartSec = "1s";
+              RestartSteps = 5;
+              RestartMaxDelaySec = "30s";
+            }
+        )
+        // lib.optionalAttrs (isJob && !isTimed) {
+          StateDirectory = jobsFolder;
+          ExecStartPost = "${pkgs.coreutils}/bin/touch /var/lib/${done service}";
         }
         // lib.optionalAttrs (service.volumes != [ ]) {
           # systemd makes the folders before the replica starts, and keeps them.
@@ -294,6 +360,42 @@ in
 
   config = {
     systemd.services = builtins.listToAttrs (eachReplica [ "exec" "nix" "container" ] unit);
+
+    systemd.timers = builtins.listToAttrs (
+      lib.concatMap (
+        service:
+        map (index: {
+          name = "icefield-${service.name}@${index}";
+          value = {
+            description = "Times of the job ${service.name}";
+            wantedBy = [ "timers.target" ];
+            timerConfig = {
+              OnCalendar = service.job.calendar;
+              AccuracySec = "1s";
+              # What was missed while the machine was off is made up for once.
+              Persistent = true;
+            };
+          };
+        }) (builtins.attrNames service.replicas)
+      ) (builtins.filter (service: service.job != null && service.job.calendar != [ ]) services)
+    );
+
+    # Mounted when their replica starts, not when the machine does.
+    systemd.mounts = lib.concatMap (
+      service:
+      lib.concatMap (
+        index:
+        lib.mapAttrsToList (
+          volume: mount:
+          mount
+          // {
+            where = "/var/lib/${volumesFolder service index}/${volume}";
+            wants = [ "network-online.target" ];
+            after = [ "network-online.target" ];
+          }
+        ) service.mounts
+      ) (builtins.attrNames service.replicas)
+    ) services;
 
     # No unit of ours makes the folders of what runs otherwise.
     systemd.tmpfiles.rules = lib.concatMap (folder: [ "d ${folder} 0700 - - -" ]) (

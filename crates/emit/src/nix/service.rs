@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use icefield_spec::{InvalidReference, Name, Probe, Run};
+use icefield_spec::{InvalidReference, Job, Name, Probe, Run, Unit};
 
 use super::flake::Inputs;
 use super::{mark, modules, text};
 use crate::EmitError;
+use crate::calendar::calendar;
 use crate::fleet::ServiceRevision;
 use crate::limits::stop_timeout;
 use crate::package::Package;
@@ -74,12 +75,17 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
     };
     environment(&mut out, service).map_err(|source| wrong("the environment", source))?;
     command(&mut out, unit.run.command()).map_err(|source| wrong("the command", source))?;
-    if !unit.volumes.is_empty() {
+    let on_node = unit.volumes.iter().filter(|(_, volume)| volume.source.is_host());
+    if unit.is_tied() {
         out.push_str("    volumes = [\n");
-        for volume in unit.volumes.keys() {
+        for (volume, _) in on_node {
             let _ = writeln!(out, "      \"{volume}\"");
         }
         out.push_str("    ];\n");
+    }
+    mounts(&mut out, unit);
+    if let Some(job) = service.job {
+        job_options(&mut out, job);
     }
     if !unit.uses.is_empty() {
         out.push_str("    uses = {\n");
@@ -92,6 +98,47 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
     }
     out.push_str("  };\n}\n");
     Ok(out)
+}
+
+/// The volumes that are not on the node.
+fn mounts(out: &mut String, unit: &Unit) {
+    let mut elsewhere = unit.volumes.iter().filter(|(_, volume)| !volume.source.is_host()).peekable();
+    if elsewhere.peek().is_none() {
+        return;
+    }
+    out.push_str("    mounts = {\n");
+    for (name, volume) in elsewhere {
+        out.push_str("      ");
+        text::attribute(out, name.as_str());
+        out.push_str(" = {\n        what = ");
+        text::string(out, &volume.source.device());
+        out.push_str(";\n        type = ");
+        text::string(out, volume.source.filesystem());
+        if !volume.source.options().is_empty() {
+            out.push_str(";\n        options = ");
+            text::string(out, volume.source.options());
+        }
+        out.push_str(";\n      };\n");
+    }
+    out.push_str("    };\n");
+}
+
+/// What makes a job of it.
+fn job_options(out: &mut String, job: &Job) {
+    out.push_str("    job = {\n");
+    let _ = writeln!(out, "      retries = {};", job.retries);
+    let _ = writeln!(out, "      pause = \"{}\";", job.pause);
+    let _ = writeln!(out, "      deadline = \"{}\";", job.deadline);
+    if let Some(times) = job.schedule.as_ref().and_then(calendar) {
+        out.push_str("      calendar = [\n");
+        for time in times {
+            out.push_str("        ");
+            text::string(out, &time);
+            out.push('\n');
+        }
+        out.push_str("      ];\n");
+    }
+    out.push_str("    };\n");
 }
 
 fn module_paths(service: &ServiceRevision<'_>, modules: &[icefield_spec::NixModule]) -> Vec<String> {

@@ -11,6 +11,8 @@
 //! and later know; so a replica that keeps failing is started again every second, and not ever more slowly.
 
 mod command;
+mod job_unit;
+mod mount;
 mod unit_file;
 mod word;
 
@@ -19,6 +21,7 @@ use icefield_spec::Run;
 
 use crate::fleet::{Fleet, json};
 use crate::form::Form;
+use crate::volumes;
 use crate::{EmitError, File, Target};
 
 /// Where the endpoints of used services are on a node.
@@ -59,6 +62,16 @@ impl Form for Systemd<'_> {
                 let name = format!("icefield-{}@{index}.service", group.service.service);
                 let text = unit_file::text(plan, group.service, *index, replica)?;
                 files.push(File::new(format!("nodes/{node}/systemd/system/{name}"), text));
+                let service = group.service;
+                for (folder, source) in volumes::mounted(service.service, *index, service.unit) {
+                    let text = mount::text(plan, service.service, *index, &folder, source);
+                    files.push(File::new(format!("nodes/{node}/systemd/system/{}", mount::name(&folder)), text));
+                }
+                if let Some(text) = group.service.job.and_then(|job| job_unit::timer(plan, group.service.service, job))
+                {
+                    let name = format!("icefield-{}@{index}.timer", group.service.service);
+                    files.push(File::new(format!("nodes/{node}/systemd/system/{name}"), text));
+                }
             }
         }
         files.push(File::new(format!("nodes/{node}/manifest.json"), json(plan)));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use icefield_plan::{NodePlan, PlannedReplica};
 use icefield_spec::{ReplicaContext, Run, replica_variables};
 
-use super::{ENDPOINTS, command, word};
+use super::{ENDPOINTS, command, job_unit, word};
 use crate::EmitError;
 use crate::fleet::ServiceRevision;
 use crate::limits::{cpu_weight, stop_timeout};
@@ -50,9 +50,19 @@ pub(super) fn text(
         let interval = health.interval;
         let _ = writeln!(out, "# Its health check (every {interval}) is made by Icefield's agent; systemd has none.");
     }
-    let _ = write!(out, "\n[Unit]\nDescription=Replica {index} of {name}\n");
-    out.push_str("Wants=network-online.target\nAfter=network-online.target\nStartLimitIntervalSec=0\n");
-    out.push_str("\n[Service]\nType=exec\nExecStart=");
+    let mounts: Vec<String> = volumes::mounted(name, index, unit).map(|(folder, _)| folder).collect();
+    match service.job {
+        Some(job) => job_unit::head(&mut out, name, revision, job),
+        None => {
+            let _ = write!(out, "\n[Unit]\nDescription=Replica {index} of {name}\n");
+            out.push_str("Wants=network-online.target\nAfter=network-online.target\nStartLimitIntervalSec=0\n");
+            if !mounts.is_empty() {
+                let _ = writeln!(out, "RequiresMountsFor={}", mounts.join(" "));
+            }
+            out.push_str("\n[Service]\nType=exec\n");
+        }
+    }
+    out.push_str("ExecStart=");
     words(&mut out, &argv);
     if is_container {
         out.push_str("ExecStopPost=-");
@@ -65,15 +75,20 @@ pub(super) fn text(
         word::assignment(&mut out, name, value);
         out.push('\n');
     }
-    if !unit.volumes.is_empty() {
+    if unit.is_tied() {
         let folders: Vec<String> = volumes::state_directories(name, index, unit).collect();
         let _ = writeln!(out, "StateDirectory={}\nStateDirectoryMode=0700", folders.join(" "));
     }
-    out.push_str("Restart=always\nRestartSec=1s\n");
+    match service.job {
+        Some(job) => job_unit::restart(&mut out, name, revision, job),
+        None => out.push_str("Restart=always\nRestartSec=1s\n"),
+    }
     let _ = writeln!(out, "TimeoutStopSec={}", stop_timeout(unit.stop_grace));
     let _ = writeln!(out, "CPUWeight={}", cpu_weight(unit.cpu));
     let _ = writeln!(out, "MemoryMax={}", unit.memory.get());
-    out.push_str("\n[Install]\nWantedBy=multi-user.target\n");
+    if service.job.is_none_or(|job| job.schedule.is_none()) {
+        out.push_str("\n[Install]\nWantedBy=multi-user.target\n");
+    }
     Ok(out)
 }
 

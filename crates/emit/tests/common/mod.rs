@@ -57,7 +57,16 @@ pub(crate) const SHOP: &str = r#"{
       "cpu": "0", "memory": "1MiB",
       "env": {"TRICK": "''$${not} $${ICEFIELD_NODE} \\ \" %n\nsecond line\ttab 🧊 '", "PATH": "/opt/bin:%t", "or": "${ICEFIELD_INDEX}"}}},
     "cow": {"replicas": 1, "unit": {
-      "run": {"kind": "nix", "package": "cowsay", "command": ["cowsay", "moo"]}, "cpu": "10m", "memory": "16MiB"}}
+      "run": {"kind": "nix", "package": "cowsay", "command": ["cowsay", "moo"]}, "cpu": "10m", "memory": "16MiB"}},
+    "ledger": {"replicas": 1, "unit": {
+      "run": {"kind": "exec", "command": ["ledger", "$VOLUME_DATA"]}, "cpu": "10m", "memory": "16MiB",
+      "volumes": {"data": {"source": {"kind": "nfs", "server": "10.0.0.5", "path": "/export/ledger", "options": "vers=4.2,hard"}}, "log": {}}}}
+  },
+  "jobs": {
+    "migrate": {"retries": 2, "deadline": "10m", "after": ["store"], "unit": {
+      "run": {"kind": "exec", "command": ["migrate", "--all"]}, "cpu": "100m", "memory": "64MiB", "env": {"STEP": "1"}}},
+    "report": {"schedule": {"cron": "30 3 1 * mon-fri", "timezone": "Europe/Berlin"}, "unit": {
+      "run": {"kind": "nix", "package": "cowsay", "command": ["cowsay", "report"]}, "cpu": "100m", "memory": "64MiB"}}
   }
 }"#;
 
@@ -95,7 +104,7 @@ pub(crate) fn shop(nixos: bool) -> Spec {
 type Placed = (&'static str, u32, &'static str, &'static [(&'static str, u16)]);
 
 /// Where the shop's replicas are; `web/2` is still at the revision before.
-const PLACED: [Placed; 10] = [
+const PLACED: [Placed; 13] = [
     ("web", 0, "metal-1", &[("http", 20_000)]),
     ("web", 1, "workers-1", &[("http", 20_000)]),
     ("web", 2, "metal-1", &[("http", 20_001)]),
@@ -106,6 +115,9 @@ const PLACED: [Placed; 10] = [
     ("cow", 0, "metal-2", &[]),
     ("grafana", 0, "metal-2", &[("http", 3000)]),
     ("vault", 0, "metal-2", &[("api", 20_001)]),
+    ("ledger", 0, "metal-2", &[]),
+    ("migrate", 0, "metal-1", &[]),
+    ("report", 0, "metal-2", &[]),
 ];
 
 pub(crate) fn plans(spec: &Spec) -> Vec<NodePlan> {
@@ -116,11 +128,15 @@ pub(crate) fn plans(spec: &Spec) -> Vec<NodePlan> {
     units.insert(old, PlannedUnit { service: name("web"), unit: before.into() });
     let placement: Placement = PLACED
         .iter()
-        .filter(|(service, ..)| spec.services.contains_key(*service))
+        .filter(|(service, ..)| spec.services.contains_key(*service) || spec.jobs.contains_key(*service))
         .map(|(service, index, node, ports)| {
             let ports = ports.iter().map(|(port, number)| (name(port), *number)).collect();
             let is_old = *service == "web" && *index == 2;
-            let revision = if is_old { old } else { spec.services[*service].revision() };
+            let revision = match spec.jobs.get(*service) {
+                Some(job) => job.revision(),
+                None if is_old => old,
+                None => spec.services[*service].revision(),
+            };
             (ReplicaId::new(name(service), *index), Assignment { node: name(node), revision, ports })
         })
         .collect();

@@ -2,7 +2,7 @@ use clap::Args;
 use console::{Color, Style};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use icefield_api::{Client, SCHEMA};
+use icefield_api::{Client, JobStatus, SCHEMA};
 use icefield_spec::Name;
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &LogsArgs) -> Result<u8, Com
     let (service, index) = service_or_replica(&arguments.what)?;
     let client = connect::require_to_read(cluster, arguments.stale)?;
     connect::runtime()?.block_on(async {
-        let mut indexes = placed(&client, &service).await?;
+        let mut indexes = placed(&client, &service, index).await?;
         if let Some(index) = index {
             indexes.retain(|placed| *placed == index);
             if indexes.is_empty() {
@@ -65,12 +65,23 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &LogsArgs) -> Result<u8, Com
 }
 
 /// The indexes of the replicas that are on a node.
-async fn placed(client: &Client, service: &Name) -> Result<Vec<u32>, CommandError> {
+async fn placed(client: &Client, service: &Name, index: Option<u32>) -> Result<Vec<u32>, CommandError> {
     let status = client.status(None, connect::NOW).await?;
+    if let Some(job) = status.jobs.iter().find(|job| job.name == *service) {
+        // An earlier attempt is known by its number alone.
+        return Ok(index.map_or_else(|| attempts(job), |index| vec![index]));
+    }
     let names = status.services.iter().map(|known| known.name.as_str());
     let known = status.services.iter().find(|known| known.name == *service);
     let known = known.ok_or_else(|| unknown_service(service.as_str(), names))?;
     Ok(known.replicas.iter().filter(|replica| replica.node.is_some()).map(|replica| replica.index).collect())
+}
+
+/// The attempts of a job's newest run that were on a node.
+fn attempts(job: &JobStatus) -> Vec<u32> {
+    let run = job.run.iter().chain(&job.last).find(|run| !run.attempts.is_empty());
+    let attempts = run.into_iter().flat_map(|run| &run.attempts);
+    attempts.filter(|attempt| attempt.node.is_some()).map(|attempt| attempt.index).collect()
 }
 
 /// How a line is shown.

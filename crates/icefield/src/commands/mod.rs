@@ -13,6 +13,7 @@ pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod history;
+pub(crate) mod job;
 pub(crate) mod join_token;
 pub(crate) mod login;
 pub(crate) mod logs;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Explain(arguments) => explain::run(cluster, &arguments),
         Command::Logs(arguments) => logs::run(cluster, &arguments),
         Command::History(arguments) => history::run(cluster, &arguments),
+        Command::Job(arguments) => job::run(cluster, &arguments),
         Command::Node(arguments) => node::run(cluster, &arguments),
         Command::Member(arguments) => member::run(cluster, &arguments),
         Command::Login(arguments) => login::run(&arguments),

@@ -8,7 +8,7 @@ use crate::render::Table;
 /// One event in a line.
 pub(crate) fn event(event: &Event) -> String {
     let subject = match event.kind {
-        EventKind::Apply | EventKind::Rollout => style(&event.subject).cyan(),
+        EventKind::Apply | EventKind::Rollout | EventKind::Job => style(&event.subject).cyan(),
         EventKind::Placement => style(&event.subject).blue(),
         EventKind::Replica => style(&event.subject).yellow(),
         EventKind::Node | EventKind::Leader | EventKind::Trust => style(&event.subject).magenta(),

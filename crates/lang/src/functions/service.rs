@@ -47,7 +47,7 @@ pub(crate) static SERVICE: Function = Function {
                 "volumes",
                 "{\"data\": \"10GiB\"}",
                 "{}",
-                "Folders that outlive the replica, by name: volume(), or a size. They tie a replica to its node.",
+                "Folders that outlive the replica, by name: volume() or a size, which tie it to its node, nfs() or rbd().",
             ),
             optional("ports", "{\"http\": dynamic()}", "{}", "Ports by name: dynamic(), or a number."),
             optional(

@@ -31,6 +31,11 @@ pub(crate) fn check(state: &State, versions: &[u64], running: &[Running]) -> Res
         }
         wanted.extend(own.into_iter().map(|index| (ReplicaId::new(name.clone(), index), record.target)));
     }
+    for (name, job) in &spec.jobs {
+        if state.jobs.get(name).and_then(|record| record.succeeded) != Some(job.revision()) {
+            return Err(format!("the job {name} has not succeeded"));
+        }
+    }
     for (node, replicas) in running {
         if state.nodes.get(node).is_none_or(|record| record.lost) {
             return Err(format!("node {node} is lost"));

@@ -7,6 +7,7 @@ pub(crate) mod availability;
 pub(crate) mod convergence;
 pub(crate) mod generations;
 pub(crate) mod holders;
+pub(crate) mod jobs;
 pub(crate) mod reads;
 pub(crate) mod rules;
 pub(crate) mod surge;

@@ -22,6 +22,7 @@ pub(crate) fn check(state: &State) -> Result<(), String> {
         let fleet = spec.fleet_node(node.as_str());
         let fleet = fleet.ok_or_else(|| format!("{replica} is on {node}, which is not declared"))?;
         let unit = state.services.get(&replica.service).and_then(|service| service.units.get(revision));
+        let unit = unit.or_else(|| state.jobs.get(&replica.service)?.units.get(revision));
         let unit = &unit.ok_or_else(|| format!("{replica} has a revision that is not known"))?.unit;
         let (cpu, memory) = used.entry(node).or_default();
         *cpu += unit.cpu.millis();

@@ -24,6 +24,7 @@ impl Check<'_> {
             self.report(format!("{path}.once"), "a service is started anew whenever it ends").help =
                 Some("what runs to its end is a job".into());
         }
+        self.exclusive_volumes(&path, service);
         self.dependencies(&path, &service.after);
         self.rules(&path, service);
         self.company(&path, name, &service.rules);

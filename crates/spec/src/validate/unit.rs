@@ -2,9 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Check;
 use super::syntax::is_variable;
-use super::totals::volumes;
 use super::wording::suggestion;
-use crate::{Amount, Bytes, Millis, Name, Port, Unit};
+use crate::{Bytes, Millis, Name, Port, Unit};
 
 impl Check<'_> {
     pub(super) fn unit(&mut self, path: &str, unit: &Unit) {
@@ -46,26 +45,6 @@ impl Check<'_> {
         }
         if unit.stop_grace > Millis::new(3_600_000) {
             self.report(format!("{path}.stop_grace"), "more than an hour to stop is surely a mistake");
-        }
-    }
-
-    /// Volumes are taken from the nodes' `disk`, where they declare that.
-    fn volumes(&mut self, path: &str, unit: &Unit) {
-        for (name, volume) in &unit.volumes {
-            let Some(size) = volume.size else { continue };
-            let at = format!("{path}.volumes.{name}");
-            if size == Bytes::default() {
-                self.report(at, "a volume of size 0 holds nothing");
-            } else if let Some(disk) = self.declared.resources.get("disk").copied() {
-                self.is_alike(&at, Amount::Bytes(size), disk);
-            }
-        }
-        let disk = unit.resources.get("disk").map_or(0, |amount| u128::from(amount.get()));
-        if !unit.volumes.is_empty() && volumes(unit) + disk > u128::from(Amount::MAX) {
-            self.report(
-                format!("{path}.volumes"),
-                format!("all volumes together are too large; at most {} of disk", Bytes::MAX),
-            );
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The agent's decisions in virtual time.
 
 mod invariants;
+mod once;
 mod table;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use icefield_api::{Exit, ReplicaState};
 use icefield_plan::{NodePlan, PLAN_SCHEMA, PlannedReplica, PlannedUnit, ReplicaId};
 use icefield_spec::{Bytes, Cpu, Health, Millis, Name, Port, Probe, Run, Unit};
 
@@ -122,7 +124,7 @@ fn started() -> Event {
 }
 
 fn ended(how: &str) -> Event {
-    Event::Ended { how: how.into() }
+    Event::Ended { how: how.into(), exit: Exit { code: None, took: Millis::default() } }
 }
 
 fn good() -> Event {
@@ -142,6 +144,7 @@ fn found_running(unit: &Unit, was_healthy: bool) -> Found {
         pid: 7,
         ran_for: Duration::from_secs(60),
         was_healthy,
+        once: unit.once,
     }
 }
 

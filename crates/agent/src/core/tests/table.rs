@@ -190,7 +190,13 @@ fn without_a_plan_what_runs_goes_on() {
     let how = "exited with status 1".into();
     world.local.find(
         "web/1".parse().unwrap(),
-        Found::Ended { incarnation: incarnation(&unit), restarts: 0, how },
+        Found::Ended {
+            incarnation: incarnation(&unit),
+            restarts: 0,
+            how,
+            exit: Exit { code: Some(1), took: Millis::default() },
+            once: false,
+        },
         world.now,
     );
     world.local.find("web/2".parse().unwrap(), Found::Remains, world.now);

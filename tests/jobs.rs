@@ -1,0 +1,124 @@
+//! Jobs as a user runs them, with real processes.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use common::{DevCluster, TestEnvironment, all_healthy, kill};
+use serde_json::Value;
+
+/// Two nodes, a job and a service that waits for it; `work` is what the job does.
+fn declared(work: &str, more: &str) -> String {
+    format!(
+        r#"
+cluster("test")
+for name in ["a", "b"]:
+    node(name, cpu = 2, memory = "1GiB")
+move = job("move", run = exec(["sh", "-c", {work:?}]), cpu = "10m", memory = "16MiB", pause = "100ms"{more})
+service("web", run = exec(["sh", "-c", "exec sleep 1000"]), cpu = "10m", memory = "16MiB", after = [move])
+"#
+    )
+}
+
+/// A command that notes each start in `file`.
+fn noting(file: &Path, then: &str) -> String {
+    format!("echo started >> {}; {then}", file.display())
+}
+
+fn starts(file: &Path) -> usize {
+    fs::read_to_string(file).unwrap_or_default().lines().count()
+}
+
+/// Starts `dev`, without waiting for anything to be healthy.
+fn start<'a>(environment: &'a TestEnvironment, file: &Path) -> (Child, DevCluster<'a>) {
+    let child = environment.command().arg("dev").arg(file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    (child, DevCluster::running_already(environment))
+}
+
+fn job(status: &Value) -> &Value {
+    &status["jobs"][0]
+}
+
+#[test]
+fn a_job_runs_once_and_a_service_waits_for_it() {
+    let environment = TestEnvironment::new();
+    let (starts_file, go) = (environment.path("starts"), environment.path("go"));
+    let work = noting(&starts_file, &format!("while [ ! -e {} ]; do sleep 0.05; done; echo moved", go.display()));
+    let file = environment.write("icefield.star", &declared(&work, ""));
+    let (mut child, cluster) = start(&environment, &file);
+    let status = cluster.until("the job runs", |status| job(status)["run"]["attempts"][0]["node"].is_string());
+    assert_eq!(status["services"][0]["rollout"]["message"], "waits for the job move");
+    assert_eq!(status["services"][0]["healthy"], 0);
+    fs::write(&go, "").unwrap();
+    let status = cluster.until("all is done", |status| all_healthy(status) && job(status)["succeeded"] == true);
+    let last = &job(&status)["last"];
+    assert_eq!((&last["outcome"], &last["attempts"][0]["exit_code"]), (&"succeeded".into(), &0.into()));
+    assert!(last["attempts"][0]["took"].is_string(), "{last}");
+    assert_eq!(environment.ok(["logs", "move"]), "moved\n");
+
+    // Applied again, it is done already; asked for, it runs again.
+    environment.ok(["apply".as_ref(), file.as_os_str(), "--yes".as_ref()]);
+    assert_eq!(starts(&starts_file), 1);
+    let said = environment.ok(["job", "run", "move"]);
+    assert!(said.ends_with("run 2 succeeded\n"), "{said}");
+    assert_eq!(starts(&starts_file), 2);
+    let history = environment.ok(["job", "history", "move"]);
+    assert!(history.contains("asked") && history.contains("declared"), "{history}");
+    assert!(environment.ok(["job", "list"]).contains("succeeded"));
+    let unknown = environment.run(["job", "run", "mov"]);
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("did you mean move?"), "{unknown:?}");
+
+    // Another revision runs anew, without anyone asking.
+    fs::write(&file, declared(&format!("{work} twice"), "")).unwrap();
+    environment.ok(["apply".as_ref(), file.as_os_str(), "--yes".as_ref()]);
+    cluster.until("the other revision has succeeded", |status| {
+        job(status)["succeeded"] == true && job(status)["last"]["number"] == 3
+    });
+    assert_eq!(starts(&starts_file), 3);
+    cluster.stop();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_job_that_fails_is_tried_again_and_then_fails_what_waits_for_it() {
+    let environment = TestEnvironment::new();
+    let starts_file = environment.path("starts");
+    let file = environment.write("icefield.star", &declared(&noting(&starts_file, "exit 3"), ", retries = 2"));
+    let (mut child, cluster) = start(&environment, &file);
+    let failed = |status: &Value| status["services"][0]["rollout"]["state"] == "failed";
+    let status = cluster.until("the rollout has failed", failed);
+    let message = status["services"][0]["rollout"]["message"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("the job move failed: move/"), "{message}");
+    assert!(message.ends_with("exited with status 3, after 3 attempts"), "{message}");
+    assert_eq!(starts(&starts_file), 3);
+    let outcome = environment.run(["job", "run", "move"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert_eq!(starts(&starts_file), 6);
+    cluster.stop();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_killed_agent_does_not_run_it_again() {
+    let environment = TestEnvironment::new();
+    let (starts_file, go) = (environment.path("starts"), environment.path("go"));
+    let work = noting(&starts_file, &format!("while [ ! -e {} ]; do sleep 0.05; done", go.display()));
+    let file = environment.write("icefield.star", &declared(&work, ""));
+    let (mut child, cluster) = start(&environment, &file);
+    let status = cluster.until("the job runs", |status| job(status)["run"]["attempts"][0]["node"].is_string());
+    let node = job(&status)["run"]["attempts"][0]["node"].clone();
+    while starts(&starts_file) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let running = cluster.running();
+    let agent = running["nodes"].as_array().unwrap().iter().find(|agent| agent["name"] == node);
+    kill(&agent.unwrap_or_else(|| panic!("{running}"))["pid"]);
+    // It ends while no agent is there; the next one tells so.
+    fs::write(&go, "").unwrap();
+    cluster.until("it has succeeded", |status| job(status)["succeeded"] == true && all_healthy(status));
+    assert_eq!(starts(&starts_file), 1);
+    cluster.stop();
+    child.wait().unwrap();
+}
