@@ -12,6 +12,8 @@ use icefield_spec::Name;
 /// endpoints/api.json     where the replicas of a used service are reached
 /// replicas/web-3/        one replica
 /// volumes/web-3/data/    a volume of it, which stays when the replica goes
+/// private                in memory: see [`crate::private`]
+/// private/web-3/         its files with secrets, and its secret variables until it has read them
 /// ```
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
@@ -30,6 +32,7 @@ pub(crate) struct Home {
 /// healthy.json           there while its health check answers well
 /// log, log.1, log.2, …   what it wrote, newest first
 /// work/                  its own folder
+/// files/                 the files that it was given, if none has a secret in it
 /// ```
 #[derive(Debug, Clone)]
 pub(crate) struct ReplicaHome {
@@ -67,6 +70,14 @@ impl Home {
 
     pub(crate) fn volumes_of(&self, id: &ReplicaId) -> PathBuf {
         self.volumes().join(format!("{}-{}", id.service, id.index))
+    }
+
+    pub(crate) fn private(&self) -> PathBuf {
+        self.root.join("private")
+    }
+
+    pub(crate) fn private_of(&self, id: &ReplicaId) -> PathBuf {
+        self.private().join(format!("{}-{}", id.service, id.index))
     }
 
     pub(crate) fn replicas(&self) -> PathBuf {
@@ -146,6 +157,10 @@ impl ReplicaHome {
 
     pub(crate) fn work(&self) -> PathBuf {
         self.root.join("work")
+    }
+
+    pub(crate) fn files(&self) -> PathBuf {
+        self.root.join("files")
     }
 }
 

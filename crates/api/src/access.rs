@@ -59,13 +59,12 @@ impl Operation {
     pub fn access(&self) -> Access {
         match self.id {
             "trust" | "enrol" => Access::Anyone,
-            "node-plan" | "heartbeat" | "alive" => Access::Node,
+            "node-plan" | "node-secrets" | "heartbeat" | "alive" => Access::Node,
             "renew" => Access::Machine,
-            "join" | "move" => Access::Server,
-            "status" | "spec" | "history" | "events" | "explain" | "endpoints" | "logs" | "servers" | "ca" => {
-                Access::Viewer
-            }
-            "plan" | "apply" => Access::Deployer,
+            "join" | "move" | "server-key" => Access::Server,
+            "status" | "spec" | "history" | "events" | "explain" | "endpoints" | "logs" | "servers" | "ca"
+            | "secrets" => Access::Viewer,
+            "plan" | "apply" | "secret-set" | "secret-remove" => Access::Deployer,
             "rebalance" | "rebalance-start" | "rebalance-stop" | "note" => Access::DeployerOfAll,
             _ => Access::Admin,
         }

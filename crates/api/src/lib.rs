@@ -22,6 +22,7 @@ mod operation;
 mod rebalance;
 mod report;
 mod role;
+mod secret;
 mod server;
 mod stale;
 mod status;
@@ -49,6 +50,10 @@ pub use rebalance::{
 };
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
 pub use role::Role;
+pub use secret::{
+    BackupKeyAnswer, BackupKeyRequest, Done, NodeSecrets, SecretAnswer, SecretList, SecretRequest, SecretStatus,
+    SecretValue, ServerKeyRequest,
+};
 pub use server::{JoinAnswer, JoinRequest, ServerEntry, ServerMove, Servers};
 pub use stale::Stale;
 pub use status::{

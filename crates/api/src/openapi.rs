@@ -4,10 +4,11 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, CaStatus, Endpoints, EnrolAnswer, EnrolRequest, ErrorBody,
-    Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens,
-    NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer,
-    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RotateRequest,
+    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, BackupKeyAnswer, BackupKeyRequest, CaStatus, Done, Endpoints,
+    EnrolAnswer, EnrolRequest, ErrorBody, Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JoinAnswer,
+    JoinRequest, JoinTokenRequest, JoinTokens, NodeAction, NodeSecrets, NodeStatus, NoteAnswer, NoteRequest,
+    OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart,
+    RebalanceStop, RenewAnswer, RenewRequest, RotateRequest, SecretAnswer, SecretList, SecretRequest, ServerKeyRequest,
     ServerMove, Servers, ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
@@ -51,7 +52,10 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<ApplyRequest>,
         add::<ApplyResponse>,
         add::<AuditLog>,
+        add::<BackupKeyAnswer>,
+        add::<BackupKeyRequest>,
         add::<CaStatus>,
+        add::<Done>,
         add::<Endpoints>,
         add::<EnrolAnswer>,
         add::<EnrolRequest>,
@@ -66,6 +70,7 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<JoinAnswer>,
         add::<JoinRequest>,
         add::<NodeAction>,
+        add::<NodeSecrets>,
         add::<NodeStatus>,
         add::<NoteAnswer>,
         add::<NoteRequest>,
@@ -78,6 +83,10 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<RenewAnswer>,
         add::<RenewRequest>,
         add::<RotateRequest>,
+        add::<SecretAnswer>,
+        add::<SecretList>,
+        add::<SecretRequest>,
+        add::<ServerKeyRequest>,
         add::<ServerMove>,
         add::<Servers>,
         add::<ServiceExplanation>,

@@ -16,6 +16,7 @@ mod form;
 mod limits;
 mod nix;
 mod package;
+mod secrets;
 mod systemd;
 mod target;
 mod volumes;

@@ -3,6 +3,7 @@
 mod base;
 mod cluster;
 mod condition;
+mod file;
 mod health;
 mod machine;
 mod module;
@@ -12,6 +13,7 @@ mod port;
 mod resource;
 mod rule;
 mod run;
+mod secret;
 mod service;
 mod update;
 mod var;
@@ -71,6 +73,12 @@ pub(crate) static FUNCTIONS: &[&Function] = &[
     &port::DYNAMIC,
     &port::FIXED,
     &volume::VOLUME,
+    &secret::SECRET,
+    &file::FILE,
+    &file::TEMPLATE,
+    &file::TEXT_FILE,
+    &file::SIGNAL,
+    &file::RESTART,
     &health::HTTP,
     &health::TCP,
     &health::COMMAND,

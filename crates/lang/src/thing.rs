@@ -1,5 +1,6 @@
 use icefield_spec::{
-    Balance, Company, Condition, Health, NixModule, Port, Prefer, Run, Spread, TimeSync, Update, Volume,
+    Balance, Company, Condition, ConfigFile, Health, Name, NixModule, Port, Prefer, Reload, Run, Spread, TimeSync,
+    Update, Volume,
 };
 
 /// A value that a function of the language makes for an argument of another.
@@ -17,4 +18,8 @@ pub(crate) enum Thing {
     Time(TimeSync),
     Module(NixModule),
     Balance(Balance),
+    Secret(Name),
+    Template(String),
+    File(String, Box<ConfigFile>),
+    Reload(Reload),
 }

@@ -7,6 +7,9 @@ use crate::chance::Chance;
 /// The service that may run but once at any time.
 const SINGLETON: &str = "only";
 
+/// The secrets that services name.
+pub(crate) const SECRETS: [&str; 2] = ["api-key", "store-key"];
+
 /// What varies from one spec of a run to the next. None of it makes a placement wrong that was right before: so every
 /// placement must be right at any time.
 #[derive(Debug, Clone)]
@@ -15,12 +18,14 @@ pub(crate) struct Wish {
     number: u64,
     replicas: [u32; 2],
     versions: [String; 4],
+    /// The versions of the secrets that two of the services name, once they are set.
+    secrets: Option<[u64; 2]>,
 }
 
 impl Wish {
     /// The first one.
     pub(crate) fn first() -> Self {
-        Self { number: 0, replicas: [2, 1], versions: std::array::from_fn(|_| "v0".to_owned()) }
+        Self { number: 0, replicas: [2, 1], versions: std::array::from_fn(|_| "v0".to_owned()), secrets: None }
     }
 
     /// Changes something, and takes a number that no other has.
@@ -36,6 +41,11 @@ impl Wish {
             }
             _ => {}
         }
+    }
+
+    /// The secrets are set from now on, and these are their versions.
+    pub(crate) fn name_secrets(&mut self, versions: [u64; 2]) {
+        self.secrets = Some(versions);
     }
 
     /// Has everything run well.
@@ -64,6 +74,14 @@ impl Wish {
         services[1].1.rules.require.insert("disk".into(), Condition::one_of(["ssd"]));
         services[2].1.unit.singleton = true;
         services[3].1.unit.volumes.insert(name("data"), Volume::default());
+        if let Some(versions) = self.secrets {
+            for ((secret, service), version) in SECRETS.iter().zip([1, 3]).zip(versions) {
+                let unit = &mut services[service].1.unit;
+                unit.secret_env.insert("SECRET".into(), name(secret));
+                // As the servers fill it in, so that the spec that is in force is the one that was proposed.
+                unit.secrets.insert(name(secret), version);
+            }
+        }
         Spec {
             nodes: (0..nodes).map(node).collect(),
             services: services.into_iter().map(|(text, service)| (name(text), service)).collect(),

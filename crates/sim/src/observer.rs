@@ -7,7 +7,7 @@ use crate::history::History;
 use crate::invariants::agreement::{self, Agreement};
 use crate::invariants::convergence::{self, Running};
 use crate::invariants::generations::{self, Generations};
-use crate::invariants::{acknowledged, holders, rules};
+use crate::invariants::{acknowledged, holders, rules, secrets};
 use crate::world::World;
 
 /// Looks at all servers and agents, over and over, and holds them against the invariants.
@@ -33,6 +33,7 @@ impl Observer {
             hub.check(agreement::NAME, self.agreement.check(server.group.name(), &state));
             hub.check(generations::NAME, self.generations.check(server.life, &state));
             hub.check(rules::NAME, rules::check(&state));
+            hub.check(secrets::NAME, secrets::check(&state));
             hub.check(acknowledged::NAME, history.check(&state));
         }
         let singletons = |agent: &Arc<crate::agent::Agent>| {

@@ -4,6 +4,7 @@ mod bases;
 mod company;
 mod conditions;
 mod declared;
+mod files;
 mod health;
 mod machines;
 mod namespaces;

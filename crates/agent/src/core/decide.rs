@@ -69,14 +69,17 @@ pub(crate) fn decide(wanted: Wanted<'_>, local: &mut Local, now: Moment) -> (Vec
             local.replicas.entry(id.clone()).or_insert_with(|| Replica::new(now));
         }
         let Some(replica) = local.replicas.get_mut(&id) else { continue };
-        let action = step(&id, replica, target, &local.timings, local.fence, now);
+        let held = local.held.contains_key(&id);
+        let action = step(&id, replica, target, held, &local.timings, local.fence, now);
         if let Some(Action::Remove { id }) = &action {
             local.replicas.remove(id);
+            local.remark(id, None);
         } else {
             let unit =
                 if let Wanted::Plan(plan) = wanted { plan.unit(&id).map(|planned| &*planned.unit) } else { None };
             // What waits for the lease is told when that is there.
             let waits = unit.is_some_and(|unit| unit.singleton) && local.fence <= now && replica.is_down();
+            let waits = waits || held && replica.is_down();
             let due = due(replica, unit, wanted, &local.timings).filter(|_| !waits);
             next = [next, due].into_iter().flatten().min();
         }
@@ -90,12 +93,15 @@ fn step(
     id: &ReplicaId,
     replica: &mut Replica,
     target: Target<'_>,
+    held: bool,
     timings: &Timings,
     fence: Moment,
     now: Moment,
 ) -> Option<Action> {
     let id = id.clone();
     let other = match &target {
+        // What cannot be started yet replaces nothing.
+        Target::This(..) if held && !replica.is_down() => false,
         Target::This(incarnation, _) => replica.incarnation.as_ref() != Some(incarnation),
         Target::Unknown => false,
         Target::Quiet | Target::Gone => true,
@@ -113,6 +119,11 @@ fn step(
             replica.stop(false, now);
             Some(Action::Stop { id })
         }
+        (Phase::Up { .. }, Target::This(..)) if replica.renew && !held => {
+            replica.renew = false;
+            replica.stop(false, now);
+            Some(Action::Stop { id })
+        }
         (Phase::Up { checks, .. }, _) if checks.is_lost() => {
             replica.stop(true, now);
             Some(Action::Stop { id })
@@ -121,6 +132,10 @@ fn step(
             let ask = checks.tick(unit.health.as_ref(), timings, now);
             let health = unit.health.clone().filter(|_| ask)?;
             Some(Action::Probe { id, health })
+        }
+        (Phase::Down { .. }, Target::This(incarnation, _)) if held => {
+            replica.wanted = Some(incarnation);
+            None
         }
         (Phase::Down { due, .. }, Target::This(incarnation, unit)) => {
             if (!other && due.is_none_or(|due| due > now)) || (unit.singleton && fence <= now) {

@@ -20,6 +20,10 @@ pub(super) struct Replica {
     pub(super) incarnation: Option<Incarnation>,
     pub(super) phase: Phase,
     pub(super) restarts: u32,
+    /// What is to run once it can be started; `None` if nothing keeps it from that.
+    pub(super) wanted: Option<Incarnation>,
+    /// Whether its process is to be replaced by one of the same.
+    pub(super) renew: bool,
     /// How long the process may take to end.
     grace: Millis,
     backoff: Backoff,
@@ -81,6 +85,8 @@ impl Replica {
             incarnation: None,
             phase: Phase::Down { due: Some(now), failed: false },
             restarts: 0,
+            wanted: None,
+            renew: false,
             grace: Unit::default_stop_grace(),
             backoff: Backoff::new(),
             last_end: None,
@@ -154,6 +160,8 @@ impl Replica {
             self.incarnation = Some(incarnation);
         }
         self.grace = grace;
+        self.wanted = None;
+        self.renew = false;
         self.phase = Phase::Starting;
     }
 

@@ -31,6 +31,7 @@ mod peers;
 mod reading;
 mod rebalance;
 mod router;
+mod secrets;
 mod serve;
 mod servers;
 mod services;

@@ -3,8 +3,8 @@ use icefield_placement::{Change, ReplicaId};
 use icefield_spec::{Name, Revision, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::TrustStep;
 use super::expected::{Expected, Outdated};
+use super::{SecretStep, TrustStep};
 
 /// A change of the state, as the log carries it. Times (`at`) are in milliseconds since 1970 and are the proposer's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,6 +110,13 @@ pub enum Command {
         at: u64,
         /// What happens.
         step: TrustStep,
+    },
+    /// The secrets change, or who can open them.
+    Secret {
+        /// When.
+        at: u64,
+        /// What happens.
+        step: SecretStep,
     },
     /// Someone was not let do something; it is written down.
     Denied {

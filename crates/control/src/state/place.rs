@@ -145,6 +145,7 @@ impl State {
             needed.extend(good);
             record.units.retain(|revision, _| needed.contains(revision));
         }
+        self.forget_versions();
     }
 }
 

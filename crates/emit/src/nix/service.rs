@@ -10,6 +10,7 @@ use crate::EmitError;
 use crate::fleet::ServiceRevision;
 use crate::limits::stop_timeout;
 use crate::package::Package;
+use crate::secrets;
 
 pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Inputs<'_>) -> Result<String, EmitError> {
     let unit = service.unit;
@@ -74,6 +75,9 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
     };
     environment(&mut out, service).map_err(|source| wrong("the environment", source))?;
     command(&mut out, unit.run.command()).map_err(|source| wrong("the command", source))?;
+    if !unit.secret_env.is_empty() {
+        let _ = writeln!(out, "    secretEnvironment = \"{}\";", secrets::environment_file(service.service));
+    }
     if !unit.volumes.is_empty() {
         out.push_str("    volumes = [\n");
         for volume in unit.volumes.keys() {

@@ -8,3 +8,4 @@ pub(crate) mod generations;
 pub(crate) mod holders;
 pub(crate) mod reads;
 pub(crate) mod rules;
+pub(crate) mod secrets;
