@@ -141,7 +141,11 @@ impl Search {
 
     fn bytes(&mut self, place: &str, bytes: &[u8]) {
         self.looked_at += 1;
-        if self.needles.iter().any(|needle| bytes.windows(needle.len()).any(|window| window == needle)) {
+        // Most bytes begin none of them.
+        let mut begins = [false; 256];
+        self.needles.iter().for_each(|needle| begins[usize::from(needle[0])] = true);
+        let is_there = |at: usize| self.needles.iter().any(|needle| bytes[at..].starts_with(needle));
+        if bytes.iter().enumerate().any(|(at, byte)| begins[usize::from(*byte)] && is_there(at)) {
             self.found.push(place.to_owned());
         }
     }

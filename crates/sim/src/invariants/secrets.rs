@@ -51,7 +51,7 @@ mod tests {
         use crate::declare::{SECRETS, Wish, node_name};
 
         let mut state = State::default();
-        let mut done = |state: &mut State, command| {
+        let done = |state: &mut State, command| {
             let applied = state.apply(state.version + 1, command);
             assert!(matches!(applied, Applied::Done(_)), "{applied:?}");
         };

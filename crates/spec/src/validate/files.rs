@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::Check;
 use super::syntax::is_variable;
 use super::wording::suggestion;
-use crate::template::{self, LARGEST, Peer, Reference, TEXTS, TemplateData};
+use crate::template::{self, LARGEST, Peer, Reference, TEXTS, TemplateData, TemplateError};
 use crate::{ConfigFile, FileContent, Name, Run, Unit, file_variable};
 
 /// The most files that a unit may have.
@@ -25,7 +25,7 @@ impl Check<'_> {
                 let message = format!("{file:?} and {other:?} would both be told to the program as ${variable}");
                 self.report(&at, message).help = Some("give one of them another path".into());
             }
-            self.content(&at, unit, declared);
+            self.content(&at, file, unit, declared);
         }
     }
 
@@ -58,7 +58,7 @@ impl Check<'_> {
         }
     }
 
-    fn content(&mut self, at: &str, unit: &Unit, file: &ConfigFile) {
+    fn content(&mut self, at: &str, path: &str, unit: &Unit, file: &ConfigFile) {
         match &file.content {
             FileContent::Text { text } if text.len() > LARGEST => {
                 self.report(at, format!("the text has {} bytes; at most {LARGEST} may be", text.len()));
@@ -66,16 +66,16 @@ impl Check<'_> {
             FileContent::Template { template } if template.len() > LARGEST => {
                 self.report(at, format!("the template has {} bytes; at most {LARGEST} may be", template.len()));
             }
-            FileContent::Template { template } => self.template(at, unit, template),
+            FileContent::Template { template } => self.template(at, path, unit, template),
             FileContent::Text { .. } | FileContent::Secret { .. } => {}
         }
     }
 
-    fn template(&mut self, at: &str, unit: &Unit, template: &str) {
+    fn template(&mut self, at: &str, path: &str, unit: &Unit, template: &str) {
         let references = match template::references(template) {
             Ok(references) => references,
             Err(error) => {
-                self.report(at, error.to_string()).help.clone_from(&error.help);
+                self.report(at, of_file(path, &error)).help.clone_from(&error.help);
                 return;
             }
         };
@@ -86,9 +86,11 @@ impl Check<'_> {
         if self.problems.len() > before {
             return;
         }
-        for peers in [0, 2] {
+        for peers in [2, 0] {
             if let Err(error) = template::try_out(template, &made_up(unit, &references, peers)) {
-                self.report(at, error.to_string()).help.clone_from(&error.help);
+                let when = if peers == 0 { ", when there are no endpoints" } else { "" };
+                let message = format!("{}{when}", of_file(path, &error));
+                self.report(at, message).help.clone_from(&error.help);
                 return;
             }
         }
@@ -140,6 +142,11 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// What is wrong, with the file that it is in, unless it quotes what is to be seen there.
+fn of_file(path: &str, error: &TemplateError) -> String {
+    if error.message.contains('"') { error.to_string() } else { format!("the file {path:?}, {error}") }
 }
 
 /// Data of a replica that nobody has, with so many endpoints of each service.
