@@ -21,6 +21,10 @@ const RAMFS: u64 = 0x8584_58f6;
 /// It is the folder itself if that is in memory (someone has mounted a tmpfs there, or the whole agent's folder is on one),
 /// else a link to a folder on a tmpfs of the machine. `on_disk` allows it to be on a disk if there is none.
 pub(crate) fn open(home: &Home, on_disk: bool) -> Result<(), String> {
+    open_within(home, &IN_MEMORY, on_disk)
+}
+
+fn open_within(home: &Home, in_memory: &[&str], on_disk: bool) -> Result<(), String> {
     let path = home.private();
     let fail = |error: io::Error| format!("secrets cannot be kept at {}: {error}", path.display());
     if let Some(target) = linked(&path).map_err(fail)? {
@@ -41,7 +45,7 @@ pub(crate) fn open(home: &Home, on_disk: bool) -> Result<(), String> {
         })?;
     }
     let name = format!("icefield-{}", Revision::of(&home.root().to_string_lossy()).short());
-    for folder in IN_MEMORY.map(Path::new).into_iter().filter(|folder| is_in_memory(folder)) {
+    for folder in in_memory.iter().map(Path::new).filter(|folder| is_in_memory(folder)) {
         let folder = folder.join(&name);
         if make(&folder).is_ok() {
             return symlink(&folder, &path).map_err(fail);
@@ -54,7 +58,7 @@ pub(crate) fn open(home: &Home, on_disk: bool) -> Result<(), String> {
     Err(format!(
         "no secret is written to a disk, and neither {} is a file system in memory that this agent may write to; mount one: \
          mount -t tmpfs -o mode=0700,nosuid,nodev tmpfs {}",
-        IN_MEMORY.join(" nor "),
+        in_memory.join(" nor "),
         path.display()
     ))
 }
@@ -151,6 +155,20 @@ mod tests {
         open(&home, false).unwrap();
         assert!(fs::canonicalize(home.private()).is_ok());
         clear(&home);
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_disk_unless_that_is_allowed() {
+        let root = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let home = Home::new(root.path());
+        assert!(!is_in_memory(root.path()), "the sources are on a disk");
+        let refused = open_within(&home, &["/proc"], false).unwrap_err();
+        assert!(refused.starts_with("no secret is written to a disk"), "{refused}");
+        assert!(fs::symlink_metadata(home.private()).is_err());
+        open_within(&home, &["/proc"], true).unwrap();
+        assert_eq!(fs::metadata(home.private()).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::write(home.private().join("kept"), "x").unwrap();
+        assert!(open_within(&home, &["/proc"], false).is_err(), "it is not allowed any more");
     }
 
     #[test]
