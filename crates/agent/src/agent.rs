@@ -57,6 +57,7 @@ impl Agent {
             drivers: Drivers::new(config.base_env.clone(), config.exec_dir.clone()),
             groups: Groups::detect(&instance),
             log: config.log,
+            secrets_on_disk: config.secrets_on_disk,
         };
         let mut work = Work::new(config, launcher, kept, complaint);
         work.adopt().await.map_err(|source| folder(&data, source))?;

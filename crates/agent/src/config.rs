@@ -33,6 +33,8 @@ pub struct AgentConfig {
     /// The command line that ends in [`crate::shim_main`], whatever folder it is run in: the program and the hidden
     /// subcommand, such as `/proc/self/exe shim`.
     pub shim_command: Vec<OsString>,
+    /// Whether secrets may be kept on a disk where there is no file system in memory: for a cluster of one machine alone.
+    pub secrets_on_disk: bool,
     /// The lengths of time that it goes by.
     pub timings: Timings,
     /// How much of what replicas write is kept.

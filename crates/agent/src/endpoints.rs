@@ -17,7 +17,7 @@ pub(crate) struct EndpointFiles {
 
 /// The services that replicas of `plan` use.
 pub(crate) fn used(plan: &NodePlan) -> BTreeSet<Name> {
-    plan.units.values().flat_map(|planned| planned.unit.uses.iter().cloned()).collect()
+    plan.units.values().flat_map(|planned| planned.unit.peers()).collect()
 }
 
 impl EndpointFiles {

@@ -13,6 +13,8 @@ use icefield_spec::Name;
 /// replicas/web-3/        one replica
 /// volumes/web-3/data/    a volume of it, which stays when the replica goes
 /// volumes/web-3.lock     held by the supervisor that uses them
+/// private                in memory: see [`crate::private`]
+/// private/web-3/         its files with secrets, and its secret variables until it has read them
 /// ```
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
@@ -31,6 +33,7 @@ pub(crate) struct Home {
 /// healthy.json           there while its health check answers well
 /// log, log.1, log.2, …   what it wrote, newest first
 /// work/                  its own folder
+/// files/                 the files that it was given, if none has a secret in it
 /// ```
 #[derive(Debug, Clone)]
 pub(crate) struct ReplicaHome {
@@ -73,6 +76,14 @@ impl Home {
     /// Held by whoever uses the volumes of `id` on this node.
     pub(crate) fn volume_lock(&self, id: &ReplicaId) -> PathBuf {
         self.volumes().join(format!("{}-{}.lock", id.service, id.index))
+    }
+
+    pub(crate) fn private(&self) -> PathBuf {
+        self.root.join("private")
+    }
+
+    pub(crate) fn private_of(&self, id: &ReplicaId) -> PathBuf {
+        self.private().join(format!("{}-{}", id.service, id.index))
     }
 
     pub(crate) fn replicas(&self) -> PathBuf {
@@ -152,6 +163,10 @@ impl ReplicaHome {
 
     pub(crate) fn work(&self) -> PathBuf {
         self.root.join("work")
+    }
+
+    pub(crate) fn files(&self) -> PathBuf {
+        self.root.join("files")
     }
 }
 

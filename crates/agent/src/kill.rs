@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::AgentError;
 use crate::cgroup::{Groups, Leftovers};
 use crate::home::{Home, ReplicaHome};
+use crate::private;
 use crate::process::{Process, RunLock, holder, kill_session, signal_group};
 use crate::record;
 use crate::shim::{ProcessRecord, RunOrder};
@@ -44,6 +45,7 @@ pub fn kill_all(data: &Path) -> Result<usize, AgentError> {
             None => true,
         });
         if left.is_empty() {
+            private::clear(&Home::new(data));
             return Ok(killed);
         }
         if Instant::now() > deadline {

@@ -1,28 +1,35 @@
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use icefield_api::Exit;
+use icefield_api::{Exit, SecretValue};
 use icefield_plan::{NodePlan, ReplicaId};
-use icefield_spec::{Millis, ReplicaContext, replica_variables};
+use icefield_spec::{Millis, Name, ReplicaContext, Unit, replica_variables};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde::Serialize;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Interest};
 use tokio::process::{Child, Command};
+use zeroize::Zeroizing;
 
 use crate::LogLimits;
 use crate::cgroup::{Groups, Leftovers};
 use crate::core::{Incarnation, drain};
 use crate::driver::{Drivers, Launch, NotStarted};
+use crate::files::{self, Rendered, Sources};
 use crate::home::{Home, ReplicaHome};
 use crate::past;
 use crate::ports;
+use crate::private;
 use crate::process::{Process, kill_session};
 use crate::record::{self, Keep};
-use crate::shim::{ExitRecord, Outcome, ProcessRecord, RunOrder, STARTED, put_off};
+use crate::secrets::SecretStore;
+use crate::shim::{ExitRecord, Outcome, ProcessRecord, RunOrder, STARTED, SecretVariables, put_off};
 use crate::volumes;
 
 /// Why there is no process.
@@ -40,41 +47,37 @@ pub(crate) struct Launcher {
     pub(crate) drivers: Drivers,
     pub(crate) groups: Groups,
     pub(crate) log: LogLimits,
+    /// Whether secrets may be kept on a disk if they cannot be in memory.
+    pub(crate) secrets_on_disk: bool,
 }
 
 impl Launcher {
-    /// Prepares the run `run` of a replica of `plan`; a singleton may run until `fence`.
+    /// Prepares the run `run` of a replica of `plan` with its secrets; a singleton may run until `fence`.
     pub(crate) fn prepare(
         &self,
         plan: &NodePlan,
         id: &ReplicaId,
         incarnation: Incarnation,
+        secrets: &SecretStore,
         restarts: u32,
         run: u64,
         fence: u64,
     ) -> Result<RunOrder, NotStarted> {
         let planned = plan.unit(id).ok_or_else(|| NotStarted::for_good("the plan has no unit for it"))?;
         let home = self.home.replica(id);
-        let endpoints = self.home.endpoints();
-        let volumes = self.home.volumes_of(id);
-        let context = ReplicaContext {
-            cluster: &plan.cluster,
-            service: &id.service,
-            index: id.index,
-            node: &plan.node,
-            address: &incarnation.address,
-            revision: &incarnation.revision,
-            ports: &incarnation.ports,
-            endpoints: endpoints.to_str().unwrap_or_default(),
-            volumes: volumes.to_str().unwrap_or_default(),
-        };
         let unit = &planned.unit;
+        let folders = Folders::of(&self.home, id, unit);
+        let context = folders.context(plan, id, &incarnation);
         let variables = replica_variables(unit, &context).map_err(|error| NotStarted::for_good(error.to_string()))?;
+        let values = secrets.of(unit).map_err(NotStarted::for_now)?;
+        let sources = Sources { secrets: &values, endpoints: files::endpoints(&self.home, unit) };
+        let files = files::render(unit, &context, &sources).map_err(NotStarted::for_now)?;
         volumes::make(&self.home, id, unit).map_err(NotStarted::for_now)?;
         let program = self.drivers.order(&Launch { unit, variables, work: &home.work() })?;
         if let Some(port) = ports::taken(&incarnation.address, &incarnation.ports) {
             return Err(NotStarted::for_now(format!("port {port} is in use by another process")));
         }
+        let secret = secret_variables(&self.home, id, unit, &values).map_err(NotStarted::for_now)?;
         let groups = self.groups.create(&format!("{}-{}", id.service, id.index), unit.cpu, unit.memory);
         let groups = groups.unwrap_or_else(|error| {
             tracing::warn!(replica = %id, %error, "its limits are not enforced");
@@ -92,12 +95,51 @@ impl Launcher {
             once: unit.once,
             mounts: volumes::mounts(&self.home, id, unit),
             lock: unit.is_tied().then(|| self.home.volume_lock(id)),
+            secret: secret.as_ref().map(|(secret, _)| secret.clone()),
             groups,
             log: self.log,
             fence: unit.is_singleton().then_some(fence),
         };
         put(&home, &order).map_err(NotStarted::for_now)?;
+        if secret.is_some() || files::hold_secrets(unit) {
+            private::open(&self.home, self.secrets_on_disk).map_err(NotStarted::for_now)?;
+        }
+        self.put_files(id, &files).map_err(NotStarted::for_now)?;
+        if let Some((secret, variables)) = secret {
+            let folder = DirBuilder::new().recursive(true).mode(0o700).create(self.home.private_of(id));
+            folder.map_err(|error| NotStarted::for_now(format!("its secret variables cannot be kept: {error}")))?;
+            let written = record::write(&secret.file, &variables, Keep::ThisBoot);
+            written.map_err(|error| NotStarted::for_now(error.to_string()))?;
+        }
         Ok(order)
+    }
+
+    /// The files of a running replica as they are to be now.
+    pub(crate) fn render(
+        &self,
+        plan: &NodePlan,
+        id: &ReplicaId,
+        incarnation: &Incarnation,
+        secrets: &SecretStore,
+    ) -> Result<Vec<Rendered>, String> {
+        let unit = &plan.unit(id).ok_or("the plan has no unit for it")?.unit;
+        let folders = Folders::of(&self.home, id, unit);
+        let values = secrets.of(unit)?;
+        let sources = Sources { secrets: &values, endpoints: files::endpoints(&self.home, unit) };
+        files::render(unit, &folders.context(plan, id, incarnation), &sources)
+    }
+
+    /// Writes the files of a replica that does not run; what others it had goes.
+    fn put_files(&self, id: &ReplicaId, files: &[Rendered]) -> Result<(), String> {
+        for folder in [self.home.replica(id).files(), self.home.private_of(id)] {
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(format!("cannot clear {}: {error}", folder.display()));
+                }
+                _ => {}
+            }
+        }
+        files.iter().try_for_each(Rendered::write)
     }
 
     /// Deletes all that a replica leaves, but for its volumes and for what the last attempts of a job wrote.
@@ -106,17 +148,87 @@ impl Launcher {
             Groups::remove(&order.groups);
         }
         let home = self.home.replica(id);
+        let private = self.home.private_of(id);
+        let mut folders = vec![private.as_path()];
         if order.is_some_and(|order| order.once) {
             past::keep(&self.home, id);
-            return;
+        } else {
+            folders.push(home.root());
         }
-        if let Err(error) = fs::remove_dir_all(home.root())
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(replica = %id, %error, "its folder {} stays", home.root().display());
+        for folder in folders {
+            if let Err(error) = fs::remove_dir_all(folder)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(replica = %id, %error, "its folder {} stays", folder.display());
+            }
         }
     }
 }
+
+/// The folders that a replica is told of.
+struct Folders {
+    endpoints: PathBuf,
+    volumes: PathBuf,
+    files: PathBuf,
+}
+
+impl Folders {
+    fn of(home: &Home, id: &ReplicaId, unit: &Unit) -> Self {
+        let files = match files::hold_secrets(unit) {
+            true => home.private_of(id).join("files"),
+            false => home.replica(id).files(),
+        };
+        Self { endpoints: home.endpoints(), volumes: home.volumes_of(id), files }
+    }
+
+    fn context<'a>(
+        &'a self,
+        plan: &'a NodePlan,
+        id: &'a ReplicaId,
+        incarnation: &'a Incarnation,
+    ) -> ReplicaContext<'a> {
+        ReplicaContext {
+            cluster: &plan.cluster,
+            service: &id.service,
+            index: id.index,
+            node: &plan.node,
+            address: &incarnation.address,
+            revision: &incarnation.revision,
+            ports: &incarnation.ports,
+            endpoints: self.endpoints.to_str().unwrap_or_default(),
+            volumes: self.volumes.to_str().unwrap_or_default(),
+            files: self.files.to_str().unwrap_or_default(),
+        }
+    }
+}
+
+/// The variables of a replica that are secrets, and their values.
+type Secret = (SecretVariables, BTreeMap<String, SecretText>);
+
+fn secret_variables(
+    home: &Home,
+    id: &ReplicaId,
+    unit: &Unit,
+    values: &BTreeMap<Name, SecretValue>,
+) -> Result<Option<Secret>, String> {
+    if unit.secret_env.is_empty() {
+        return Ok(None);
+    }
+    let value = |(variable, secret): (&String, &Name)| {
+        let value = values.get(secret).and_then(SecretValue::text).ok_or_else(|| {
+            format!("the secret {secret} is no text, so it cannot be a variable; give it to the program as a file")
+        })?;
+        Ok((variable.clone(), SecretText(Zeroizing::new(value.to_owned()))))
+    };
+    let variables = unit.secret_env.iter().map(value).collect::<Result<BTreeMap<_, _>, String>>()?;
+    let file = home.private_of(id).join("variables.json");
+    Ok(Some((SecretVariables { names: variables.keys().cloned().collect(), file }, variables)))
+}
+
+/// A text that is written and not shown.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct SecretText(Zeroizing<String>);
 
 /// Writes the order, and clears what tells of the run before.
 fn put(home: &ReplicaHome, order: &RunOrder) -> Result<(), String> {

@@ -1,11 +1,13 @@
-use std::collections::BTreeMap;
+mod files;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use icefield_api::{IdentityFolder, Keeper};
+use icefield_api::{IdentityFolder, Keeper, NodeSecrets};
 use icefield_plan::{Generation, ReplicaId};
-use icefield_spec::Health;
+use icefield_spec::{Health, Probe};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -23,11 +25,13 @@ use crate::launch::{Launcher, Watch, conclude, launch};
 use crate::mounts::Mounter;
 use crate::probe::{self, Asked};
 use crate::process::Process;
+use crate::reload::Reloads;
 use crate::run::{News, Run, RunNews};
+use crate::secrets::{FetchSecrets, SecretStore};
 use crate::servers::Servers;
 use crate::shim::RunOrder;
 use crate::shutdown::Shutdown;
-use crate::{AgentConfig, api, boottime};
+use crate::{AgentConfig, api, boottime, private};
 
 /// The agent's loop: hears what happens, lets `core` decide, and has it carried out.
 pub(crate) struct Work {
@@ -37,6 +41,10 @@ pub(crate) struct Work {
     local: Local,
     runs: BTreeMap<ReplicaId, Run>,
     endpoints: EndpointFiles,
+    secrets: SecretStore,
+    /// The versions of secrets that are missing.
+    missing: watch::Sender<BTreeSet<u64>>,
+    reloads: Reloads,
     /// What there is to say of the node itself.
     complaint: Option<String>,
     stopping: bool,
@@ -79,6 +87,9 @@ impl Work {
         Self {
             local: Local::new(config.timings.clone()),
             endpoints: EndpointFiles::new(launcher.home.clone()),
+            secrets: SecretStore::default(),
+            missing: watch::Sender::new(BTreeSet::new()),
+            reloads: Reloads::default(),
             config,
             launcher,
             kept,
@@ -128,13 +139,22 @@ impl Work {
         let (told_mark, mark) = watch::channel(None);
         let (replies, mut replies_inbox) = mpsc::unbounded_channel::<Reply>();
         let (offers, mut offers_inbox) = mpsc::unbounded_channel::<Generation>();
+        let (given, mut given_inbox) = mpsc::unbounded_channel::<NodeSecrets>();
 
         self.settle();
+        // An earlier agent may not have come to it.
+        self.reloads.look(self.now() + self.config.timings.files_apart);
         let mut next = self.act();
         self.tell(&report);
         let client_of_keeper = servers.client().clone();
         let heartbeats = self.heartbeats(servers.clone(), api);
         let farewell = self.heartbeats(servers.clone(), api);
+        let fetch = FetchSecrets {
+            servers: servers.clone(),
+            node: self.config.node.clone(),
+            retry: self.config.timings.retry,
+            missing: self.missing.subscribe(),
+        };
         let follow = Follow {
             servers,
             node: self.config.node.clone(),
@@ -151,6 +171,7 @@ impl Work {
         }
         contact.spawn(heartbeats.run(reports, replies));
         contact.spawn(follow.run(offers));
+        contact.spawn(fetch.run(given));
         contact.spawn(async move {
             if let Err(error) = api::serve(listener, keyring, api::router(home)).await {
                 tracing::error!(%error, "logs cannot be read any more");
@@ -167,7 +188,16 @@ impl Work {
                     }
                     newest.send_if_modified(|newest| std::mem::replace(newest, reply.generation) != reply.generation);
                     told_mark.send_if_modified(|mark| std::mem::replace(mark, reply.trust) != reply.trust);
-                    self.endpoints.told(reply.endpoints);
+                    if !reply.endpoints.is_empty() {
+                        self.endpoints.told(reply.endpoints);
+                        self.look_for_what_is_missing();
+                        self.reloads.look(self.now() + self.config.timings.files_apart);
+                    }
+                }
+                Some(secrets) = given_inbox.recv() => {
+                    self.secrets.take(secrets);
+                    self.look_for_what_is_missing();
+                    self.reloads.look(self.now() + self.config.timings.files_apart);
                 }
                 Some(generation) = offers_inbox.recv() => {
                     self.consider(generation);
@@ -181,6 +211,7 @@ impl Work {
                 () = sleep_until(next.unwrap_or_else(far)), if next.is_some() => {}
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => continue,
             }
+            self.reload();
             next = self.act();
             self.tell(&report);
         }
@@ -191,6 +222,7 @@ impl Work {
         for run in self.runs.values() {
             Groups::remove(&run.order.groups);
         }
+        private::clear(&self.launcher.home);
     }
 
     fn now(&self) -> Moment {
@@ -233,6 +265,7 @@ impl Work {
     fn settle(&mut self) {
         if let Some(generation) = self.kept.newest() {
             self.endpoints.use_only(&used(&generation.plan));
+            self.look_for_what_is_missing();
         }
     }
 
@@ -247,6 +280,7 @@ impl Work {
             };
             let (actions, next) = decide(wanted, &mut self.local, now);
             if actions.is_empty() {
+                let next = [next, self.reloads.next()].into_iter().flatten().min();
                 return next.map(|next| self.beginning + next);
             }
             for action in actions {
@@ -288,7 +322,8 @@ impl Work {
         // Numbered by the clock, so that no run of an earlier agent has the same number, though its record is lost.
         self.last_run = since_1970().max(self.last_run + 1);
         let restarts = self.local.restarts(id);
-        let order = self.launcher.prepare(plan, id, incarnation, restarts, self.last_run, self.fence)?;
+        let order = self.launcher.prepare(plan, id, incarnation, &self.secrets, restarts, self.last_run, self.fence);
+        let order = order?;
         let home = self.launcher.home.replica(id);
         let run = Run::new(order.clone(), home.clone());
         self.runs.insert(id.clone(), run);
@@ -348,11 +383,13 @@ impl Work {
     fn probe(&mut self, id: ReplicaId, health: Health) {
         let Some(run) = self.runs.get(&id) else { return };
         let order = &run.order;
-        let asked = Asked {
-            address: order.incarnation.address.clone(),
-            ports: order.incarnation.ports.clone(),
-            program: order.program.clone(),
-        };
+        let mut program = order.program.clone();
+        // An earlier agent may have started it, so its process is asked.
+        if let (Some(secret), Some(process), Probe::Exec { .. }) = (&order.secret, &run.process, &health.probe) {
+            program.environment.extend(process.variables(&secret.names));
+        }
+        let asked =
+            Asked { address: order.incarnation.address.clone(), ports: order.incarnation.ports.clone(), program };
         let (run, answers) = (order.run, self.answers.clone());
         self.tasks.spawn(async move {
             let answer = probe::ask(&health, &asked).await;
@@ -368,6 +405,8 @@ impl Work {
                 tracing::info!(replica = %id, pid = process.pid, "started");
                 let pid = process.pid;
                 run.process = Some(process);
+                // What its files are made from may have changed while it was being started.
+                self.reloads.look(now + self.config.timings.files_apart);
                 Event::Started { pid }
             }
             News::NotLaunched(NotStarted { message, retry }) => {

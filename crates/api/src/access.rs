@@ -59,12 +59,12 @@ impl Operation {
     pub fn access(&self) -> Access {
         match self.id {
             "trust" | "enrol" => Access::Anyone,
-            "node-plan" | "heartbeat" | "alive" => Access::Node,
+            "node-plan" | "node-secrets" | "heartbeat" | "alive" => Access::Node,
             "renew" => Access::Machine,
-            "join" | "move" => Access::Server,
+            "join" | "move" | "server-key" => Access::Server,
             "status" | "spec" | "history" | "rollouts" | "events" | "explain" | "endpoints" | "logs" | "servers"
-            | "ca" | "jobs" | "job" => Access::Viewer,
-            "plan" | "apply" | "rollout" | "job-run" => Access::Deployer,
+            | "ca" | "jobs" | "job" | "secrets" => Access::Viewer,
+            "plan" | "apply" | "rollout" | "job-run" | "secret-set" | "secret-remove" => Access::Deployer,
             "rebalance" | "rebalance-start" | "rebalance-stop" | "note" => Access::DeployerOfAll,
             _ => Access::Admin,
         }

@@ -23,6 +23,8 @@ pub enum ErrorCode {
     Invalid,
     /// The spec has problems: 422.
     InvalidSpec,
+    /// The spec names secrets that are not there: 422.
+    UnknownSecret,
     /// Some replicas would fit nowhere: 422.
     Unplaced,
     /// Nobody in particular asks, or with a token that is not good: 401.
@@ -63,7 +65,7 @@ impl ErrorCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::Invalid => 400,
-            Self::InvalidSpec | Self::Unplaced | Self::KeyReused => 422,
+            Self::InvalidSpec | Self::UnknownSecret | Self::Unplaced | Self::KeyReused => 422,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,

@@ -38,6 +38,8 @@ pub enum EventKind {
     Leader,
     /// A certificate or a token came or went, or the authority is changed.
     Trust,
+    /// A secret was set or removed, or the key that they are sealed with is another one.
+    Secret,
     /// An operator's note.
     Note,
 }

@@ -24,6 +24,7 @@ mod rebalance;
 mod report;
 mod role;
 mod rollout;
+mod secret;
 mod server;
 mod stale;
 mod status;
@@ -55,6 +56,10 @@ pub use rebalance::{
 pub use report::{PlanReport, PlannedChange, UnplacedReason, UnplacedReplica};
 pub use role::Role;
 pub use rollout::{RolloutAction, RolloutAnswer, RolloutEntry, RolloutHistory, RolloutPhase};
+pub use secret::{
+    BackupKeyAnswer, BackupKeyRequest, Done, NodeSecrets, SecretAnswer, SecretList, SecretRequest, SecretStatus,
+    SecretValue, ServerKeyRequest,
+};
 pub use server::{JoinAnswer, JoinRequest, ServerEntry, ServerMove, Servers};
 pub use stale::Stale;
 pub use status::{

@@ -4,13 +4,13 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, CaStatus, Endpoints, EnrolAnswer, EnrolRequest, ErrorBody,
-    Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest, Jobs,
-    JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens, NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS,
-    Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop,
-    RenewAnswer, RenewRequest, RolloutAction, RolloutAnswer, RolloutHistory, RotateRequest, ServerMove, Servers,
-    ServiceExplanation, Status, TrustAnswer,
-    UserTokenRequest, UserTokenRotation, UserTokens,
+    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, BackupKeyAnswer, BackupKeyRequest, CaStatus, Done, Endpoints,
+    EnrolAnswer, EnrolRequest, ErrorBody, Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JobHistory,
+    JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens, NodeAction, NodeSecrets,
+    NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal,
+    RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction, RolloutAnswer,
+    RolloutHistory, RotateRequest, SecretAnswer, SecretList, SecretRequest, ServerKeyRequest, ServerMove, Servers,
+    ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -53,7 +53,10 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<ApplyRequest>,
         add::<ApplyResponse>,
         add::<AuditLog>,
+        add::<BackupKeyAnswer>,
+        add::<BackupKeyRequest>,
         add::<CaStatus>,
+        add::<Done>,
         add::<Endpoints>,
         add::<EnrolAnswer>,
         add::<EnrolRequest>,
@@ -72,6 +75,7 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<JoinAnswer>,
         add::<JoinRequest>,
         add::<NodeAction>,
+        add::<NodeSecrets>,
         add::<NodeStatus>,
         add::<NoteAnswer>,
         add::<NoteRequest>,
@@ -87,6 +91,10 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<RolloutAnswer>,
         add::<RolloutHistory>,
         add::<RotateRequest>,
+        add::<SecretAnswer>,
+        add::<SecretList>,
+        add::<SecretRequest>,
+        add::<ServerKeyRequest>,
         add::<ServerMove>,
         add::<Servers>,
         add::<ServiceExplanation>,

@@ -11,6 +11,7 @@
 //! Where the world is:
 //!
 //! - [`raft`] is how the servers agree; nothing of the Raft library is seen outside of it.
+//! - [`vault`] seals and opens secrets.
 //! - [`Leading`] is what the one that leads does: it listens to the nodes, and proposes what must happen next.
 //! - `http` is the API that all of them serve.
 //! - `security` gives a server its identity, and keeps the audit log's file.
@@ -28,6 +29,7 @@ pub mod reconcile;
 mod security;
 mod server;
 pub mod state;
+pub mod vault;
 pub mod view;
 
 pub use clock::Clock;

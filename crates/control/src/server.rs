@@ -21,6 +21,7 @@ use crate::raft::{
 use crate::reconcile::Config;
 use crate::security::{Founding, Prepared, Security, SecurityError, found, prepare, tell_mark, write_audit};
 use crate::state::TrustStep;
+use crate::vault::{self, Vault};
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -155,6 +156,8 @@ impl Server {
         let ServerConfig { name, data, timings, cluster, begin, .. } = config;
         let disk = FolderDisk::open(data.clone()).map_err(|source| FolderError::Io { path: data.clone(), source });
         let disk: Arc<dyn Disk> = Arc::new(disk.map_err(GroupError::from)?);
+        let vault = Vault::of(&data, &name).map_err(|source| SecurityError::Io { path: data.clone(), source })?;
+        let vault = Arc::new(vault);
         let start = start(begin, &name, &api, &*disk, &http).await?;
         let transport = Arc::new(HttpTransport::new(http.clone()));
         let group = GroupConfig { name, start, disk, transport, timings };
@@ -170,6 +173,7 @@ impl Server {
             timings,
             api,
             keyring: keyring.clone(),
+            vault: Arc::clone(&vault),
             http: http.clone(),
             throttle: Default::default(),
             looking,
@@ -181,6 +185,7 @@ impl Server {
         tasks.spawn(http::serve(listener, keyring, http::router(Arc::clone(&app)), ending.subscribe()));
         tasks.spawn(async move { leading.run().await });
         tasks.spawn(stay_known(Arc::clone(&group), app.api.clone(), http.clone()));
+        tasks.spawn(vault::keep(Arc::clone(&group), vault, http.clone(), clock));
         tasks.spawn(write_audit(Arc::clone(&group), data.clone()));
         let mut admin_token = None;
         if let Some(Prepared { keyring, folder, step }) = prepared {

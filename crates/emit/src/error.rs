@@ -21,6 +21,27 @@ pub enum EmitError {
         /// A target that can.
         instead: Target,
     },
+    /// The target has nobody who makes files.
+    #[error(
+        "service {service} has files, which Icefield's agent makes and the target {target} does not; leave them out, or give \
+         the program its settings by env"
+    )]
+    Files {
+        /// The service.
+        service: Name,
+        /// The target.
+        target: Target,
+    },
+    /// The target cannot give a service of this kind secrets.
+    #[error(
+        "service {service} of the kind {kind} has secrets in env, which only a program or a container can be given"
+    )]
+    Secrets {
+        /// The service.
+        service: Name,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// A text refers to a variable that its replica does not have, or is malformed.
     #[error("{place} of service {service}: {source}")]
     Reference {

@@ -17,6 +17,7 @@ mod form;
 mod limits;
 mod nix;
 mod package;
+mod secrets;
 mod systemd;
 mod target;
 mod volumes;

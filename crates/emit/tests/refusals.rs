@@ -4,7 +4,7 @@ mod common;
 
 use common::{plans, shop};
 use icefield_emit::{Target, emit};
-use icefield_spec::{Run, Spec};
+use icefield_spec::{ConfigFile, FileContent, FileMode, Name, Run, Spec};
 use insta::assert_snapshot;
 
 /// What is said of the shop after `change`.
@@ -117,4 +117,23 @@ fn plans_that_do_not_fit() {
     let current = spec.services["web"].revision();
     odd[0].units.retain(|revision, unit| *revision == current || unit.service != "web");
     assert_snapshot!(said(&odd), @"the plan of node metal-1 has the replica web/2 and no unit of its revision; compile the plan again");
+}
+
+#[test]
+fn files_that_nobody_would_make_and_secrets_that_nothing_could_be_given() {
+    let file = |target: Target| {
+        refused(target, |spec| {
+            let content = FileContent::Text { text: "x".into() };
+            let file = ConfigFile { content, mode: FileMode::DEFAULT, reload: None };
+            spec.services.get_mut("web").expect("it is declared").unit.files.insert("app.toml".into(), file);
+        })
+    };
+    assert_snapshot!(file(Target::Systemd), @"service web has files, which Icefield's agent makes and the target systemd does not; leave them out, or give the program its settings by env");
+    assert_snapshot!(file(Target::Nix), @"service web has files, which Icefield's agent makes and the target nix does not; leave them out, or give the program its settings by env");
+    let secret = refused(Target::Nix, |spec| {
+        let unit = &mut spec.services.get_mut("web").expect("it is declared").unit;
+        unit.run = Run::Nixos { modules: Vec::new() };
+        unit.secret_env.insert("KEY".into(), Name::new("key").expect("a name"));
+    });
+    assert_snapshot!(secret, @"service web of the kind nixos has secrets in env, which only a program or a container can be given");
 }

@@ -134,3 +134,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_secret_is_named_by_the_place_where_it_is_and_nothing_else() {
+    let (mut spec, mut plans) = one(&Default::default(), &[]);
+    let secret = "key".parse().expect("a name");
+    let unit = &mut spec.services.get_mut("s").expect("it is declared").unit;
+    unit.secret_env.insert("KEY".into(), secret);
+    let revision = unit.revision();
+    for (replica, planned) in &mut plans[0].replicas {
+        assert_eq!(replica.service, "s");
+        planned.revision = revision;
+    }
+    plans[0].units = icefield_plan::units_of(&spec);
+    let tree = emit(Target::Systemd, &spec, &plans).expect("it can be written");
+    let text = self::unit(&tree, "n", "icefield-s@0");
+    assert_eq!(values(text, "EnvironmentFile").collect::<Vec<_>>(), ["/run/icefield/secrets/s.env"]);
+    assert!(!values(text, "Environment").any(|line| line.starts_with("KEY=")));
+    let tree = emit(Target::Nix, &spec, &plans).expect("it can be written");
+    let nix = tree.get("services/s.nix").expect("it is there");
+    assert!(nix.contains("secretEnvironment = \"/run/icefield/secrets/s.env\";"), "{nix}");
+}

@@ -80,6 +80,7 @@ pub(crate) enum Command {
     Login(commands::login::LoginArgs),
     Token(commands::token::TokenArgs),
     JoinToken(commands::join_token::JoinTokenArgs),
+    Secret(commands::secret::SecretArgs),
     Ca(commands::ca::CaArgs),
     Audit(commands::audit::AuditArgs),
     Backup(commands::backup::BackupArgs),

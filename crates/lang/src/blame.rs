@@ -53,6 +53,8 @@ fn culprit<'a>(declarations: &'a Declarations, path: &'a str) -> Option<Culprit<
         let (name, rest) = rest.split_once('.').unwrap_or((rest, "name"));
         (Some(kind), declarations.origin(kind, name)?, rest)
     };
+    // One argument gives both.
+    let rest = rest.strip_prefix("secret_").unwrap_or(rest);
     match rest.split_once('.') {
         Some((field, key)) => Some(Culprit { kind, origin, field, key: Some(key) }),
         None => Some(Culprit { kind, origin, field: rest, key: None }),
@@ -72,7 +74,8 @@ fn follows(declarations: &Declarations, kind: Option<Kind>, origin: &Origin, fie
             && matches!(field, "resources" | "volumes");
     let refers = label || resource || matches!(field, "uses" | "after" | "base" | "tolerate" | "namespace");
     let consequence = match field {
-        "run" | "env" | "health" => is_service && broken(&["ports", "env"]),
+        "run" | "env" | "health" => is_service && broken(&["ports", "env", "files"]),
+        "files" => broken(&["ports", "volumes", "env"]) || declarations.any_broken(Kind::Services, "ports"),
         "spread" => broken(&["replicas", "daemon"]),
         "reserve" => broken(&["cpu", "memory", "resources"]),
         "uses" | "keep_with" | "keep_from" => declarations.any_broken(Kind::Services, "name"),

@@ -3,6 +3,7 @@
 mod base;
 mod cluster;
 mod condition;
+mod file;
 mod health;
 mod job;
 mod machine;
@@ -13,6 +14,7 @@ mod port;
 mod resource;
 mod rule;
 mod run;
+mod secret;
 mod service;
 mod update;
 mod var;
@@ -76,6 +78,12 @@ pub(crate) static FUNCTIONS: &[&Function] = &[
     &volume::VOLUME,
     &volume::NFS,
     &volume::RBD,
+    &secret::SECRET,
+    &file::FILE,
+    &file::TEMPLATE,
+    &file::TEXT_FILE,
+    &file::SIGNAL,
+    &file::RESTART,
     &health::HTTP,
     &health::TCP,
     &health::COMMAND,

@@ -1,6 +1,6 @@
 use icefield_spec::{
-    Balance, Company, Condition, Dependency, Health, NixModule, Port, Prefer, Run, Schedule, Spread, TimeSync, Update,
-    Volume,
+    Balance, Company, Condition, ConfigFile, Dependency, Health, Name, NixModule, Port, Prefer, Reload, Run, Schedule,
+    Spread, TimeSync, Update, Volume,
 };
 
 /// A value that a function of the language makes for an argument of another.
@@ -20,4 +20,8 @@ pub(crate) enum Thing {
     Balance(Balance),
     Schedule(Schedule),
     Dependency(Dependency),
+    Secret(Name),
+    Template(String),
+    File(String, Box<ConfigFile>),
+    Reload(Reload),
 }

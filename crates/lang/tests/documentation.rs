@@ -16,6 +16,8 @@ service(\"batch\", run = exec([\"true\"]))
 { }
 # file: guest.nix
 { }
+# file: nginx.conf.j2
+listen {{ ports.http }};
 ";
 
 fn works(name: &str, text: &str) {

@@ -1,14 +1,17 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use icefield_api::{NodeAction, RolloutAction};
+use icefield_control::state::{KeyRecord, SecretId, SecretStep};
+use icefield_control::vault::{KeyId, Sealed};
 use icefield_control::{Applied, Command, ProposeError};
 use icefield_spec::Spec;
 use tokio::time::sleep;
 
 use crate::chance::Chance;
-use crate::declare::{SERVICES, Wish, name, node_name};
+use crate::declare::{SECRETS, SERVICES, Wish, name, node_name};
 use crate::history::History;
 use crate::hub::{Hub, Silence};
 use crate::network::Site;
@@ -79,6 +82,9 @@ impl Client {
 
     /// Has every node take replicas and everything run well; tries until that is agreed on.
     pub(crate) async fn settle(mut self) {
+        while !self.set_secrets().await {
+            sleep(Self::PAUSE).await;
+        }
         for node in 0..self.nodes {
             while !self.wish(node, NodeAction::Uncordon).await {
                 sleep(Self::PAUSE).await;
@@ -92,6 +98,42 @@ impl Client {
             }
             sleep(Self::PAUSE).await;
         }
+    }
+
+    /// Sees to it that the secrets are set that specs name; whether that is known to be so. What is sealed in them is nothing
+    /// to the servers.
+    async fn set_secrets(&mut self) -> bool {
+        let handle = async |server: Arc<Server>| server.read().await;
+        let state = match self.hub.request(self.site, self.current, Self::PATIENCE, handle).await {
+            Ok(Ok(state)) => state,
+            Ok(Err(refusal)) => {
+                self.turn(Some(&refusal));
+                return false;
+            }
+            Err(_) => {
+                self.turn(None);
+                return false;
+            }
+        };
+        let key = KeyId("0".into());
+        if state.secrets.key.is_none() {
+            let record = KeyRecord { id: key, granted: BTreeMap::new() };
+            let step = SecretStep::Key { before: None, last: 0, record, sealed: BTreeMap::new() };
+            self.write(&Command::Secret { at: 0, step }).await;
+            return false;
+        }
+        let ids = SECRETS.map(|secret| secret.parse::<SecretId>().expect("it is written here, and as a name is to be"));
+        for id in &ids {
+            if state.secrets.newest(id).is_none() {
+                let sealed = Sealed { key, data_key: String::new(), value: id.to_string() };
+                let step = SecretStep::Set { id: id.clone(), sealed, by: "user anna".into() };
+                self.write(&Command::Secret { at: 0, step }).await;
+                return false;
+            }
+        }
+        let versions = ids.map(|id| state.secrets.newest(&id).map_or(0, |(number, _)| number));
+        self.wish.lock().unwrap_or_else(PoisonError::into_inner).0.name_secrets(versions);
+        true
     }
 
     fn last_spec(&self) -> Spec {

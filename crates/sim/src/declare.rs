@@ -8,6 +8,9 @@ use crate::chance::Chance;
 /// The service that may run but once at any time.
 const SINGLETON: &str = "only";
 
+/// The secrets that services name.
+pub(crate) const SECRETS: [&str; 2] = ["api-key", "store-key"];
+
 /// What varies from one spec of a run to the next. None of it makes a placement wrong that was right before: so every
 /// placement must be right at any time.
 #[derive(Debug, Clone)]
@@ -18,12 +21,15 @@ pub(crate) struct Wish {
     versions: [String; 6],
     /// Whether canaries wait for someone to confirm.
     confirms: bool,
+    /// The versions of the secrets that two of the services name, once they are set.
+    secrets: Option<[u64; 2]>,
 }
 
 impl Wish {
     /// The first one.
     pub(crate) fn first() -> Self {
-        Self { number: 0, replicas: [2, 1, 2], versions: std::array::from_fn(|_| "v0".to_owned()), confirms: false }
+        let versions = std::array::from_fn(|_| "v0".to_owned());
+        Self { number: 0, replicas: [2, 1, 2], versions, confirms: false, secrets: None }
     }
 
     /// Changes something, and takes a number that no other has.
@@ -40,6 +46,11 @@ impl Wish {
             4 => self.confirms = chance.happens(500),
             _ => {}
         }
+    }
+
+    /// The secrets are set from now on, and these are their versions.
+    pub(crate) fn name_secrets(&mut self, versions: [u64; 2]) {
+        self.secrets = Some(versions);
     }
 
     /// Has everything run well.
@@ -78,6 +89,14 @@ impl Wish {
         services[3].1.unit.volumes.insert(name("data"), Volume::default());
         // An attempt that is lost with its node counts, and of those there are many here.
         let job = Job { retries: 50, pause: Millis::new(200), ..Job::new(unit(&self.versions[5], 500)) };
+        if let Some(versions) = self.secrets {
+            for ((secret, service), version) in SECRETS.iter().zip([1, 3]).zip(versions) {
+                let unit = &mut services[service].1.unit;
+                unit.secret_env.insert("SECRET".into(), name(secret));
+                // As the servers fill it in, so that the spec that is in force is the one that was proposed.
+                unit.secrets.insert(name(secret), version);
+            }
+        }
         Spec {
             jobs: [(name("move"), job)].into(),
             nodes: (0..nodes).map(node).collect(),

@@ -8,7 +8,7 @@ use crate::invariants::agreement::{self, Agreement};
 use crate::invariants::availability::{self, Availability};
 use crate::invariants::convergence::{self, Running};
 use crate::invariants::generations::{self, Generations};
-use crate::invariants::{acknowledged, holders, jobs, rules, surge, way_back};
+use crate::invariants::{acknowledged, holders, jobs, rules, secrets, surge, way_back};
 use crate::world::World;
 
 /// Looks at all servers and agents, over and over, and holds them against the invariants.
@@ -38,6 +38,7 @@ impl Observer {
             hub.check(surge::NAME, surge::check(&state));
             hub.check(way_back::NAME, way_back::check(&state));
             hub.check(jobs::NAME, jobs::check_past(&state));
+            hub.check(secrets::NAME, secrets::check(&state));
             hub.check(acknowledged::NAME, history.check(&state));
         }
         self.availability.note(&running(world), hub.trace.elapsed());

@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Bytes, Cpu, Health, Millis, Name, Port, Revision, Run, Volume};
+use crate::{Amount, Bytes, ConfigFile, Cpu, Health, Millis, Name, Port, Revision, Run, Volume};
 
 /// What every replica of a service revision is, wherever it runs.
 ///
@@ -30,6 +30,16 @@ pub struct Unit {
     /// Environment variables; values may refer to the replica's variables as `$NAME`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Environment variables whose values are secrets: the secret's name by the variable's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secret_env: BTreeMap<String, Name>,
+    /// Files that each replica gets, by path: within a folder of its own, or within its container.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, ConfigFile>,
+    /// The version of each secret that it names. The cluster fills it in when it puts a spec in force, so that another
+    /// version is another revision; what is given is passed over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<Name, u64>,
     /// Services whose endpoints this one is told, in files that follow every change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uses: Vec<Name>,
@@ -73,6 +83,9 @@ impl Unit {
             volumes: BTreeMap::new(),
             ports: BTreeMap::new(),
             env: BTreeMap::new(),
+            secret_env: BTreeMap::new(),
+            files: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             uses: Vec::new(),
             health: None,
             singleton: false,
@@ -91,6 +104,17 @@ impl Unit {
     /// Whether a replica is tied to its node by a folder there.
     pub fn is_tied(&self) -> bool {
         self.volumes.values().any(|volume| volume.source.is_host())
+    }
+
+    /// The secrets that it names.
+    pub fn secret_names(&self) -> BTreeSet<Name> {
+        let of_files = self.files.values().flat_map(ConfigFile::secrets);
+        self.secret_env.values().cloned().chain(of_files).collect()
+    }
+
+    /// The services whose endpoints its replicas are told, in files of their own or in templates.
+    pub fn peers(&self) -> BTreeSet<Name> {
+        self.uses.iter().cloned().chain(self.files.values().flat_map(ConfigFile::peers)).collect()
     }
 
     /// The revision of the service that has this unit.

@@ -6,6 +6,7 @@ mod company;
 mod conditions;
 mod declared;
 mod dependencies;
+mod files;
 mod health;
 mod jobs;
 mod machines;

@@ -23,6 +23,8 @@ pub struct ReplicaContext<'a> {
     pub endpoints: &'a str,
     /// The folder in which each of its volumes is a folder of its own name.
     pub volumes: &'a str,
+    /// The folder that the relative paths of its files are within.
+    pub files: &'a str,
 }
 
 /// Why a text with references cannot be expanded.
@@ -49,6 +51,12 @@ fn volume_variable(volume: &Name) -> String {
     format!("VOLUME_{}", in_capitals(volume))
 }
 
+/// The name of the variable for the file with the path `path`: `conf/app.toml` is `FILE_CONF_APP_TOML`.
+pub fn file_variable(path: &str) -> String {
+    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    format!("FILE_{}", path.trim_start_matches('/').chars().map(word).collect::<String>())
+}
+
 fn in_capitals(name: &Name) -> String {
     name.as_str().to_ascii_uppercase().replace('-', "_")
 }
@@ -64,10 +72,12 @@ const FIXED: [&str; 7] = [
 ];
 
 impl Unit {
-    /// The names of the variables that Icefield gives each replica: `ICEFIELD_…`, `PORT_…` and `VOLUME_…`.
+    /// The names of the variables that Icefield gives each replica: `ICEFIELD_…`, `PORT_…`, `VOLUME_…` and
+    /// `FILE_…`.
     pub fn given_variables(&self) -> Vec<String> {
         let fixed = FIXED.iter().map(|name| (*name).to_owned());
-        fixed.chain(self.ports.keys().map(port_variable)).chain(self.volumes.keys().map(volume_variable)).collect()
+        let own = self.ports.keys().map(port_variable).chain(self.volumes.keys().map(volume_variable));
+        fixed.chain(own).chain(self.files.keys().map(|path| file_variable(path))).collect()
     }
 }
 
@@ -91,6 +101,11 @@ pub fn replica_variables(
     let mut given: BTreeMap<String, String> = FIXED.iter().map(|name| (*name).to_owned()).zip(values).collect();
     given.extend(context.ports.iter().map(|(name, port)| (port_variable(name), port.to_string())));
     given.extend(unit.volumes.keys().map(|name| (volume_variable(name), format!("{}/{name}", context.volumes))));
+    let path = |file: &String| match file.starts_with('/') {
+        true => file.clone(),
+        false => format!("{}/{file}", context.files),
+    };
+    given.extend(unit.files.keys().map(|file| (file_variable(file), path(file))));
     let mut all = given.clone();
     for (name, value) in &unit.env {
         all.insert(name.clone(), expand(value, &|name| given.get(name).cloned())?);
@@ -205,6 +220,7 @@ mod tests {
             ports: &BTreeMap::from([(name("raft-rpc"), 7000)]),
             endpoints: "/endpoints",
             volumes: "/volumes/db-3",
+            files: "/files/db-3",
         };
         let variables = replica_variables(&unit, &context).unwrap();
         assert_eq!(variables["PORT_RAFT_RPC"], "7000");

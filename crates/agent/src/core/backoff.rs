@@ -13,6 +13,10 @@ pub struct Timings {
     pub proven_after: Duration,
     /// A replica that was healthy for so long has its failures forgiven.
     pub forgiven_after: Duration,
+    /// What changes within this time is told to replicas' files together.
+    pub files_apart: Duration,
+    /// A replica that is started anew because a file has changed waits so long for each replica with a smaller index.
+    pub renewals_apart: Duration,
     /// How long after SIGKILL it is sent again.
     pub kill_again: Duration,
     /// The time from one heartbeat to the next until a server has named another.
@@ -31,6 +35,8 @@ impl Default for Timings {
             longest_pause: Duration::from_secs(30),
             proven_after: Duration::from_secs(10),
             forgiven_after: Duration::from_secs(2),
+            files_apart: Duration::from_millis(500),
+            renewals_apart: Duration::from_secs(2),
             kill_again: Duration::from_secs(5),
             heartbeat: Duration::from_millis(250),
             wait: Duration::from_secs(30),

@@ -69,14 +69,17 @@ pub(crate) fn decide(wanted: Wanted<'_>, local: &mut Local, now: Moment) -> (Vec
             local.replicas.entry(id.clone()).or_insert_with(|| Replica::new(now));
         }
         let Some(replica) = local.replicas.get_mut(&id) else { continue };
-        let action = step(&id, replica, target, &local.timings, local.fence, now);
+        let held = local.held.contains_key(&id);
+        let action = step(&id, replica, target, held, &local.timings, local.fence, now);
         if let Some(Action::Remove { id }) = &action {
             local.replicas.remove(id);
+            local.remark(id, None);
         } else {
             let unit =
                 if let Wanted::Plan(plan) = wanted { plan.unit(&id).map(|planned| &*planned.unit) } else { None };
             // What waits for the lease is told when that is there.
             let waits = unit.is_some_and(|unit| unit.is_singleton()) && local.fence <= now && replica.is_down();
+            let waits = waits || held && replica.is_down();
             let due = due(replica, unit, wanted, &local.timings).filter(|_| !waits);
             next = [next, due].into_iter().flatten().min();
         }
@@ -90,6 +93,7 @@ fn step(
     id: &ReplicaId,
     replica: &mut Replica,
     target: Target<'_>,
+    held: bool,
     timings: &Timings,
     fence: Moment,
     now: Moment,
@@ -99,6 +103,8 @@ fn step(
     let other = match &target {
         // What runs once is not begun again for another address.
         Target::This(_, unit) if unit.once && begun => false,
+        // What cannot be started yet replaces nothing.
+        Target::This(..) if held && !replica.is_down() => false,
         Target::This(incarnation, _) => replica.incarnation.as_ref() != Some(incarnation),
         Target::Unknown => false,
         Target::Quiet | Target::Gone => true,
@@ -120,6 +126,11 @@ fn step(
             replica.stop(false, now);
             Some(Action::Stop { id })
         }
+        (Phase::Up { .. }, Target::This(..)) if replica.renew && !held => {
+            replica.renew = false;
+            replica.stop(false, now);
+            Some(Action::Stop { id })
+        }
         (Phase::Up { checks, .. }, _) if checks.is_lost() => {
             replica.stop(true, now);
             Some(Action::Stop { id })
@@ -132,6 +143,10 @@ fn step(
         }
         (Phase::Down { .. }, Target::This(incarnation, unit)) if unit.once && begun => {
             replica.give_up(incarnation);
+            None
+        }
+        (Phase::Down { .. }, Target::This(incarnation, _)) if held => {
+            replica.wanted = Some(incarnation);
             None
         }
         (Phase::Down { due, .. }, Target::This(incarnation, unit)) => {

@@ -14,11 +14,21 @@ pub(crate) struct Local {
     pub(super) timings: Timings,
     /// Until when singletons may be started.
     pub(super) fence: Moment,
+    /// The replicas that cannot be started for now, and what they wait for.
+    pub(super) held: BTreeMap<ReplicaId, String>,
+    /// What there is to say of running replicas besides.
+    remarks: BTreeMap<ReplicaId, String>,
 }
 
 impl Local {
     pub(crate) const fn new(timings: Timings) -> Self {
-        Self { replicas: BTreeMap::new(), timings, fence: Moment::ZERO }
+        Self {
+            replicas: BTreeMap::new(),
+            timings,
+            fence: Moment::ZERO,
+            held: BTreeMap::new(),
+            remarks: BTreeMap::new(),
+        }
     }
 
     /// Takes over what an earlier agent left of a replica.
@@ -29,6 +39,32 @@ impl Local {
     /// Takes note that singletons may run until `until`.
     pub(crate) fn permit_singletons(&mut self, until: Moment) {
         self.fence = self.fence.max(until);
+    }
+
+    /// Takes note of which replicas cannot be started for now, and what they wait for. What runs goes on, also if something
+    /// else is wanted.
+    pub(crate) fn hold(&mut self, held: BTreeMap<ReplicaId, String>) {
+        self.held = held;
+    }
+
+    /// What a replica waits for that cannot be started for now.
+    pub(crate) fn held(&self, id: &ReplicaId) -> Option<&String> {
+        self.held.get(id)
+    }
+
+    /// Has a running replica started anew.
+    pub(crate) fn renew(&mut self, id: &ReplicaId) {
+        if let Some(replica) = self.replicas.get_mut(id) {
+            replica.renew = matches!(replica.phase, Phase::Up { .. });
+        }
+    }
+
+    /// Takes note of something to say of a replica, or that there is nothing any more.
+    pub(crate) fn remark(&mut self, id: &ReplicaId, remark: Option<String>) {
+        match remark {
+            Some(remark) => drop(self.remarks.insert(id.clone(), remark)),
+            None => drop(self.remarks.remove(id)),
+        }
     }
 
     /// Takes note of what has happened to a replica.
@@ -55,8 +91,10 @@ impl Local {
 
     /// Every replica with the moment since when it has been in its state; `ReplicaReport::since` is left at zero.
     pub(crate) fn report(&mut self, now: Moment) -> Vec<(Moment, ReplicaReport)> {
+        let (held, remarks) = (&self.held, &self.remarks);
         let report = |(id, replica): (&ReplicaId, &mut Replica)| {
-            let revision = replica.incarnation.as_ref()?.revision;
+            let waits = held.get(id);
+            let revision = replica.incarnation.as_ref().or(replica.wanted.as_ref())?.revision;
             let since = replica.since(now);
             let report = ReplicaReport {
                 replica: id.clone(),
@@ -65,7 +103,7 @@ impl Local {
                 pid: replica.pid(),
                 since: Millis::default(),
                 restarts: replica.restarts,
-                message: replica.message(),
+                message: waits.or_else(|| remarks.get(id)).cloned().or_else(|| replica.message()),
                 exit: replica.exit(),
             };
             Some((since, report))

@@ -20,6 +20,10 @@ pub(super) struct Replica {
     pub(super) incarnation: Option<Incarnation>,
     pub(super) phase: Phase,
     pub(super) restarts: u32,
+    /// What is to run once it can be started; `None` if nothing keeps it from that.
+    pub(super) wanted: Option<Incarnation>,
+    /// Whether its process is to be replaced by one of the same.
+    pub(super) renew: bool,
     /// How long the process may take to end.
     grace: Millis,
     /// How long the process runs on after it has left discovery.
@@ -107,6 +111,8 @@ impl Replica {
             incarnation: None,
             phase: Phase::Down { due: Some(now), failed: false },
             restarts: 0,
+            wanted: None,
+            renew: false,
             grace: Unit::default_stop_grace(),
             drain: Millis::new(0),
             leaves: None,
@@ -223,6 +229,8 @@ impl Replica {
         self.drain = drain(unit);
         self.leaves = None;
         self.once = unit.once.then_some(Once::Begun);
+        self.wanted = None;
+        self.renew = false;
         self.phase = Phase::Starting;
     }
 

@@ -1,6 +1,7 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::table::Entry;
 
@@ -24,6 +25,17 @@ impl Process {
     pub(crate) fn is_alive(&self) -> bool {
         let same = |entry: &Entry| entry.start == self.start && !entry.has_ended();
         self.is_of_this_boot() && Entry::read(self.pid).is_ok_and(|entry| same(&entry))
+    }
+
+    /// Those variables of its environment that are among `names`, as they were when its program was started.
+    pub(crate) fn variables(&self, names: &[String]) -> Vec<(String, String)> {
+        let all = std::fs::read(format!("/proc/{}/environ", self.pid)).map(Zeroizing::new).unwrap_or_default();
+        if !self.is_alive() {
+            return Vec::new();
+        }
+        let texts = all.split(|byte| *byte == 0).filter_map(|text| std::str::from_utf8(text).ok()?.split_once('='));
+        let named = texts.filter(|(name, _)| names.iter().any(|known| known == name));
+        named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// Whether the machine has not been restarted since it was started.

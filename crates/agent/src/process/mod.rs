@@ -7,4 +7,4 @@ mod table;
 
 pub(crate) use identity::Process;
 pub(crate) use lock::{RunLock, holder};
-pub(crate) use sweep::{kill_descendants, kill_session, signal_group};
+pub(crate) use sweep::{kill_descendants, kill_session, signal_alone, signal_group};

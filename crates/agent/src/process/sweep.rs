@@ -16,6 +16,15 @@ pub(crate) fn signal_group(process: &Process, signal: Signal) {
     }
 }
 
+/// Sends `signal` to `process` alone, if it still runs.
+pub(crate) fn signal_alone(process: &Process, signal: Signal) {
+    if process.is_alive()
+        && let Some(pid) = number(process.pid)
+    {
+        let _ = kill_process(pid, signal);
+    }
+}
+
 /// Kills what is left of the session that `leader` began, and tells how many processes that were.
 ///
 /// A session's number is not given to a new process while any of the session is left, so whatever has it belongs to

@@ -1,10 +1,13 @@
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal, setsid};
 
-use super::{FAILED, RunOrder};
+use zeroize::Zeroizing;
+
+use super::{FAILED, RunOrder, SecretVariables};
 use crate::home::ReplicaHome;
 use crate::record;
 
@@ -42,13 +45,28 @@ fn become_program(order: &RunOrder) -> String {
     if let Err(error) = std::env::set_current_dir(&program.folder) {
         return format!("cannot enter the folder {}: {error}", program.folder.display());
     }
+    let secret = match order.secret.as_ref().map(secret_variables).transpose() {
+        Ok(secret) => secret.unwrap_or_default(),
+        Err(message) => return message,
+    };
     let error = Command::new(&program.program)
         .arg0(&name)
         .args(program.arguments.iter().skip(1))
         .env_clear()
         .envs(&program.environment)
+        .envs(secret.iter().map(|(name, value)| (name, value.as_str())))
         .exec();
     format!("{name}: cannot execute {}: {error}", program.program.display())
+}
+
+/// The variables that are secrets; the file that they are in goes.
+fn secret_variables(secret: &SecretVariables) -> Result<BTreeMap<String, Zeroizing<String>>, String> {
+    // What is wrong with it might tell something of what is in it.
+    let read = record::read(&secret.file).map_err(|_| format!("{} cannot be read", secret.file.display()));
+    let gone = record::delete(&secret.file).map_err(|error| error.to_string());
+    let variables: BTreeMap<String, String> =
+        gone.and(read)?.ok_or_else(|| "its secret variables are gone; it is started anew".to_owned())?;
+    Ok(variables.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect())
 }
 
 /// `0` stands for the process that writes it.

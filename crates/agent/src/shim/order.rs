@@ -35,6 +35,9 @@ pub(crate) struct RunOrder {
     /// Whether it is never started anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) once: bool,
+    /// The variables of the program that are secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<SecretVariables>,
     /// The folders of the control groups that the program joins.
     pub(crate) groups: Vec<PathBuf>,
     pub(crate) log: LogLimits,
@@ -53,6 +56,15 @@ pub(crate) struct ProgramOrder {
     /// Its whole environment.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) folder: PathBuf,
+}
+
+/// Variables of a program whose values are in no record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SecretVariables {
+    /// What they are called.
+    pub(crate) names: Vec<String>,
+    /// Where they are until the program has them: a file in memory, which goes when it is read.
+    pub(crate) file: PathBuf,
 }
 
 /// `process.json`: the process of a run.

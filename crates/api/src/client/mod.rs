@@ -1,5 +1,6 @@
 mod request;
 mod retry;
+mod secret;
 mod trust;
 
 use std::hash::{BuildHasher, RandomState};

@@ -15,6 +15,7 @@ use crate::leading::Leading;
 use crate::observe::Observations;
 use crate::raft::{Group, Leader, Seat, Timings};
 use crate::state::{Outdated, Proposal};
+use crate::vault::Vault;
 use crate::{Applied, Command, State, view};
 
 /// What the handlers of requests share.
@@ -27,6 +28,8 @@ pub(crate) struct App {
     pub(crate) api: String,
     /// What this server proves itself with; `None` without TLS.
     pub(crate) keyring: Option<Keyring>,
+    /// What opens the secrets.
+    pub(crate) vault: Arc<Vault>,
     /// What the other servers are reached with.
     pub(crate) http: Http,
     /// Bounds what is written down of refusals.

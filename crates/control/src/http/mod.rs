@@ -33,6 +33,7 @@ mod reading;
 mod rebalance;
 mod rollouts;
 mod router;
+mod secrets;
 mod serve;
 mod servers;
 mod services;

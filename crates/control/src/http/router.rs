@@ -14,7 +14,7 @@ use super::app::App;
 use super::dispatch::dispatch;
 use super::failure::Failure;
 use super::guard::{front, guard};
-use super::{cluster, enrol, jobs, nodes, peers, rebalance, rollouts, servers, services, specs, trust};
+use super::{cluster, enrol, jobs, nodes, peers, rebalance, rollouts, secrets, servers, services, specs, trust};
 use crate::raft::Rpc;
 
 /// Made once: it is always the same.
@@ -56,6 +56,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/tokens", get(trust::tokens).post(trust::create_token))
         .route("/v1/tokens/{name}", post(trust::rotate_token).delete(trust::revoke_token))
         .route("/v1/audit", get(trust::audit))
+        .route("/v1/secrets", get(secrets::list).post(secrets::set))
+        .route("/v1/secrets/{name}", delete(secrets::remove))
+        .route("/v1/nodes/{node}/secrets", get(secrets::of_node))
+        .route("/v1/servers/{server}/key", post(secrets::server_key))
+        .route("/v1/backup/key", post(secrets::backup_key))
         // Of the routes above alone, from below: who sends nothing to be known by is sent away, the leader is found, and
         // that one says who may. What this server itself is asked needs no leader, and is for everyone.
         .route_layer(from_fn_with_state(Arc::clone(&app), guard))

@@ -15,6 +15,7 @@ use super::blocking::blocking;
 use super::body;
 use super::failure::Failure;
 use super::reading::{Answer, Read};
+use super::secrets::resolved;
 use super::write::Write;
 use crate::state::{Expected, Outdated, ago};
 use crate::{Applied, Command, view};
@@ -47,13 +48,13 @@ pub(crate) async fn apply(State(app): State<Arc<App>>, write: Write) -> Result<J
     const TURNS: usize = 10;
     let ApplyRequest { spec, allow_unplaced, expect } = write.json().await?;
     let mut spec = checked(spec).await?;
-    let revision = spec.revision();
     let mut turn = 0;
     loop {
         turn += 1;
         let state = app.state().await?;
         let plan;
         (spec, plan) = report(Arc::clone(&state), spec).await?;
+        let revision = spec.revision();
         let applied = match app.first_answer(&write, &state) {
             Some(first) => first,
             None => {
@@ -116,8 +117,9 @@ async fn checked(spec: Spec) -> Result<Spec, Failure> {
 }
 
 /// Says what a spec would change.
-async fn report(state: Arc<crate::State>, spec: Spec) -> Result<(Spec, PlanReport), Failure> {
+async fn report(state: Arc<crate::State>, mut spec: Spec) -> Result<(Spec, PlanReport), Failure> {
     state.check_cluster(&spec).map_err(|reason| Failure::new(ErrorCode::Conflict, reason))?;
+    resolved(&state, &mut spec)?;
     blocking(move || {
         let report = view::plan_report(&state, &spec);
         (spec, report)

@@ -23,6 +23,12 @@ impl Write {
         state::Request { key: self.key, content: self.content, at }
     }
 
+    /// The same for a request whose content is secret: what the state is to remember tells nothing of it to whoever does not
+    /// have `salt`.
+    pub(crate) fn salted(self, salt: &[u8]) -> Self {
+        Self { content: Fingerprint::of([salt, &self.body]), ..self }
+    }
+
     /// Who sent it.
     pub(crate) fn author(&self) -> Option<Author> {
         self.author.clone()

@@ -19,6 +19,7 @@ use super::propose::ProposeError;
 use super::snapshot::{self, Image, SnapshotFile};
 use super::types::{LogId, Membership, Vote};
 use crate::State;
+use crate::vault::{RecoveryError, RestoreSecrets, take_over};
 
 /// Why a folder was not made from a backup.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum RestoreError {
     /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Its secrets cannot be opened.
+    #[error(transparent)]
+    Secrets(#[from] RecoveryError),
 }
 
 /// What a backup or a folder came to.
@@ -70,14 +74,21 @@ impl Group {
 
 /// Makes the folder of a new group, of `me` alone, from a backup. The group is called `group`, by which servers of the
 /// one that was backed up do not take it for theirs.
-pub fn restore(disk: &Arc<dyn Disk>, me: Member, group: String, backup: &[u8]) -> Result<Restored, RestoreError> {
-    let (image, state) = snapshot::decode(backup).map_err(RestoreError::Damaged)?;
+pub fn restore(
+    disk: &Arc<dyn Disk>,
+    me: Member,
+    group: String,
+    backup: &[u8],
+    secrets: RestoreSecrets<'_>,
+) -> Result<Restored, RestoreError> {
+    let (image, mut state) = snapshot::decode(backup).map_err(RestoreError::Damaged)?;
     for name in [LABEL, LogStore::NAME, SnapshotFile::NAME] {
         if disk.size(name).map_err(|source| FolderError::Io { path: disk.path(name), source })?.is_some() {
             return Err(RestoreError::NotEmpty { path: disk.path("") });
         }
     }
     let version = state.version;
+    take_over(&mut state, &me.name, &disk.path(""), secrets)?;
     begin(disk, me, group, image.commands, state)?;
     Ok(Restored { version, unconfirmed: 0 })
 }

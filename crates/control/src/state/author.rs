@@ -4,6 +4,8 @@ use icefield_api::AuditFacts;
 use icefield_spec::{Name, Revision};
 use serde::{Deserialize, Serialize};
 
+use super::SecretId;
+
 /// Who asked for a command, and with what request: for the audit log, and for what only the state can check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Author {
@@ -27,6 +29,18 @@ impl Author {
     pub fn facts(self, revision: Option<Revision>, outcome: String) -> AuditFacts {
         let Self { at, who, from, operation, subject, .. } = self;
         AuditFacts { at, who, from, operation, subject, revision, outcome }
+    }
+}
+
+impl Author {
+    /// Refuses a secret that its author may not change.
+    pub(super) fn check_secret(&self, id: &SecretId) -> Result<(), String> {
+        let mine = |namespace: &Name| self.namespaces.contains(namespace);
+        if self.namespaces.is_empty() || id.namespace.as_ref().is_some_and(mine) {
+            return Ok(());
+        }
+        let mine: Vec<&str> = self.namespaces.iter().map(Name::as_str).collect();
+        Err(format!("{} may change secrets of the namespaces {} alone (--namespace)", self.who, mine.join(", ")))
     }
 }
 

@@ -4,7 +4,7 @@ use icefield_spec::{Name, Revision, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::expected::{Expected, Outdated};
-use super::{JobStep, TrustStep};
+use super::{JobStep, SecretStep, TrustStep};
 
 /// A change of the state, as the log carries it. Times (`at`) are in milliseconds since 1970 and are the proposer's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,6 +128,13 @@ pub enum Command {
         at: u64,
         /// What happens.
         step: TrustStep,
+    },
+    /// The secrets change, or who can open them.
+    Secret {
+        /// When.
+        at: u64,
+        /// What happens.
+        step: SecretStep,
     },
     /// Someone was not let do something; it is written down.
     Denied {

@@ -28,6 +28,7 @@ mod rollout;
 mod rollout_record;
 #[cfg(test)]
 pub(crate) mod sample;
+mod secrets;
 mod service_record;
 mod steer;
 mod ties;
@@ -48,6 +49,7 @@ pub use rebalance::Rebalance;
 pub use request::{Proposal, Request};
 pub use requests::Requests;
 pub use rollout_record::Rollout;
+pub use secrets::{Grant, KeyRecord, Missing, SecretId, SecretRecord, SecretStep, Secrets, Version};
 pub use service_record::ServiceRecord;
 pub use ties::Ties;
 pub use trust::{Enrolment, JoinRecord, Secret, Trust, TrustStep, Used, UserRecord};
@@ -101,6 +103,9 @@ pub struct State {
     /// Whom the cluster trusts; secret, see [`Trust`].
     #[serde(default, skip_serializing_if = "no_trust")]
     pub trust: Arc<Trust>,
+    /// The secrets, sealed.
+    #[serde(default, skip_serializing_if = "no_secrets")]
+    pub secrets: Arc<Secrets>,
     /// Who changed what.
     #[serde(default, skip_serializing_if = "Audit::is_empty")]
     pub audit: Audit,
@@ -125,9 +130,16 @@ impl State {
     /// changes nothing. Of the commands of one request only the first is carried out; the others get its answer. What someone
     /// asked for and got is written down.
     pub fn apply(&mut self, index: u64, proposal: impl Into<Proposal>) -> Applied {
-        let Proposal { command, request, author } = proposal.into();
+        let Proposal { mut command, request, author } = proposal.into();
         if let Some(first) = request.as_ref().and_then(|request| self.requests.outcome(request)) {
             return first;
+        }
+        // First of all, so that specs are compared with what they come to.
+        if let Command::Apply { spec, .. } = &mut command {
+            let missing: Vec<String> = self.secrets.resolve(spec).iter().map(ToString::to_string).collect();
+            if !missing.is_empty() {
+                return Applied::Refused(missing.join("; "));
+            }
         }
         let applied = self.carry_out_for(index, command, author);
         // What was planned anew since may be asked for again.
@@ -153,6 +165,12 @@ impl State {
         }
         if let Command::Job { job, .. } = &command
             && let Err(reason) = self.check_job(job, &author)
+        {
+            return Applied::Refused(reason);
+        }
+        if let Command::Secret { step, .. } = &command
+            && let Some(id) = step.changes()
+            && let Err(reason) = author.check_secret(id)
         {
             return Applied::Refused(reason);
         }
@@ -185,6 +203,7 @@ impl State {
             Command::Release { at, replica, node, reason } => self.release_holder(at, &replica, &node, &reason),
             Command::Note { at, notes } => Ok(self.note(at, notes)),
             Command::Trust { at, step } => self.trust_step(at, step),
+            Command::Secret { at, step } => self.secret_step(index, at, step),
             Command::Denied { facts } => {
                 self.audit.add(facts);
                 Ok(Effect::Noted)
@@ -218,6 +237,10 @@ impl State {
     pub fn declares(&self, node: &str) -> bool {
         self.spec.as_ref().is_some_and(|spec| spec.fleet_node(node).is_some())
     }
+}
+
+fn no_secrets(secrets: &Arc<Secrets>) -> bool {
+    secrets.is_empty()
 }
 
 fn no_trust(trust: &Arc<Trust>) -> bool {

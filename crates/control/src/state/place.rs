@@ -149,6 +149,7 @@ impl State {
             needed.extend(kept.into_iter().flatten());
             record.units.retain(|revision, _| needed.contains(revision));
         }
+        self.forget_versions();
     }
 }
 

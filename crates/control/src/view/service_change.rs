@@ -52,6 +52,9 @@ pub(super) fn unit_update(old: &Unit, new: &Unit) -> Vec<String> {
     parts.extend(map_update("volume", &old.volumes, &new.volumes));
     parts.extend(map_update("port", &old.ports, &new.ports));
     parts.extend(map_update("env", &old.env, &new.env));
+    parts.extend(map_update("env", &old.secret_env, &new.secret_env));
+    parts.extend(map_update("file", &old.files, &new.files));
+    parts.extend(map_update("secret", &old.secrets, &new.secrets));
     parts.extend(part_update("uses", &old.uses, &new.uses));
     parts.extend(part_update("health", &old.health, &new.health));
     parts.extend(value_update("drain", &old.drain, &new.drain));

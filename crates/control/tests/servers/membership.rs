@@ -139,6 +139,7 @@ fn a_name_that_is_taken_and_an_eighth_server_are_refused() {
 #[test]
 fn a_backup_becomes_a_cluster_that_agents_believe() {
     use icefield_control::raft::{self, Disk, FolderDisk, Member, RestoreError};
+    use icefield_control::vault::RestoreSecrets;
     let mut group = Group::start(3);
     let node = icefield_spec::Name::new("n1").unwrap();
     let applied = group.block_on(group.client().apply(&request(2))).unwrap();
@@ -159,11 +160,11 @@ fn a_backup_becomes_a_cluster_that_agents_believe() {
     let data = group.data(0).with_file_name("restored");
     let disk: std::sync::Arc<dyn Disk> = std::sync::Arc::new(FolderDisk::open(data.clone()).unwrap());
     for damage in [&backup[..backup.len() / 2], b"junk"] {
-        let refused = raft::restore(&disk, Member::new("s0", ""), "g".into(), damage);
+        let refused = raft::restore(&disk, Member::new("s0", ""), "g".into(), damage, RestoreSecrets::Expect);
         assert!(matches!(refused, Err(RestoreError::Damaged(_))), "{refused:?}");
     }
-    raft::restore(&disk, Member::new("s0", ""), "g".into(), &backup).unwrap();
-    let again = raft::restore(&disk, Member::new("s0", ""), "g".into(), &backup);
+    raft::restore(&disk, Member::new("s0", ""), "g".into(), &backup, RestoreSecrets::Expect).unwrap();
+    let again = raft::restore(&disk, Member::new("s0", ""), "g".into(), &backup, RestoreSecrets::Expect);
     assert!(matches!(again, Err(RestoreError::NotEmpty { .. })), "{again:?}");
     group.configs[0] = ServerConfig { begin: Begin::Resume, data, ..group.configs[0].clone() };
     group.restart(0);

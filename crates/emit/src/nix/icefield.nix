@@ -73,6 +73,11 @@ let
           default = [ ];
           description = "The program and its arguments, or a function from a replica's variables to them.";
         };
+        secretEnvironment = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          description = "The path on the node of a file with variables that are secrets. It is never read at build time.";
+        };
         package = mkOption {
           type = types.nullOr types.package;
           default = null;
@@ -236,6 +241,7 @@ let
       "--network=host"
     ]
     ++ lib.mapAttrsToList (name: value: "--env=${name}=${value}") replica.environment
+    ++ lib.optional (service.secretEnvironment != null) "--env-file=${service.secretEnvironment}"
     # One by one: the files are links that lead nowhere inside the container.
     ++ map (used: "--volume=${endpointsFolder}/${used}.json:${endpointsFolder}/${used}.json:ro") (
       builtins.attrNames service.uses
@@ -322,6 +328,9 @@ let
             volume: "${volumesFolder service index}/${volume}"
           ) service.volumes;
           StateDirectoryMode = "0700";
+        }
+        // lib.optionalAttrs (service.secretEnvironment != null && !isContainer) {
+          EnvironmentFile = service.secretEnvironment;
         }
         // lib.optionalAttrs isContainer {
           Delegate = true;

@@ -11,6 +11,7 @@ use crate::calendar::calendar;
 use crate::fleet::ServiceRevision;
 use crate::limits::stop_timeout;
 use crate::package::Package;
+use crate::secrets;
 
 pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Inputs<'_>) -> Result<String, EmitError> {
     let unit = service.unit;
@@ -75,6 +76,9 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
     };
     environment(&mut out, service).map_err(|source| wrong("the environment", source))?;
     command(&mut out, unit.run.command()).map_err(|source| wrong("the command", source))?;
+    if !unit.secret_env.is_empty() {
+        let _ = writeln!(out, "    secretEnvironment = \"{}\";", secrets::environment_file(service.service));
+    }
     let on_node = unit.volumes.iter().filter(|(_, volume)| volume.source.is_host());
     if unit.is_tied() {
         out.push_str("    volumes = [\n");

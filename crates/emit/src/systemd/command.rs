@@ -7,7 +7,7 @@ use icefield_spec::{InvalidReference, Name, Run, Unit, expand};
 use super::word::is_plain_path;
 use crate::EmitError;
 use crate::package::Package;
-use crate::volumes;
+use crate::{secrets, volumes};
 
 /// Where Nix puts itself on a Linux that it did not come with, then what systemd gives by default.
 pub(super) const NIX_PATH: &str =
@@ -62,6 +62,9 @@ fn podman(
     argv.push(format!("--name={}", container_name(service, index)));
     argv.extend(["--replace", "--rm", "--cgroups=split", "--network=host"].map(str::to_owned));
     argv.extend(variables.iter().map(|(name, value)| format!("--env={name}={value}")));
+    if !unit.secret_env.is_empty() {
+        argv.push(format!("--env-file={}", secrets::environment_file(service)));
+    }
     for used in &unit.uses {
         let file = format!("{}/{used}.json", super::ENDPOINTS);
         argv.push(format!("--volume={file}:{file}:ro"));

@@ -9,7 +9,7 @@ use super::{ENDPOINTS, command, job_unit, word};
 use crate::EmitError;
 use crate::fleet::ServiceRevision;
 use crate::limits::{cpu_weight, stop_timeout};
-use crate::volumes;
+use crate::{secrets, volumes};
 
 pub(super) fn text(
     plan: &NodePlan,
@@ -29,6 +29,7 @@ pub(super) fn text(
         ports: &replica.ports,
         endpoints: ENDPOINTS,
         volumes: &volumes,
+        files: "",
     };
     let mut variables = replica_variables(unit, &context).map_err(|source| EmitError::Reference {
         service: name.clone(),
@@ -74,6 +75,9 @@ pub(super) fn text(
         out.push_str("Environment=");
         word::assignment(&mut out, name, value);
         out.push('\n');
+    }
+    if !unit.secret_env.is_empty() && !is_container {
+        let _ = writeln!(out, "EnvironmentFile={}", secrets::environment_file(name));
     }
     if unit.is_tied() {
         let folders: Vec<String> = volumes::state_directories(name, index, unit).collect();

@@ -164,6 +164,7 @@ pub(crate) fn expected(plan: &NodePlan, id: &ReplicaId) -> (Vec<String>, BTreeMa
         ports: &replica.ports,
         endpoints: "/etc/icefield/endpoints",
         volumes: &volumes,
+        files: "",
     };
     let variables = replica_variables(unit, &context).expect("the references are good");
     let argument = |text: &String| expand(text, &|name| variables.get(name).cloned()).expect("the references are good");

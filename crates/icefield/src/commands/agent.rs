@@ -66,6 +66,8 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         (None, None) => (Ipv4Addr::LOCALHOST, 0).into(),
         (None, Some(_)) => resolve(&arguments.address)?,
     };
+    // A cluster without certificates is of this machine alone.
+    let secrets_on_disk = keyring.is_none();
     let config = AgentConfig {
         node: arguments.node,
         servers: arguments.cluster.server,
@@ -77,6 +79,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         exec_dir: arguments.exec_dir,
         base_env: base_environment(),
         shim_command: vec![crate::own_binary(), "shim".into()],
+        secrets_on_disk,
         timings: Timings::default(),
         log: LogLimits::default(),
     };

@@ -24,6 +24,7 @@ pub(crate) mod rebalance;
 pub(crate) mod recover;
 pub(crate) mod restore;
 pub(crate) mod rollout;
+pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod token;
@@ -54,6 +55,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Login(arguments) => login::run(&arguments),
         Command::Token(arguments) => token::run(cluster, &arguments),
         Command::JoinToken(arguments) => join_token::run(cluster, &arguments),
+        Command::Secret(arguments) => secret::run(cluster, &arguments),
         Command::Ca(arguments) => ca::run(cluster, &arguments),
         Command::Audit(arguments) => audit::run(cluster, &arguments),
         Command::Backup(arguments) => backup::run(cluster, &arguments),

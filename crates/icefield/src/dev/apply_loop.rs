@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use icefield_api::{ApplyRequest, ApplyResponse, Client};
+use icefield_api::{ApplyRequest, ApplyResponse, Client, ClientError, ErrorCode};
 use icefield_spec::{Name, Spec};
 
 use crate::command_error::CommandError;
@@ -30,15 +30,33 @@ pub(super) async fn wait_for_agents(client: &Client, nodes: &[Name]) {
 
 /// Applies `spec`, waiting for a leader if there is none yet.
 ///
-/// Replicas that fit nowhere do not keep the others from running: the view shows them with the reason.
-pub(super) async fn apply(client: &Client, spec: Spec) -> Result<ApplyResponse, CommandError> {
+/// Replicas that fit nowhere do not keep the others from running: the view shows them with the reason. Where a secret is
+/// missing that someone can only set now that the cluster runs, `missing` is told, and it goes on when that is there.
+pub(super) async fn apply(
+    client: &Client,
+    spec: Spec,
+    mut missing: impl FnMut(&str) -> Result<(), CommandError>,
+) -> Result<ApplyResponse, CommandError> {
     let request = ApplyRequest::whatever_is_there(spec);
-    let start = Instant::now();
+    let mut start = Instant::now();
+    let mut told = String::new();
     loop {
         let error = match client.apply(&request).await {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
+        if let ClientError::Refused(body) = &error
+            && body.code == ErrorCode::UnknownSecret
+        {
+            let text = body.to_string();
+            if told != text {
+                missing(&text)?;
+                told = text;
+            }
+            start = Instant::now();
+            tokio::time::sleep(PAUSE * 10).await;
+            continue;
+        }
         if !error.is_passing() || start.elapsed() > PATIENCE {
             return Err(error.into());
         }

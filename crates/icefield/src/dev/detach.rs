@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use console::Term;
 use icefield_api::Client;
+use icefield_spec::{Revision, Spec};
 
 use super::layout::Layout;
 use super::sample::nodes_to_start;
@@ -23,7 +24,6 @@ pub(crate) fn detach(options: &Options, arguments: &[OsString], limit: Duration)
     // Mistakes are shown here and now, not in a log.
     let spec = options.source.load()?.spec;
     nodes_to_start(&spec, options.sample)?;
-    let revision = spec.revision();
     fs::create_dir_all(&options.data)
         .map_err(|error| CommandError::because(format!("cannot create {}", options.data.display()), &error))?;
     let layout = Layout::new(fs::canonicalize(&options.data)?);
@@ -57,22 +57,37 @@ pub(crate) fn detach(options: &Options, arguments: &[OsString], limit: Duration)
         let client = Client::new(running.urls());
         let mut live = LiveText::new(Term::stderr());
         // Until the servers are up and the spec is in force there is nothing to follow.
-        loop {
-            if client.status(None, connect::NOW).await.is_ok_and(|status| status.revision == Some(revision)) {
-                break;
+        let revision = loop {
+            if let Some(revision) = in_force(&client, &spec).await {
+                break revision;
             }
             still_there(&mut child, &log)?;
             if start.elapsed() > limit {
                 return Err(CommandError::new("the file is not in force yet").hint(format!("see {}", log.display())));
             }
             tokio::time::sleep(LOOK).await;
-        }
+        };
         follow(&client, &revision, false, limit.saturating_sub(start.elapsed()), &mut live)
             .await
             .map_err(|error| error.hint("the cluster goes on; `icefield dev --stop` ends it"))?;
         output::line(&format!("running in the background: {} (`icefield dev --stop` ends it)", running.urls()[0]))?;
         Ok(0)
     })
+}
+
+/// The revision in force, if that is of `spec`, whatever the versions of its secrets.
+async fn in_force(client: &Client, spec: &Spec) -> Option<Revision> {
+    let revision = client.status(None, connect::NOW).await.ok()?.revision?;
+    if revision == spec.revision() {
+        return Some(revision);
+    }
+    if spec.services.values().all(|service| service.unit.secret_names().is_empty()) {
+        return None;
+    }
+    let mut found = client.spec().await.ok()??;
+    let revision = found.revision();
+    found.services.values_mut().for_each(|service| service.unit.secrets.clear());
+    (found == *spec).then_some(revision)
 }
 
 /// Fails with what the background process said if it has ended.

@@ -143,7 +143,8 @@ impl Session<'_> {
         let client = Client::new(self.cluster.urls());
         let files = WatchedFiles::new(evaluated.files.iter().cloned());
         wait_for_agents(&client, &nodes).await;
-        let applied = apply(&client, evaluated.spec).await?.revision;
+        let live = &mut self.live;
+        let applied = apply(&client, evaluated.spec, |missing| waits(live, missing)).await?.revision;
         self.follow(&client, files, applied, start).await
     }
 
@@ -207,16 +208,19 @@ impl Session<'_> {
             Err(error) => return self.keep(&error),
         };
         files.follow(evaluated.files);
-        let revision = evaluated.spec.revision();
         let nodes = match nodes_to_start(&evaluated.spec, self.options.sample) {
             Ok(nodes) => nodes,
             Err(error) => return self.keep(&error),
         };
         self.cluster.start_nodes(&nodes)?;
         wait_for_agents(client, &nodes).await;
-        if let Err(error) = apply(client, evaluated.spec).await {
-            return self.keep(&error);
-        }
+        let live = &mut self.live;
+        // What is in force may be another revision than what was sent: the versions of secrets are part of it.
+        let applied = match apply(client, evaluated.spec, |missing| waits(live, missing)).await {
+            Ok(applied) => applied,
+            Err(error) => return self.keep(&error),
+        };
+        let revision = applied.revision;
         self.cluster.stop_other_nodes(&nodes).await;
         self.live.note(&format!("{} applied revision {}", style("✓").green(), revision.short()))?;
         Ok(Some(revision))
@@ -262,6 +266,13 @@ impl Session<'_> {
         let running = self.cluster.running();
         if self.layout.read_running().as_ref() == Some(&running) { Ok(()) } else { self.layout.write_running(&running) }
     }
+}
+
+/// Says that the cluster waits for secrets.
+fn waits(live: &mut LiveText, missing: &str) -> Result<(), CommandError> {
+    live.note(missing)?;
+    live.note(&format!("{} waiting for that: set it in another terminal, it then goes on", style("!").yellow()))?;
+    Ok(())
 }
 
 /// Sends every new status on, until nobody listens.

@@ -11,7 +11,7 @@ pub(crate) fn event(event: &Event) -> String {
         EventKind::Apply | EventKind::Rollout | EventKind::Job => style(&event.subject).cyan(),
         EventKind::Placement => style(&event.subject).blue(),
         EventKind::Replica => style(&event.subject).yellow(),
-        EventKind::Node | EventKind::Leader | EventKind::Trust => style(&event.subject).magenta(),
+        EventKind::Node | EventKind::Leader | EventKind::Trust | EventKind::Secret => style(&event.subject).magenta(),
         EventKind::Note => style(&event.subject).bold(),
     };
     format!(

@@ -4,7 +4,8 @@ use icefield_spec::{Bytes, Cpu, Dependency, Job, Run, Schedule, Service, Unit};
 
 use super::resource::resources;
 use super::rule::rules;
-use super::service::{env, run};
+use super::secret::{Env, env};
+use super::service::run;
 use super::{Function, Outcome};
 use crate::arg::Arg;
 use crate::call::Call;
@@ -122,9 +123,11 @@ fn job(call: &mut Call<'_, '_>) -> Job {
     let run = call.field_or("run", nothing, run);
     let cpu = call.field_or("cpu", Cpu::from_millis(100), |arg| arg.cpu());
     let memory = call.field_or("memory", Bytes::new(64 << 20), |arg| arg.bytes());
+    let (texts, secret_env) = call.field_or("env", Env::default(), env);
     let unit = Unit {
         resources: call.field_or("resources", BTreeMap::new(), resources),
-        env: call.field_or("env", BTreeMap::new(), env),
+        env: texts,
+        secret_env,
         uses: call.field_or("uses", Vec::new(), |arg| arg.items(|item| item.name())),
         stop_grace: call.field_or("stop_grace", Unit::default_stop_grace(), |arg| arg.millis()),
         ..Unit::new(run, cpu, memory)

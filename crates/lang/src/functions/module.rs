@@ -15,7 +15,7 @@ pub(crate) static NIX_FILE: Function = Function {
         example: "nix_file(\"base.nix\")",
     },
     call: |call| {
-        let module = file(call);
+        let module = read_file(call).map(|(name, text)| NixModule { name, text });
         Outcome::made(module.map(Thing::Module))
     },
 };
@@ -33,7 +33,8 @@ pub(crate) static NIX_TEXT: Function = Function {
     },
 };
 
-fn file(call: &mut Call<'_, '_>) -> Option<NixModule> {
+/// The name and the text of the file at `path`.
+pub(super) fn read_file(call: &mut Call<'_, '_>) -> Option<(String, String)> {
     let (session, from) = (call.session, call.site.call.filename().to_owned());
     call.field("path", |arg| {
         let path = arg.text()?;
@@ -52,7 +53,7 @@ fn file(call: &mut Call<'_, '_>) -> Option<NixModule> {
         match text {
             Ok(text) => {
                 let name = resolved.rsplit('/').next().unwrap_or(&resolved).to_owned();
-                Some(NixModule { name, text })
+                Some((name, text))
             }
             Err(error) => arg.refuse(format!("cannot read {path:?}: {error}"), error.help().map(str::to_owned)),
         }

@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 
 use icefield_spec::{Bytes, Cpu, Health, Name, Port, Run, Service, Unit, Update};
 
+use super::file::files;
 use super::job::dependency;
 use super::port::port;
 use super::resource::resources;
 use super::rule::rules;
 use super::run::{bracketed, words};
+use super::secret::{Env, env};
 use super::volume::volumes;
 use super::{Function, Outcome};
 use crate::arg::Arg;
@@ -54,7 +56,13 @@ pub(crate) static SERVICE: Function = Function {
                 "env",
                 "{\"KEY\": \"value\"}",
                 "{}",
-                "Environment variables; values may refer to $PORT_HTTP and the like.",
+                "Environment variables: secret(), or text that may refer to $PORT_HTTP and the like.",
+            ),
+            optional(
+                "files",
+                "[file(\"app.toml\", content = \"…\")]",
+                "[]",
+                "Files that each replica gets, from file().",
             ),
             optional("uses", "[\"db\"]", "[]", "Services whose endpoints it is told."),
             optional(
@@ -140,11 +148,14 @@ pub(crate) static SERVICE: Function = Function {
         let run = call.field_or("run", nothing, run);
         let cpu = call.field_or("cpu", Cpu::from_millis(100), |arg| arg.cpu());
         let memory = call.field_or("memory", Bytes::new(64 << 20), |arg| arg.bytes());
+        let (texts, secret_env) = call.field_or("env", Env::default(), env);
         let unit = Unit {
             resources: call.field_or("resources", BTreeMap::new(), resources),
             volumes: call.field_or("volumes", BTreeMap::new(), volumes),
             ports: call.field_or("ports", BTreeMap::new(), ports),
-            env: call.field_or("env", BTreeMap::new(), env),
+            env: texts,
+            secret_env,
+            files: call.field_or("files", BTreeMap::new(), files),
             uses: call.field_or("uses", Vec::new(), |arg| arg.items(|item| item.name())),
             health: call.field("health", health),
             singleton: call.field_or("singleton", false, |arg| arg.flag()),
@@ -200,10 +211,6 @@ fn ports(arg: &Arg<'_, '_>) -> Option<BTreeMap<Name, Port>> {
         name.zip(port(value))
     })?;
     Some(entries.into_iter().map(|(_, entry)| entry).collect())
-}
-
-pub(super) fn env(arg: &Arg<'_, '_>) -> Option<BTreeMap<String, String>> {
-    Some(arg.entries(|_, value| value.text())?.into_iter().collect())
 }
 
 fn health(arg: &Arg<'_, '_>) -> Option<Health> {

@@ -10,5 +10,6 @@ pub(crate) mod holders;
 pub(crate) mod jobs;
 pub(crate) mod reads;
 pub(crate) mod rules;
+pub(crate) mod secrets;
 pub(crate) mod surge;
 pub(crate) mod way_back;

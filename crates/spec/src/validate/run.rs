@@ -37,6 +37,14 @@ impl Check<'_> {
         let mut known: BTreeSet<String> = unit.given_variables().into_iter().collect();
         known.extend(unit.env.keys().cloned());
         for argument in command {
+            if let Ok(names) = references(argument)
+                && let Some(secret) = names.into_iter().find(|name| unit.secret_env.contains_key(*name))
+            {
+                let message = format!("${secret} is a secret, and everyone on the node may read command lines");
+                let help = "have the program read the variable itself, or give it a file";
+                self.report(at, message).help = Some(help.into());
+                continue;
+            }
             if argument.contains('\0') {
                 self.report(at, "an argument holds a NUL character, which no program can be given");
             }

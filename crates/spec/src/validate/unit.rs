@@ -34,6 +34,8 @@ impl Check<'_> {
             }
             self.text(&at, value, &given);
         }
+        self.secret_env(path, unit);
+        self.files(path, unit);
         for used in &unit.uses {
             if !self.spec.services.contains_key(used) {
                 let help = suggestion(used.as_str(), self.spec.services.keys().map(Name::as_str));

@@ -260,3 +260,51 @@ fn what_ends_before_it_was_to_is_replaced_at_once() {
     world.note("web/0", ended("exited with status 1"));
     assert_eq!(world.act(), ["start web/0"]);
 }
+
+#[test]
+fn what_is_held_back_is_not_started_and_says_what_it_waits_for() {
+    let unit = unit(1, None);
+    let mut world = World::new(plan(&[("web/0", &unit)]));
+    let held = |world: &mut World, why: &[(&str, &str)]| {
+        world.local.hold(why.iter().map(|(id, why)| (id.parse().unwrap(), (*why).to_owned())).collect());
+    };
+    held(&mut world, &[("web/0", "waits for the secret db")]);
+    assert_eq!(world.act(), [""; 0]);
+    assert_eq!(world.due(), None, "time alone changes nothing");
+    assert_eq!(world.report(), "starting 0: waits for the secret db");
+    held(&mut world, &[]);
+    assert_eq!(world.act(), ["start web/0"]);
+    world.note("web/0", started());
+    // Another revision that cannot be started yet replaces nothing.
+    let next = super::unit(2, None);
+    world.plan = Some(plan(&[("web/0", &next)]));
+    held(&mut world, &[("web/0", "waits for the secret db")]);
+    assert_eq!(world.act(), [""; 0]);
+    assert_eq!(world.report(), "running 0: waits for the secret db");
+    world.note("web/0", ended("exited with status 1"));
+    assert_eq!(world.act(), [""; 0]);
+    held(&mut world, &[]);
+    assert_eq!(world.act(), ["start web/0"]);
+    // What is wanted no more goes all the same.
+    world.note("web/0", started());
+    held(&mut world, &[("web/0", "waits")]);
+    world.plan = Some(plan(&[]));
+    assert_eq!(world.act(), ["stop web/0"]);
+}
+
+#[test]
+fn what_is_to_be_renewed_is_stopped_and_started_once() {
+    let unit = unit(1, None);
+    let mut world = World::new(plan(&[("web/0", &unit)]));
+    assert_eq!(world.act(), ["start web/0"]);
+    world.local.renew(&"web/0".parse().unwrap());
+    world.note("web/0", started());
+    assert_eq!(world.act(), [""; 0], "it starts just now, with what there is to renew");
+    world.local.renew(&"web/0".parse().unwrap());
+    assert_eq!(world.act(), ["stop web/0"]);
+    world.note("web/0", ended("killed by SIGTERM"));
+    assert_eq!(world.act(), ["start web/0"]);
+    world.note("web/0", started());
+    assert_eq!(world.act(), [""; 0]);
+    assert_eq!(world.report(), "running 0", "it is no failure");
+}
