@@ -44,14 +44,14 @@ service("web",
     replicas = 4,
     cpu = "50m", memory = "64MiB",
     ports = {"http": dynamic()},
-    health = http("/", port = "http", every = "100ms", timeout = "500ms", threshold = 2, grace = "2s"),
+    health = http("/", port = "http", every = "100ms", timeout = "500ms", threshold = 2, grace = "30s"),
     spread = [spread("zone")],
     update = UPDATE)
 "#;
 
-const SURGING: &str = r#"rolling(max_unavailable = 0, max_surge = 1, healthy_for = "500ms", deadline = "10s")"#;
-const CANARY: &str = r#"canary(count = 1, confirm = True, healthy_for = "500ms", deadline = "10s")"#;
-const BLUE_GREEN: &str = r#"blue_green(keep = "1s", healthy_for = "500ms", deadline = "10s")"#;
+const SURGING: &str = r#"rolling(max_unavailable = 0, max_surge = 1, healthy_for = "500ms", deadline = "15s")"#;
+const CANARY: &str = r#"canary(count = 1, confirm = True, healthy_for = "500ms", deadline = "15s")"#;
+const BLUE_GREEN: &str = r#"blue_green(keep = "1s", healthy_for = "500ms", deadline = "15s")"#;
 
 /// A file that declares the service at a version, to be updated in a way.
 fn file(environment: &TestEnvironment, version: &str, update: &str) -> PathBuf {
