@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use common::{DevCluster, Outcome, TestEnvironment, all_healthy, get};
+use common::{DevCluster, Outcome, TestEnvironment, all_healthy, get, kill};
 use serde_json::Value;
 
 /// Answers with its version. Of the bad ones, one ends at once, one never answers, and one answers well for three seconds.
@@ -44,14 +44,22 @@ service("web",
     replicas = 4,
     cpu = "50m", memory = "64MiB",
     ports = {"http": dynamic()},
-    health = http("/", port = "http", every = "100ms", timeout = "500ms", threshold = 2, grace = "2s"),
+    health = http("/", port = "http", every = "100ms", timeout = "500ms", threshold = 2, grace = "30s"),
     spread = [spread("zone")],
     update = UPDATE)
 "#;
 
-const SURGING: &str = r#"rolling(max_unavailable = 0, max_surge = 1, healthy_for = "500ms", deadline = "10s")"#;
-const CANARY: &str = r#"canary(count = 1, confirm = True, healthy_for = "500ms", deadline = "10s")"#;
-const BLUE_GREEN: &str = r#"blue_green(keep = "1s", healthy_for = "500ms", deadline = "10s")"#;
+const SURGING: &str = r#"rolling(max_unavailable = 0, max_surge = 1, healthy_for = "500ms", deadline = "15s")"#;
+const CANARY: &str = r#"canary(count = 1, confirm = True, healthy_for = "500ms", deadline = "15s")"#;
+const BLUE_GREEN: &str = r#"blue_green(keep = "1s", healthy_for = "500ms", deadline = "15s")"#;
+
+/// The same on ten nodes, fifty times; an update may take a while on a small machine.
+fn large(environment: &TestEnvironment, version: &str, update: &str) -> PathBuf {
+    let text = SPEC.replace("VERSION", version).replace("UPDATE", update).replace("15s", "90s");
+    let text = text.replace("for name in [\"a\", \"b\", \"c\"]", "for name in [\"n%d\" % at for at in range(10)]");
+    environment.write("app.py", APP);
+    environment.write(&format!("{version}.star"), &text.replace("replicas = 4", "replicas = 50"))
+}
 
 /// A file that declares the service at a version, to be updated in a way.
 fn file(environment: &TestEnvironment, version: &str, update: &str) -> PathBuf {
@@ -158,6 +166,26 @@ fn no_call_fails_while_a_surge_or_green_replaces_what_serves_with_python() {
         assert_eq!(states, ["rolled-back", "done"]);
         let again = environment.run(["rollout", "undo", "web"]);
         assert_eq!(again.code, Some(1), "{again:#?}");
+        cluster.stop();
+    }
+}
+
+#[test]
+fn fifty_replicas_are_replaced_and_no_call_fails_though_an_agent_is_killed_with_python() {
+    let few = SURGING.replace("max_surge = 1", "max_surge = 10");
+    for update in [&few, BLUE_GREEN] {
+        let environment = TestEnvironment::new();
+        let cluster = DevCluster::start(&environment, &large(&environment, "v1", update), None);
+        let caller = Caller::start(&cluster);
+        let file = large(&environment, "v2", update);
+        let mut command = environment.command();
+        let mut apply = command.arg("apply").arg(&file).arg("--yes").stdout(Stdio::null()).spawn().unwrap();
+        cluster.until("it is on its way", |status| status["services"][0]["replicas"].as_array().unwrap().len() > 50);
+        let agent = cluster.running()["nodes"][3]["pid"].clone();
+        kill(&agent);
+        assert_eq!(apply.wait().unwrap().code(), Some(0));
+        assert_eq!(answers(&cluster), ["v2"]);
+        caller.end();
         cluster.stop();
     }
 }

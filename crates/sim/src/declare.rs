@@ -1,6 +1,6 @@
 use icefield_spec::{
-    Bytes, Condition, Cpu, Job, Machine, Millis, Name, Node, Port, Rules, Run, Service, Share, Spec, Spread, Strategy,
-    Unit, Update, Volume, Wait,
+    Bytes, Condition, Cpu, Dependency, Job, Machine, Millis, Name, Node, Port, Rules, Run, Service, Share, Spec, Spread,
+    Strategy, Unit, Update, Volume, Wait,
 };
 
 use crate::chance::Chance;
@@ -82,6 +82,7 @@ impl Wish {
         services[1].1.update.kind = Strategy::BlueGreen { wait: hold, keep: Millis::new(600) };
         let wait = if self.confirms { Wait::Confirm } else { hold };
         services[4].1.update.kind = Strategy::Canary { share: Share::Count(1), wait };
+        services[4].1.after = vec![Dependency::Service(name("store"))];
         services[0].1.rules.spread = vec![Spread { max: Some(1), ..Spread::over("node") }];
         services[0].1.unit.ports.insert(name("http"), Port::Dynamic);
         services[1].1.rules.require.insert("disk".into(), Condition::one_of(["ssd"]));

@@ -247,7 +247,7 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use icefield_api::NodeAction;
+    use icefield_api::{NodeAction, RolloutAction};
     use icefield_spec::{Quota, Service, Volume};
     use proptest::prelude::*;
 
@@ -265,6 +265,10 @@ mod tests {
         Lease { node: usize, lost: bool },
         Node { node: usize, action: NodeAction },
         Advance { index: u32 },
+        Add { index: u32, hidden: bool },
+        Drop { index: u32 },
+        Switch,
+        Undo,
         Finish,
         Fail,
         Follow,
@@ -285,6 +289,10 @@ mod tests {
             2 => (node.clone(), any::<bool>()).prop_map(|(node, lost)| Happening::Lease { node, lost }),
             1 => (node, action).prop_map(|(node, action)| Happening::Node { node, action }),
             2 => (0..6_u32).prop_map(|index| Happening::Advance { index }),
+            2 => (0..9_u32, any::<bool>()).prop_map(|(index, hidden)| Happening::Add { index, hidden }),
+            1 => (0..9_u32).prop_map(|index| Happening::Drop { index }),
+            1 => Just(Happening::Switch),
+            1 => Just(Happening::Undo),
             1 => Just(Happening::Finish),
             1 => Just(Happening::Fail),
             6 => Just(Happening::Follow),
@@ -298,6 +306,12 @@ mod tests {
         web.namespace = Some(name("shop"));
         // Two fill a node, so that some often fit nowhere.
         web.unit.cpu = "2".parse().unwrap();
+        web.update.max_surge = 2;
+        web.rules.spread = vec![icefield_spec::Spread { max: Some(2), ..icefield_spec::Spread::over("node") }];
+        if quota.is_some() {
+            let (wait, keep) = (icefield_spec::Wait::Confirm, "1s".parse().unwrap());
+            web.update.kind = icefield_spec::Strategy::BlueGreen { wait, keep };
+        }
         if let Some(replicas) = quota {
             spec.namespaces.insert(name("shop"), Quota { replicas: Some(replicas), ..Quota::default() });
         }
@@ -329,6 +343,10 @@ mod tests {
                 Some(Command::Node { at: 1, node: name(NODES[*node]), action: *action })
             }
             Happening::Advance { index } => rollout(RolloutStep::Advance { indexes: vec![*index] }),
+            Happening::Add { index, hidden } => rollout(RolloutStep::Add { indexes: vec![*index], hidden: *hidden }),
+            Happening::Drop { index } => rollout(RolloutStep::Drop { indexes: vec![*index] }),
+            Happening::Switch => rollout(RolloutStep::Switch),
+            Happening::Undo => Some(Command::Steer { at: 1, service: name("web"), action: RolloutAction::Undo }),
             Happening::Finish => rollout(RolloutStep::Finish),
             Happening::Fail => rollout(RolloutStep::Fail { reason: "it crashed".into() }),
             Happening::Follow => {

@@ -132,9 +132,13 @@ impl State {
         if !self.declares_replica(replica) {
             return Some(format!("scaled down to {}", service.replicas));
         }
-        // A rollout may still go back to a unit that has them.
-        let mut units = self.services.get(&replica.service).into_iter().flat_map(|record| record.units.values());
-        let has_volumes = service.unit.is_tied() || units.any(|planned| planned.unit.is_tied());
+        // A rollout may still go back to a unit that has them; one that is done and is merely kept for an undo ties no more.
+        let units = self
+            .services
+            .get(&replica.service)
+            .into_iter()
+            .flat_map(|record| record.units.iter().filter(|(revision, _)| Some(**revision) != record.previous));
+        let has_volumes = service.unit.is_tied() || units.into_iter().any(|(_, planned)| planned.unit.is_tied());
         (!has_volumes).then(|| "the service has no volumes any more".into())
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use icefield_api::{Capacity, EventKind, NodeAction};
+use icefield_api::{Capacity, EventKind, NodeAction, RolloutAction};
 use icefield_control::state::{Expected, Fingerprint, Proposal, RebalanceStep, Request, RolloutStep};
 use icefield_control::{Applied, Command, State};
 use icefield_placement::{Assignment, Change, ChangeKind, ReplicaId};
-use icefield_spec::{Bytes, Cpu, Name, Revision};
+use icefield_spec::{Bytes, Cpu, Millis, Name, Revision, Share, Wait};
 use proptest::prelude::*;
 
 use crate::declare::{name, service, spec, unit};
@@ -40,6 +40,11 @@ fn change() -> impl Strategy<Value = Change> {
 fn step() -> impl Strategy<Value = RolloutStep> {
     prop_oneof![
         2 => prop::collection::vec(0..6_u32, 0..4).prop_map(|indexes| RolloutStep::Advance { indexes }),
+        2 => (prop::collection::vec(0..9_u32, 0..4), any::<bool>())
+            .prop_map(|(indexes, hidden)| RolloutStep::Add { indexes, hidden }),
+        1 => prop::collection::vec(0..9_u32, 0..4).prop_map(|indexes| RolloutStep::Drop { indexes }),
+        1 => prop::sample::select(vec![RolloutStep::Begin, RolloutStep::Hold, RolloutStep::Proceed]),
+        2 => Just(RolloutStep::Switch),
         1 => Just(RolloutStep::Finish),
         1 => Just(RolloutStep::Fail { reason: "it crashed".into() }),
     ]
@@ -47,15 +52,25 @@ fn step() -> impl Strategy<Value = RolloutStep> {
 
 fn command() -> impl Strategy<Value = Command> {
     let services = (0..4_usize, 0..5_u32, 0..4_usize, 0..5_u32);
+    let kind = prop::sample::select(vec![
+        icefield_spec::Strategy::Rolling,
+        icefield_spec::Strategy::Canary { share: Share::Count(1), wait: Wait::Confirm },
+        icefield_spec::Strategy::BlueGreen { wait: Wait::Confirm, keep: Millis::new(5) },
+    ]);
     let expect = prop::option::weighted(0.3, (prop::option::of(revision()), prop::option::of(0..3_u64)));
-    let apply = (1..=4_u32, services, expect).prop_map(|(nodes, (web, web_replicas, api, api_replicas), expect)| {
-        let declared = [("web", web, web_replicas), ("api", api, api_replicas)].into_iter();
-        let services =
-            declared.filter_map(|(text, version, replicas)| Some((text, service(VERSIONS.get(version)?, replicas))));
-        let spec = spec(nodes, &services.collect::<Vec<_>>());
-        let expect = expect.map(|(spec, basis)| Expected { spec, basis });
-        Command::Apply { at: 1, spec: Box::new(spec), expect }
-    });
+    let apply = (1..=4_u32, services, expect, kind).prop_map(
+        |(nodes, (web, web_replicas, api, api_replicas), expect, kind)| {
+            let declared = [("web", web, web_replicas), ("api", api, api_replicas)].into_iter();
+            let services = declared
+                .filter_map(|(text, version, replicas)| Some((text, service(VERSIONS.get(version)?, replicas))));
+            let mut spec = spec(nodes, &services.collect::<Vec<_>>());
+            if let Some(web) = spec.services.get_mut("web") {
+                (web.update.kind, web.update.max_surge) = (kind, 2);
+            }
+            let expect = expect.map(|(spec, basis)| Expected { spec, basis });
+            Command::Apply { at: 1, spec: Box::new(spec), expect }
+        },
+    );
     let place = (0..3_u64, prop::collection::vec(change(), 0..4)).prop_map(|(ago, changes)| Command::Place {
         at: 2,
         seen: ago,
@@ -82,6 +97,12 @@ fn command() -> impl Strategy<Value = Command> {
         to,
         step,
     });
+    let actions = [RolloutAction::Pause, RolloutAction::Resume, RolloutAction::Confirm, RolloutAction::Undo];
+    let steer = (service_name(), prop::sample::select(actions.to_vec())).prop_map(|(service, action)| Command::Steer {
+        at: 9,
+        service,
+        action,
+    });
     let note = Just(Command::Note { at: 7, notes: vec![(EventKind::Leader, "s1".into(), "leads".into())] });
     let rebalance = prop_oneof![
         4 => (0..2_u64, prop::collection::vec(change(), 0..4))
@@ -89,7 +110,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => Just(RebalanceStep::End { reason: "enough".into() }),
     ];
     let rebalance = rebalance.prop_map(|step| Command::Rebalance { at: 8, step });
-    prop_oneof![2 => rebalance, 3 => apply, 6 => place, 2 => register, 1 => lease, 1 => wish, 4 => rollout, 1 => note]
+    prop_oneof![2 => rebalance, 3 => apply, 6 => place, 2 => register, 1 => lease, 1 => wish, 4 => rollout, 2 => steer, 1 => note]
 }
 
 /// What must hold of every state.
@@ -109,6 +130,15 @@ fn check(state: &State) {
         assert!(declared || state.placed.has_service(service.as_str()), "{service} is for something");
         assert!(record.units.contains_key(&record.target), "{service} can go where it goes");
         assert!(record.good.is_none_or(|good| record.units.contains_key(&good)), "{service} can go back");
+        assert!(record.previous.is_none_or(|before| record.units.contains_key(&before)), "{service} can be undone");
+        assert_ne!(record.previous, Some(record.target), "{service} is not undone to where it is");
+        let Some(declared) = state.spec.as_ref().and_then(|spec| spec.services.get(service)) else { continue };
+        let own = record.own(declared.replicas);
+        assert_eq!(own.len(), declared.replicas as usize, "{service} has as many as it declares");
+        let beside: Vec<u32> = record.rollout.beside().collect();
+        let each: std::collections::BTreeSet<u32> = own.iter().chain(&beside).copied().collect();
+        assert_eq!(each.len(), own.len() + beside.len(), "none of {service} is two things at once");
+        assert!(!record.rollout.is_over() || beside.is_empty(), "{service} has none beside its own once it is over");
     }
     if let Some(rebalance) = &state.rebalance {
         assert!(!rebalance.left.is_empty() && rebalance.left.len() <= rebalance.moves as usize);

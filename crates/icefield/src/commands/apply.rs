@@ -172,9 +172,13 @@ pub(crate) async fn follow(
                 );
             }
             Progress::Waiting(waiting) => {
-                if live.is_live() || waiting != lines {
-                    let shown = shortened(waiting.clone()).into_iter();
-                    live.show(&shown.map(|line| format!("{} {line}\n", style("…").yellow())).collect::<String>())?;
+                let marked = |line: String| format!("{} {line}\n", style("…").yellow());
+                if live.is_live() {
+                    live.show(&shortened(waiting.clone()).into_iter().map(marked).collect::<String>())?;
+                } else {
+                    // Elsewhere each line stays, so only what has changed is worth another one.
+                    let changed = waiting.iter().filter(|line| !lines.contains(line)).cloned().collect();
+                    output::print(&shortened(changed).into_iter().map(marked).collect::<String>())?;
                 }
                 lines = waiting;
             }

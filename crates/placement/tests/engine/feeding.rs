@@ -90,4 +90,21 @@ proptest! {
             }
         }
     }
+
+    /// Of the demands of a service, all but the first stand beside its own for a while.
+    #[test]
+    fn what_comes_to_stand_beside_others_leaves_no_trace(fleet in fleet()) {
+        let mut engine = fleet.engine();
+        engine.solve();
+        let mut accompanied = fleet.clone();
+        for (name, demands) in &mut accompanied.services {
+            demands.iter_mut().skip(1).for_each(|demand| demand.beside = true);
+            engine.set_service(name.clone(), demands.clone());
+        }
+        agrees(&mut engine, &accompanied)?;
+        for (name, demands) in &fleet.services {
+            engine.set_service(name.clone(), demands.clone());
+        }
+        agrees(&mut engine, &fleet)?;
+    }
 }

@@ -4,6 +4,7 @@ use icefield_spec::{Name, Service, Wait};
 use super::view::View;
 use crate::State;
 use crate::observe::Observations;
+use crate::reconcile::standing::Standing;
 use crate::reconcile::wanted::Wanted;
 
 /// What a rollout that is under way waits for, in words.
@@ -40,9 +41,13 @@ impl View<'_> {
             RolloutPhase::Switched => return Some(format!("switched; the old replicas run on for {}", self.keep())),
             RolloutPhase::Trial | RolloutPhase::Rolling => {}
         }
-        let mut all = self.green.iter().chain(&self.own).chain(&self.surge);
-        let waiting = all.find(|known| !known.serves())?;
-        let last = waiting.report.map_or(ReplicaState::Pending, |report| report.state);
-        Some(format!("waits for {} ({last})", waiting.replica))
+        let all = || self.green.iter().chain(&self.own).chain(&self.surge);
+        if let Some(waiting) = all().find(|known| !known.serves()) {
+            let last = waiting.report.map_or(ReplicaState::Pending, |report| report.state);
+            return Some(format!("waits for {} ({last})", waiting.replica));
+        }
+        let healthy = all().find(|known| known.standing == Standing::Healthy)?;
+        let time = self.service.update.healthy_for;
+        Some(format!("waits for {} to have been healthy for {time}", healthy.replica))
     }
 }
