@@ -47,7 +47,11 @@ impl Mounter {
             }
             let wrong = |error: String| format!("the volume at {} cannot be mounted: {error}", mount.target.display());
             for (program, arguments) in self.commands(mount).map_err(wrong)? {
-                run(&program, &arguments).await.map_err(wrong)?;
+                if let Err(error) = run(&program, &arguments).await {
+                    // A device that stays mapped could be mapped by no other node.
+                    let _ = self.unmap(mount).await;
+                    return Err(wrong(error));
+                }
             }
         }
         Ok(())
@@ -66,10 +70,12 @@ impl Mounter {
 
     async fn unmount_one(&self, mount: &Mount) -> Result<(), String> {
         run(&self.find("umount", "mount")?, &[mount.target.display().to_string()]).await?;
-        if let VolumeSource::Rbd { pool, image, .. } = &mount.source {
-            run(&self.find("rbd", "ceph-common")?, &["unmap".into(), format!("{pool}/{image}")]).await?;
-        }
-        Ok(())
+        self.unmap(mount).await
+    }
+
+    async fn unmap(&self, mount: &Mount) -> Result<(), String> {
+        let VolumeSource::Rbd { pool, image, .. } = &mount.source else { return Ok(()) };
+        run(&self.find("rbd", "ceph-common")?, &["unmap".into(), format!("{pool}/{image}")]).await
     }
 
     /// The commands that mount it, in order.
