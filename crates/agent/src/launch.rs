@@ -41,6 +41,17 @@ const TO_START: Duration = Duration::from_secs(10);
 /// How long a program may take to go after its supervisor did.
 const TO_GO: Duration = Duration::from_secs(5);
 
+/// What sets one run of a replica apart from its others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    /// The number of the run.
+    pub(crate) run: u64,
+    /// How often the replica was started anew before.
+    pub(crate) restarts: u32,
+    /// Until when it may run if it is a singleton.
+    pub(crate) fence: u64,
+}
+
 /// Prepares runs: what a supervisor needs, in the replica's folder.
 pub(crate) struct Launcher {
     pub(crate) home: Home,
@@ -52,17 +63,16 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
-    /// Prepares the run `run` of a replica of `plan` with its secrets; a singleton may run until `fence`.
+    /// Prepares a run of a replica of `plan` with its secrets.
     pub(crate) fn prepare(
         &self,
         plan: &NodePlan,
         id: &ReplicaId,
         incarnation: Incarnation,
         secrets: &SecretStore,
-        restarts: u32,
-        run: u64,
-        fence: u64,
+        turn: Turn,
     ) -> Result<RunOrder, NotStarted> {
+        let Turn { run, restarts, fence } = turn;
         let planned = plan.unit(id).ok_or_else(|| NotStarted::for_good("the plan has no unit for it"))?;
         let home = self.home.replica(id);
         let unit = &planned.unit;

@@ -21,7 +21,7 @@ use crate::endpoints::{EndpointFiles, used};
 use crate::follow::Follow;
 use crate::generation::{Kept, Offer};
 use crate::heartbeat::{Heartbeats, Reply, Report};
-use crate::launch::{Launcher, Watch, conclude, launch};
+use crate::launch::{Launcher, Turn, Watch, conclude, launch};
 use crate::mounts::Mounter;
 use crate::probe::{self, Asked};
 use crate::process::Process;
@@ -321,9 +321,8 @@ impl Work {
         let plan = &self.kept.newest().ok_or_else(|| NotStarted::for_now("there is no plan"))?.plan;
         // Numbered by the clock, so that no run of an earlier agent has the same number, though its record is lost.
         self.last_run = since_1970().max(self.last_run + 1);
-        let restarts = self.local.restarts(id);
-        let order = self.launcher.prepare(plan, id, incarnation, &self.secrets, restarts, self.last_run, self.fence);
-        let order = order?;
+        let turn = Turn { run: self.last_run, restarts: self.local.restarts(id), fence: self.fence };
+        let order = self.launcher.prepare(plan, id, incarnation, &self.secrets, turn)?;
         let home = self.launcher.home.replica(id);
         let run = Run::new(order.clone(), home.clone());
         self.runs.insert(id.clone(), run);

@@ -126,9 +126,8 @@ pub(crate) async fn keep(group: Arc<Group>, vault: Arc<Vault>, http: Http, clock
         tokio::time::sleep(APART).await;
         // Seats change without the state.
         let pause = if acted == Ok(true) { Duration::ZERO } else { APART * 5 };
-        match tokio::time::timeout(pause, changes.changed()).await {
-            Ok(Err(_)) => return,
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = tokio::time::timeout(pause, changes.changed()).await {
+            return;
         }
     }
 }
