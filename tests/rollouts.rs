@@ -44,7 +44,7 @@ service("web",
     replicas = 4,
     cpu = "50m", memory = "64MiB",
     ports = {"http": dynamic()},
-    health = http("/", port = "http", every = "100ms", timeout = "500ms", threshold = 2, grace = "30s"),
+    health = http("/", port = "http", every = "200ms", timeout = "3s", threshold = 3, grace = "30s"),
     spread = [spread("zone")],
     update = UPDATE)
 "#;
