@@ -25,12 +25,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl DevCluster {
     /// Starts the example `name` and waits until all is healthy.
     pub(crate) fn start(common: &Common, name: &str) -> Result<Self, Failure> {
+        Self::of(common, &common.examples.join(name))
+    }
+
+    /// The same with the file or folder at `path`.
+    pub(crate) fn of(common: &Common, path: &Path) -> Result<Self, Failure> {
         let binary = binary(common)?;
         let home = tempfile::tempdir()?;
-        let example = common.examples.join(name);
         let began = Instant::now();
         let mut cluster = Self { binary, home, client: Client::new([]), start: Duration::ZERO };
-        cluster.run(&["dev".as_ref(), example.as_os_str(), "--detach".as_ref()])?;
+        cluster.run(&["dev".as_ref(), path.as_os_str(), "--detach".as_ref()])?;
         cluster.start = began.elapsed();
         let status = cluster.run(&["status".as_ref(), "--json".as_ref()])?;
         let status: Value = serde_json::from_slice(&status.stdout)?;

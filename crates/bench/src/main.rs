@@ -16,6 +16,7 @@ mod raft_writes;
 mod random;
 mod replica_kill;
 mod roadef;
+mod rollout;
 mod scale;
 mod server_group;
 mod sim;
@@ -96,6 +97,21 @@ enum Figure {
         #[arg(long, default_value_t = 20)]
         runs: usize,
     },
+    /// A rolling update of 1,000 replicas on 100 simulated agents: goal 5 % above the waits that it consists of
+    Rollout {
+        /// How many replicas
+        #[arg(long, default_value_t = 1_000)]
+        replicas: u32,
+        /// How many nodes
+        #[arg(long, default_value_t = 100)]
+        nodes: u32,
+    },
+    /// From the end of a bad revision's deadline to all healthy at the one before: goal p99 2 s
+    Rollback {
+        /// How often
+        #[arg(long, default_value_t = 10)]
+        runs: usize,
+    },
     /// Committed writes a second on three members, beside etcd's in the same run: goal 1.5 times as many with 1,000 clients,
     /// as many with one. Needs `etcd`
     RaftWrites {
@@ -163,6 +179,10 @@ fn run(bench: &Bench) -> Result<(), Failure> {
             }
             Figure::AgentIdle { seconds } => print(common, &agent_idle::measure(common, *seconds).await?),
             Figure::LeaderKill { runs } => print(common, &leader_kill::measure(common, *runs).await?),
+            Figure::Rollout { replicas, nodes } => {
+                print(common, &rollout::measure_forth(common, (*replicas).max(1), (*nodes).max(1)).await?)
+            }
+            Figure::Rollback { runs } => print(common, &rollout::measure_back(common, *runs).await?),
             Figure::RaftWrites { clients, rounds, seconds } => {
                 let each = std::time::Duration::from_secs((*seconds).max(1));
                 print(common, &raft_writes::measure(common, (*clients).max(1), (*rounds).max(1), each).await?)

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use icefield_placement::{Assignment, Demand, ReplicaId};
+use icefield_placement::{Assignment, Demand};
 use icefield_spec::{Amount, Bytes, Name, Revision, Service, Spec, Unit};
 
 use super::objective::machines;

@@ -29,7 +29,6 @@ pub use holders::promise;
 pub use offline::place_offline;
 pub use reconciler::{Reconciler, reconcile};
 
-pub(crate) use dependencies::unmet;
 pub(crate) use health::{every, lease};
 pub(crate) use host::Joining;
 pub(crate) use improve::{Search, check, propose};

@@ -1,6 +1,7 @@
 //! No rollout takes a replica down by which fewer than the least number serve.
 //!
-//! What the leader goes by is always a little old, so a replica counts as serving if its process was well at any time lately.
+//! What the leader goes by is always a little old. So a replica that is left counts as serving if its process was well at any
+//! time lately; and one that was taken down counts as such only if it had been well for so long that the leader must know.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,11 +17,24 @@ pub(crate) const NAME: &str = "never below the least number by a rollout's doing
 /// How old what the leader goes by may be, in milliseconds: a node that is silent for longer counts as suspect.
 const LATELY: u64 = 8_000;
 
-/// When which process was last well, and the state that was seen last.
+/// After how long the leader must know of a replica that is well, in milliseconds; else its node counts as suspect.
+const KNOWN: u64 = 4_000;
+
+/// How far two looks may be apart between which a process was well all the time, in milliseconds.
+const APART: u64 = 100;
+
+/// Which process was well until when and for how long, and the state that was seen last.
 #[derive(Debug, Default)]
 pub(crate) struct Availability {
-    well: BTreeMap<(Name, ReplicaId, Revision), u64>,
+    well: BTreeMap<(Name, ReplicaId, Revision), Well>,
     before: Option<Arc<State>>,
+}
+
+/// From when until when a process was well, in milliseconds since the start.
+#[derive(Debug, Clone, Copy)]
+struct Well {
+    since: u64,
+    until: u64,
 }
 
 impl Availability {
@@ -28,10 +42,15 @@ impl Availability {
     pub(crate) fn note(&mut self, running: &[Running], now: u64) {
         for (node, replicas) in running {
             for (replica, revision, _) in replicas.iter().filter(|(_, _, well)| *well) {
-                self.well.insert((node.clone(), replica.clone(), *revision), now);
+                let well = self.well.entry((node.clone(), replica.clone(), *revision));
+                let well = well.or_insert(Well { since: now, until: now });
+                if now.saturating_sub(well.until) > APART {
+                    well.since = now;
+                }
+                well.until = now;
             }
         }
-        self.well.retain(|_, at| now.saturating_sub(*at) <= LATELY);
+        self.well.retain(|_, well| now.saturating_sub(well.until) <= LATELY);
     }
 
     /// Compares a newer state with the one before.
@@ -60,14 +79,15 @@ impl Availability {
             return None;
         }
         let is_there = |node: &Name| after.nodes.get(node).is_some_and(|node| !node.lost && !node.draining);
-        self.serving(before, service).find_map(|(replica, assignment)| {
+        self.serving(before, service).find_map(|(replica, assignment, well)| {
             // One that moves goes because of its node.
             let is_by_rollout = match after.placed.get(&replica) {
                 Some(now) if now.node != assignment.node => false,
-                Some(now) => now.revision != assignment.revision || is_hidden(after, &replica),
+                Some(now) => now.revision != assignment.revision || !is_known(after, &replica),
                 None => true,
             };
-            (is_by_rollout && is_there(&assignment.node)).then_some(replica)
+            let was_known = well.until.saturating_sub(well.since) >= KNOWN;
+            (is_by_rollout && was_known && is_there(&assignment.node)).then_some(replica)
         })
     }
 
@@ -76,21 +96,25 @@ impl Availability {
         &'a self,
         state: &'a State,
         service: &'a Name,
-    ) -> impl Iterator<Item = (ReplicaId, &'a Assignment)> + 'a {
+    ) -> impl Iterator<Item = (ReplicaId, &'a Assignment, Well)> + 'a {
         let placed = state.placed.placement().service(service.as_str());
         placed.filter_map(|(index, assignment)| {
             let replica = ReplicaId::new(service.clone(), index);
             let key = (assignment.node.clone(), replica.clone(), assignment.revision);
             let is_lost = state.nodes.get(&assignment.node).is_none_or(|node| node.lost);
-            let serves = !is_hidden(state, &replica) && !is_lost && self.well.contains_key(&key);
-            serves.then_some((replica, assignment))
+            let well = self.well.get(&key).filter(|_| is_known(state, &replica) && !is_lost)?;
+            Some((replica, assignment, *well))
         })
     }
 }
 
-fn is_hidden(state: &State, replica: &ReplicaId) -> bool {
-    let rollout = state.services.get(&replica.service).map(|record| &record.rollout);
-    rollout.is_some_and(|rollout| rollout.green.contains(&replica.index) || rollout.retired.contains(&replica.index))
+/// Whether a replica is to serve: it is one of the service's own, or stands in for one.
+fn is_known(state: &State, replica: &ReplicaId) -> bool {
+    let Some(record) = state.services.get(&replica.service) else { return false };
+    let declared =
+        state.spec.as_ref().and_then(|spec| spec.services.get(&replica.service)).map_or(0, |one| one.replicas);
+    let own = record.own.as_ref().map_or(replica.index < declared, |own| own.contains(&replica.index));
+    own || record.rollout.surge.contains(&replica.index)
 }
 
 /// How many must serve where a rollout takes one down.
@@ -149,7 +173,9 @@ mod tests {
         apply(&mut after, Command::Place { at: 0, seen, changes: vec![remove] });
         for (well, verdict) in [(true, Err("web/1 was taken down, and 1 of 2 are left".to_owned())), (false, Ok(()))] {
             let mut availability = Availability::default();
-            availability.note(&running(well), 100);
+            for now in 0..100 {
+                availability.note(&running(well), now * 50);
+            }
             assert_eq!(availability.check(&Arc::new(state.clone())), Ok(()));
             assert_eq!(availability.check(&Arc::new(after.clone())), verdict);
         }

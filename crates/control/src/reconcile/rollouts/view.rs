@@ -103,9 +103,7 @@ impl<'a> View<'a> {
         match self.record.rollout.phase {
             _ if self.record.rollout.state != RolloutState::Progressing => true,
             // What is being tried is not through before it has stood the test; unless nothing was to be tried.
-            RolloutPhase::Trial | RolloutPhase::Held => {
-                self.record.rollout.advanced.is_empty() && (self.count() > 0 || !self.is_blue_green())
-            }
+            RolloutPhase::Trial | RolloutPhase::Held => self.record.rollout.advanced.is_empty(),
             RolloutPhase::Switched => self.has_passed(self.keep()),
             RolloutPhase::Waiting => false,
             RolloutPhase::Rolling => true,
