@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use common::{DevCluster, TestEnvironment, all_healthy, kill};
 use serde_json::Value;
@@ -119,6 +119,47 @@ fn a_killed_agent_does_not_run_it_again() {
     fs::write(&go, "").unwrap();
     cluster.until("it has succeeded", |status| job(status)["succeeded"] == true && all_healthy(status));
     assert_eq!(starts(&starts_file), 1);
+    cluster.stop();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_node_that_is_cut_off_never_runs_it_beside_another() {
+    let environment = TestEnvironment::new();
+    let (beats, go) = (environment.path("beats"), environment.path("go"));
+    fs::create_dir(&beats).unwrap();
+    // Each attempt notes the time over and over in a file of its own.
+    let work = format!(
+        "while [ ! -e {} ]; do date +%s%N >> {}/$ICEFIELD_INDEX; sleep 0.02; done",
+        go.display(),
+        beats.display()
+    );
+    let file = environment.write("icefield.star", &declared(&work, ""));
+    let (mut child, cluster) = start(&environment, &file);
+    let times = |index: &str| -> Vec<u64> {
+        let text = fs::read_to_string(beats.join(index)).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    };
+    let status = cluster.until("the job runs", |status| {
+        job(status)["run"]["attempts"][0]["node"].is_string() && !times("0").is_empty()
+    });
+    let node = job(&status)["run"]["attempts"][0]["node"].clone();
+    let running = cluster.running();
+    let agent = running["nodes"].as_array().unwrap().iter().find(|agent| agent["name"] == node).unwrap();
+    let signal = |signal: &str| {
+        let pid = agent["pid"].to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let status = cluster.until("another node runs it", |_| times("1").len() > 3);
+    let run = &job(&status)["run"];
+    assert_eq!((&run["attempts"][0]["outcome"], &run["failures"]), (&"lost".into(), &1.into()));
+    assert_ne!(run["attempts"][1]["node"], node);
+    signal("-CONT");
+    fs::write(&go, "").unwrap();
+    cluster.until("it has succeeded", |status| job(status)["succeeded"] == true && all_healthy(status));
+    let (last, first) = (times("0").into_iter().max().unwrap(), times("1")[0]);
+    assert!(last < first, "both ran for {} ns", last - first);
     cluster.stop();
     child.wait().unwrap();
 }
