@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use icefield_api::{RolloutState, SecretValue};
-use icefield_spec::{Name, Spec};
+use icefield_spec::Spec;
 
 use super::{Grant, KeyRecord, SecretId, SecretStep};
 use crate::state::sample::{Sample, name, spec};
@@ -202,5 +202,4 @@ fn a_state_of_before_there_were_secrets_is_read_and_writes_none() {
     assert!(!text.contains("\"secrets\""));
     let read: crate::State = serde_json::from_str(&text).unwrap();
     assert_eq!(read, sample.state);
-    let _: Name = name("web");
 }
