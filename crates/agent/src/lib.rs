@@ -11,6 +11,7 @@ mod boottime;
 mod cgroup;
 mod config;
 mod core;
+mod discovery;
 mod driver;
 mod endpoints;
 mod error;
@@ -34,7 +35,7 @@ mod volumes;
 mod work;
 
 pub use agent::Agent;
-pub use config::AgentConfig;
+pub use config::{AgentConfig, DnsConfig};
 pub use core::Timings;
 pub use error::AgentError;
 pub use kill::kill_all;

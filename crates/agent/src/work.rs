@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::adopt::{Adopted, adopt};
 use crate::cgroup::Groups;
 use crate::core::{Action, Answer, Event, Incarnation, Local, Moment, Wanted, decide};
+use crate::discovery::Discovery;
 use crate::driver::NotStarted;
 use crate::endpoints::{EndpointFiles, used};
 use crate::follow::Follow;
@@ -35,6 +36,8 @@ pub(crate) struct Work {
     local: Local,
     runs: BTreeMap<ReplicaId, Run>,
     endpoints: EndpointFiles,
+    /// What follows the endpoints of all services, if DNS is answered.
+    discovery: Option<Discovery>,
     /// What there is to say of the node itself.
     complaint: Option<String>,
     stopping: bool,
@@ -65,7 +68,13 @@ struct Answered {
 }
 
 impl Work {
-    pub(crate) fn new(config: AgentConfig, launcher: Launcher, kept: Kept, complaint: Option<String>) -> Self {
+    pub(crate) fn new(
+        config: AgentConfig,
+        launcher: Launcher,
+        kept: Kept,
+        complaint: Option<String>,
+        discovery: Option<Discovery>,
+    ) -> Self {
         if let Some(complaint) = &complaint {
             tracing::warn!("{complaint}; a server is asked for the generation");
         }
@@ -77,6 +86,7 @@ impl Work {
         Self {
             local: Local::new(config.timings.clone()),
             endpoints: EndpointFiles::new(launcher.home.clone()),
+            discovery,
             config,
             launcher,
             kept,
@@ -130,6 +140,7 @@ impl Work {
         let client_of_keeper = servers.client().clone();
         let heartbeats = self.heartbeats(servers.clone(), api);
         let farewell = self.heartbeats(servers.clone(), api);
+        let discovery = self.discovery.take().map(|discovery| discovery.run(servers.clone()));
         let follow = Follow {
             servers,
             node: self.config.node.clone(),
@@ -146,6 +157,9 @@ impl Work {
         }
         contact.spawn(heartbeats.run(reports, replies));
         contact.spawn(follow.run(offers));
+        if let Some(discovery) = discovery {
+            contact.spawn(discovery);
+        }
         contact.spawn(async move {
             if let Err(error) = api::serve(listener, keyring, api::router(home)).await {
                 tracing::error!(%error, "logs cannot be read any more");

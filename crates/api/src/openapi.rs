@@ -4,11 +4,12 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, CaStatus, Endpoints, EnrolAnswer, EnrolRequest, ErrorBody,
-    Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens,
-    NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer,
+    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, CaStatus, EndpointChanges, EnrolAnswer, EnrolRequest,
+    ErrorBody, Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JoinAnswer, JoinRequest, JoinTokenRequest,
+    JoinTokens, NodeAction, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer,
     RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RotateRequest,
-    ServerMove, Servers, ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
+    ServerMove, Servers, ServiceEndpoints, ServiceExplanation, Status, TrustAnswer, UserTokenRequest,
+    UserTokenRotation, UserTokens,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -52,7 +53,7 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<ApplyResponse>,
         add::<AuditLog>,
         add::<CaStatus>,
-        add::<Endpoints>,
+        add::<EndpointChanges>,
         add::<EnrolAnswer>,
         add::<EnrolRequest>,
         add::<ErrorBody>,
@@ -80,6 +81,7 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<RotateRequest>,
         add::<ServerMove>,
         add::<Servers>,
+        add::<ServiceEndpoints>,
         add::<ServiceExplanation>,
         add::<Spec>,
         add::<Status>,
@@ -129,6 +131,7 @@ fn describe(operation: &Operation) -> Value {
     described["security"] = match operation.access() {
         Access::Anyone => json!([]),
         Access::Node | Access::Machine | Access::Server => json!([{ "certificate": [] }]),
+        Access::Known => json!([{ "token": [] }, { "certificate": [] }]),
         Access::Viewer | Access::Deployer | Access::DeployerOfAll | Access::Admin => json!([{ "token": [] }]),
     };
     described["x-icefield-access"] = operation.access().word().into();

@@ -193,6 +193,7 @@ fn config(data: &Path, server: &str, log: LogLimits) -> AgentConfig {
         shim_command: vec![std::env::current_exe().unwrap().into(), "shim".into()],
         timings: Timings::default(),
         log,
+        dns: None,
     }
 }
 

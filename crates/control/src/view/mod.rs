@@ -14,6 +14,7 @@ mod stale;
 mod status;
 mod update;
 
+pub(crate) use endpoints::{all_endpoints, is_heard_of};
 pub use endpoints::{changed_endpoints, endpoints};
 pub use explain::explain;
 pub use node_status::node_status;
