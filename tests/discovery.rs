@@ -83,7 +83,8 @@ fn the_names_of_services_follow_their_replicas() {
 
     // What the ports are, each with the host that it is on.
     let status = cluster.status();
-    let ports = replicas(&status).iter().map(|replica| {
+    let placed = replicas(&status);
+    let ports = placed.iter().map(|replica| {
         let (port, index) = (&replica["ports"]["http"], &replica["index"]);
         format!("0 1 {port} {index}.web.test.icefield")
     });
@@ -91,7 +92,7 @@ fn the_names_of_services_follow_their_replicas() {
     assert_eq!(until(nodes[0], "_http._tcp.web.test.icefield", Rtype::SRV, |found| found.len() == 3), ports);
 
     // A replica that dies leaves the answers of every node, and comes back.
-    let replica = replicas(&status)[1].clone();
+    let replica = placed[1];
     let name = "1.web.test.icefield";
     let address = until(nodes[0], name, Rtype::A, |found| found.len() == 1);
     kill(&replica["pid"]);

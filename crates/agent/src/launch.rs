@@ -17,6 +17,7 @@ use crate::cgroup::{Groups, Leftovers};
 use crate::core::Incarnation;
 use crate::driver::{Drivers, Launch, NotStarted};
 use crate::home::{Home, ReplicaHome};
+use crate::hosts;
 use crate::ports;
 use crate::process::{Process, kill_session};
 use crate::record::{self, Keep};
@@ -67,7 +68,9 @@ impl Launcher {
             volumes: volumes.to_str().unwrap_or_default(),
         };
         let unit = &planned.unit;
-        let variables = replica_variables(unit, &context).map_err(|error| NotStarted::for_good(error.to_string()))?;
+        let variables = replica_variables(unit, &context).map_err(|error| NotStarted::for_good(error.to_string()));
+        let mut variables = variables?;
+        hosts::tell(&mut variables, &plan.cluster, &unit.uses);
         volumes::make(&self.home, id, unit).map_err(NotStarted::for_now)?;
         let program = self.drivers.order(&Launch { unit, variables, work: &home.work() })?;
         if let Some(port) = ports::taken(&incarnation.address, &incarnation.ports) {

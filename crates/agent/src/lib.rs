@@ -19,6 +19,7 @@ mod follow;
 mod generation;
 mod heartbeat;
 mod home;
+mod hosts;
 mod kill;
 mod launch;
 mod logs;
