@@ -7,6 +7,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use common::secure::{SecureCluster, wait_for};
 use common::{DevCluster, PATIENCE, TestEnvironment, get, kill, replicas};
 use domain::base::iana::{Rcode, Rtype};
 use domain::base::name::Name;
@@ -144,5 +145,53 @@ fn a_node_answers_without_servers_and_so_does_its_next_agent() {
     kill(agent);
     assert_eq!(until(dns, "web.icefield", Rtype::A, |found| found.len() == 3), hosts);
     servers.iter().for_each(|server| signal(&server["pid"], "-CONT"));
+    cluster.stop();
+}
+
+#[test]
+fn a_node_with_a_certificate_follows_the_services_too() {
+    let mut cluster = SecureCluster::start();
+    let file = cluster.environment.write(
+        "icefield.star",
+        r#"
+cluster("shop")
+node("n1", cpu = 2, memory = "1GiB")
+service("db", replicas = 1, cpu = "10m", memory = "16MiB", ports = {"sql": 5432},
+    run = exec(["sleep", "1000"]))
+service("web", replicas = 1, cpu = "10m", memory = "16MiB", uses = ["db"],
+    run = exec(["sh", "-c", "echo db is $$DB_HOST; exec sleep 1000"]))
+"#,
+    );
+    let token = cluster.token(&["join-token", "create", "--node", "n1"]);
+    cluster.agent("n1", &["s1"], &["--join", &token, "--dns", "127.77.0.1:0"]);
+    cluster.until("the node is there", &["node", "list", "--json"], |answer| {
+        answer["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1)
+    });
+    cluster.environment.ok(["apply", file.to_str().unwrap(), "--yes"]);
+    let log = cluster.read_log("n1");
+    let port = log.split_once("127.77.0.1:").and_then(|(_, rest)| rest.split_whitespace().next());
+    let dns = SocketAddr::from(([127, 77, 0, 1], port.unwrap().parse().unwrap()));
+    let ports = BTreeSet::from(["0 1 5432 0.db.shop.icefield".to_owned()]);
+    until(dns, "_sql._tcp.db.shop.icefield", Rtype::SRV, |found| *found == ports);
+    wait_for("what a replica is told", || {
+        cluster.environment.run(["logs", "web/0"]).stdout.contains("db is db.shop.icefield")
+    });
+}
+
+#[test]
+fn another_leader_goes_on_to_tell_of_changes() {
+    let environment = TestEnvironment::new();
+    let file = environment.write("icefield.star", SERVICES);
+    let cluster = DevCluster::start(&environment, &file, None);
+    let dns = nodes(&cluster)[2];
+    until(dns, "web.icefield", Rtype::A, |found| found.len() == 3);
+    let leader = cluster.status()["leader"].clone();
+    let running = cluster.running();
+    let servers = running["servers"].as_array().unwrap();
+    kill(&servers.iter().find(|server| server["name"] == leader).unwrap()["pid"]);
+    cluster.until("another server leads", |status| !status["leader"].is_null() && status["leader"] != leader);
+    assert_eq!(ask(dns, "web.icefield", Rtype::A).unwrap().1.len(), 3, "an election takes nothing away");
+    environment.ok(["apply", file.to_str().unwrap(), "-D", "replicas=2", "--yes"]);
+    until(dns, "web.icefield", Rtype::A, |found| found.len() == 2);
     cluster.stop();
 }
