@@ -113,9 +113,13 @@ fn machines_join_and_people_may_do_what_their_role_says() {
     refused(&cluster.run_as(&front, &["token", "list"]), "this is for the role admin");
     wait_for("the log of the new one", || cluster.run_as(&viewer, &["logs", "web/0"]).stdout.contains("ahoy"));
 
-    // A node reads its own plan, and nothing else.
+    // A node reads its own plan and where services are, and nothing else.
     let url = cluster.url("s1");
     assert_eq!(get_as(&cluster.data("n1"), &format!("{url}/v1/nodes/n1/plan")).0, 200);
+    for path in ["endpoints", "services/web/endpoints"] {
+        let (status, body) = get_as(&cluster.data("n1"), &format!("{url}/v1/{path}"));
+        assert_eq!(status, 200, "{path}: {body}");
+    }
     for path in ["nodes/n2/plan", "status", "spec", "backup", "tokens", "audit"] {
         let (status, body) = get_as(&cluster.data("n1"), &format!("{url}/v1/{path}"));
         assert_eq!(status, 403, "{path}: {body}");
@@ -127,7 +131,7 @@ fn machines_join_and_people_may_do_what_their_role_says() {
     let bundle = IdentityFolder::new(cluster.data("n1")).load().unwrap().unwrap().bundle;
     let nobody =
         Keyring::new(icefield_api::Held { bundle, credential: None }).http(HttpOptions::default(), Expect::Server);
-    for path in ["/v1/status", "/v1/nodes/n1/plan", "/v1/backup", "/v1/openapi.json"] {
+    for path in ["/v1/status", "/v1/endpoints", "/v1/nodes/n1/plan", "/v1/backup", "/v1/openapi.json"] {
         let expected = if path.ends_with("openapi.json") { 200 } else { 401 };
         assert_eq!(fetch(&nobody, &format!("{url}{path}")).0, expected, "{path}");
     }

@@ -1,22 +1,25 @@
 use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use icefield_dns::DnsServer;
 use icefield_spec::Revision;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::cgroup::Groups;
+use crate::discovery::Discovery;
 use crate::driver::Drivers;
 use crate::generation::Kept;
 use crate::home::Home;
 use crate::launch::Launcher;
 use crate::shutdown::Shutdown;
 use crate::work::Work;
-use crate::{AgentConfig, AgentError};
+use crate::{AgentConfig, AgentError, DnsConfig};
 
 /// How often, and how long apart, an agent tries to have its folder for itself.
 const LOCK_TRIES: u32 = 20;
@@ -28,6 +31,7 @@ pub struct Agent {
     api: SocketAddr,
     shutdown: Option<oneshot::Sender<Shutdown>>,
     work: JoinHandle<()>,
+    dns: Option<DnsServer>,
     /// Held as long as the agent runs.
     _lock: File,
 }
@@ -37,7 +41,7 @@ impl Agent {
     ///
     /// # Errors
     /// If the data folder cannot be used or another agent uses it, or the agent's API cannot listen.
-    pub async fn start(config: AgentConfig) -> Result<Self, AgentError> {
+    pub async fn start(mut config: AgentConfig) -> Result<Self, AgentError> {
         if config.shim_command.is_empty() {
             return Err(AgentError::NoShim);
         }
@@ -51,6 +55,14 @@ impl Agent {
         let listen = |source| AgentError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let api = listener.local_addr().map_err(listen)?;
+        let (mut dns, mut discovery) = (None, None);
+        if let Some(DnsConfig { listen, forward }) = config.dns.take() {
+            let found = Discovery::open(&home, config.timings.clone());
+            let server = DnsServer::start(listen, found.zone(), &forward, seed())?;
+            config.base_env.insert("ICEFIELD_DNS".into(), server.address().to_string());
+            tracing::info!(address = %server.address(), "DNS is answered");
+            (dns, discovery) = (Some(server), Some(found));
+        }
         let instance = format!("{}-{}", config.node, Revision::of(&data.to_string_lossy()).short());
         let launcher = Launcher {
             home: home.clone(),
@@ -59,15 +71,21 @@ impl Agent {
             log: config.log,
             secrets_on_disk: config.secrets_on_disk,
         };
-        let mut work = Work::new(config, launcher, kept, complaint);
+        let mut work = Work::new(config, launcher, kept, complaint, discovery);
         work.adopt().await.map_err(|source| folder(&data, source))?;
         let (shutdown, asked) = oneshot::channel();
-        Ok(Self { api, shutdown: Some(shutdown), work: tokio::spawn(work.run(listener, api, asked)), _lock: lock })
+        let work = tokio::spawn(work.run(listener, api, asked));
+        Ok(Self { api, shutdown: Some(shutdown), work, dns, _lock: lock })
     }
 
     /// Where its own API listens.
     pub const fn api(&self) -> SocketAddr {
         self.api
+    }
+
+    /// Where it answers DNS, if it does.
+    pub fn dns(&self) -> Option<SocketAddr> {
+        self.dns.as_ref().map(DnsServer::address)
     }
 
     /// Returns if its work ends though nobody asked for that: a fault of its own, after which only a new agent helps.
@@ -93,6 +111,11 @@ impl Drop for Agent {
     fn drop(&mut self) {
         self.work.abort();
     }
+}
+
+/// Where the turn of equal records begins: somewhere else on each node and at each start.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn folder(data: &Path, source: io::Error) -> AgentError {

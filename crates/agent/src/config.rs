@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use icefield_api::{Capacity, Keyring};
+use icefield_dns::Forward;
 use icefield_spec::Name;
 
 use crate::{LogLimits, Timings};
@@ -39,4 +40,15 @@ pub struct AgentConfig {
     pub timings: Timings,
     /// How much of what replicas write is kept.
     pub log: LogLimits,
+    /// Whether and how it answers DNS for the names of services.
+    pub dns: Option<DnsConfig>,
+}
+
+/// How an agent answers DNS.
+#[derive(Debug, Clone)]
+pub struct DnsConfig {
+    /// Where: an address of this node, or a loopback one; port 0 takes a free one. Replicas are told in `ICEFIELD_DNS`.
+    pub listen: SocketAddr,
+    /// Who is asked what is not of the cluster.
+    pub forward: Forward,
 }

@@ -2,6 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use icefield_dns::DnsError;
 use icefield_spec::Name;
 
 /// Why an agent cannot start, or a folder of one not be cleared.
@@ -43,6 +44,9 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
+    /// DNS cannot be answered.
+    #[error(transparent)]
+    Dns(#[from] DnsError),
     /// No command starts a supervisor.
     #[error("the agent was not told how to start a supervisor: its shim command is empty")]
     NoShim,

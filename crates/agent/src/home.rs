@@ -10,6 +10,7 @@ use icefield_spec::Name;
 /// agent.lock             held by the agent
 /// generation.json        the newest generation
 /// endpoints/api.json     where the replicas of a used service are reached
+/// services.json          where all services are reached, as last heard
 /// replicas/web-3/        one replica
 /// volumes/web-3/data/    a volume of it, which stays when the replica goes
 /// volumes/web-3.lock     held by the supervisor that uses them
@@ -63,6 +64,10 @@ impl Home {
 
     pub(crate) fn endpoints_of(&self, service: &Name) -> PathBuf {
         self.endpoints().join(format!("{service}.json"))
+    }
+
+    pub(crate) fn services(&self) -> PathBuf {
+        self.root.join("services.json")
     }
 
     pub(crate) fn volumes(&self) -> PathBuf {

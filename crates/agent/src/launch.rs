@@ -23,6 +23,7 @@ use crate::core::{Incarnation, drain};
 use crate::driver::{Drivers, Launch, NotStarted};
 use crate::files::{self, Rendered, Sources};
 use crate::home::{Home, ReplicaHome};
+use crate::hosts;
 use crate::past;
 use crate::ports;
 use crate::private;
@@ -78,7 +79,9 @@ impl Launcher {
         let unit = &planned.unit;
         let folders = Folders::of(&self.home, id, unit);
         let context = folders.context(plan, id, &incarnation);
-        let variables = replica_variables(unit, &context).map_err(|error| NotStarted::for_good(error.to_string()))?;
+        let variables = replica_variables(unit, &context).map_err(|error| NotStarted::for_good(error.to_string()));
+        let mut variables = variables?;
+        hosts::tell(&mut variables, &plan.cluster, &unit.uses);
         let values = secrets.of(unit).map_err(NotStarted::for_now)?;
         let sources = Sources { secrets: &values, endpoints: files::endpoints(&self.home, unit) };
         let files = files::render(unit, &context, &sources).map_err(NotStarted::for_now)?;

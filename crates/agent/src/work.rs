@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::adopt::{Adopted, adopt};
 use crate::cgroup::Groups;
 use crate::core::{Action, Answer, Event, Incarnation, Local, Moment, Wanted, decide};
+use crate::discovery::Discovery;
 use crate::driver::NotStarted;
 use crate::endpoints::{EndpointFiles, used};
 use crate::follow::Follow;
@@ -45,6 +46,8 @@ pub(crate) struct Work {
     /// The versions of secrets that are missing.
     missing: watch::Sender<BTreeSet<u64>>,
     reloads: Reloads,
+    /// What follows the endpoints of all services, if DNS is answered.
+    discovery: Option<Discovery>,
     /// What there is to say of the node itself.
     complaint: Option<String>,
     stopping: bool,
@@ -75,7 +78,13 @@ struct Answered {
 }
 
 impl Work {
-    pub(crate) fn new(config: AgentConfig, launcher: Launcher, kept: Kept, complaint: Option<String>) -> Self {
+    pub(crate) fn new(
+        config: AgentConfig,
+        launcher: Launcher,
+        kept: Kept,
+        complaint: Option<String>,
+        discovery: Option<Discovery>,
+    ) -> Self {
         if let Some(complaint) = &complaint {
             tracing::warn!("{complaint}; a server is asked for the generation");
         }
@@ -90,6 +99,7 @@ impl Work {
             secrets: SecretStore::default(),
             missing: watch::Sender::new(BTreeSet::new()),
             reloads: Reloads::default(),
+            discovery,
             config,
             launcher,
             kept,
@@ -155,6 +165,7 @@ impl Work {
             retry: self.config.timings.retry,
             missing: self.missing.subscribe(),
         };
+        let discovery = self.discovery.take().map(|discovery| discovery.run(servers.clone()));
         let follow = Follow {
             servers,
             node: self.config.node.clone(),
@@ -172,6 +183,9 @@ impl Work {
         contact.spawn(heartbeats.run(reports, replies));
         contact.spawn(follow.run(offers));
         contact.spawn(fetch.run(given));
+        if let Some(discovery) = discovery {
+            contact.spawn(discovery);
+        }
         contact.spawn(async move {
             if let Err(error) = api::serve(listener, keyring, api::router(home)).await {
                 tracing::error!(%error, "logs cannot be read any more");

@@ -13,6 +13,8 @@ pub enum Access {
     Machine,
     /// A server, by its certificate.
     Server,
+    /// Whoever the cluster knows: nodes, servers, and people with any role.
+    Known,
     /// People with any role.
     Viewer,
     /// People with the role deployer or more. What one whose token is of some namespaces may change is checked further.
@@ -31,6 +33,7 @@ impl Access {
             Self::Node => "node",
             Self::Machine => "machine",
             Self::Server => "server",
+            Self::Known => "known",
             Self::Viewer => "viewer",
             Self::Deployer => "deployer",
             Self::DeployerOfAll => "deployer-of-all",
@@ -46,6 +49,7 @@ impl fmt::Display for Access {
             Self::Node => "the node itself",
             Self::Machine => "a node or a server of the cluster",
             Self::Server => "a server of the cluster",
+            Self::Known => "nodes, servers, and every role",
             Self::Viewer => "the role viewer",
             Self::Deployer => "the role deployer",
             Self::DeployerOfAll => "the role deployer, for all namespaces",
@@ -60,10 +64,11 @@ impl Operation {
         match self.id {
             "trust" | "enrol" => Access::Anyone,
             "node-plan" | "node-secrets" | "heartbeat" | "alive" => Access::Node,
+            "endpoints" | "endpoints-of-all" => Access::Known,
             "renew" => Access::Machine,
             "join" | "move" | "server-key" => Access::Server,
-            "status" | "spec" | "history" | "rollouts" | "events" | "explain" | "endpoints" | "logs" | "servers"
-            | "ca" | "jobs" | "job" | "secrets" => Access::Viewer,
+            "status" | "spec" | "history" | "rollouts" | "events" | "explain" | "logs" | "servers" | "ca" | "jobs"
+            | "job" | "secrets" => Access::Viewer,
             "plan" | "apply" | "rollout" | "job-run" | "secret-set" | "secret-remove" => Access::Deployer,
             "rebalance" | "rebalance-start" | "rebalance-stop" | "note" => Access::DeployerOfAll,
             _ => Access::Admin,

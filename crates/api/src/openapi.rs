@@ -4,13 +4,14 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, BackupKeyAnswer, BackupKeyRequest, CaStatus, Done, Endpoints,
-    EnrolAnswer, EnrolRequest, ErrorBody, Events, Heartbeat, HeartbeatReply, History, IdempotencyKey, JobHistory,
-    JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens, NodeAction, NodeSecrets,
-    NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal,
-    RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction, RolloutAnswer,
-    RolloutHistory, RotateRequest, SecretAnswer, SecretList, SecretRequest, ServerKeyRequest, ServerMove, Servers,
-    ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
+    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, BackupKeyAnswer, BackupKeyRequest, CaStatus, Done,
+    EndpointChanges, EnrolAnswer, EnrolRequest, ErrorBody, Events, Heartbeat, HeartbeatReply, History, IdempotencyKey,
+    JobHistory, JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens, NodeAction,
+    NodeSecrets, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer,
+    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction,
+    RolloutAnswer, RolloutHistory, RotateRequest, SecretAnswer, SecretList, SecretRequest, ServerKeyRequest,
+    ServerMove, Servers, ServiceEndpoints, ServiceExplanation, Status, TrustAnswer, UserTokenRequest,
+    UserTokenRotation, UserTokens,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -57,7 +58,7 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<BackupKeyRequest>,
         add::<CaStatus>,
         add::<Done>,
-        add::<Endpoints>,
+        add::<EndpointChanges>,
         add::<EnrolAnswer>,
         add::<EnrolRequest>,
         add::<ErrorBody>,
@@ -97,6 +98,7 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<ServerKeyRequest>,
         add::<ServerMove>,
         add::<Servers>,
+        add::<ServiceEndpoints>,
         add::<ServiceExplanation>,
         add::<Spec>,
         add::<Status>,
@@ -146,6 +148,7 @@ fn describe(operation: &Operation) -> Value {
     described["security"] = match operation.access() {
         Access::Anyone => json!([]),
         Access::Node | Access::Machine | Access::Server => json!([{ "certificate": [] }]),
+        Access::Known => json!([{ "token": [] }, { "certificate": [] }]),
         Access::Viewer | Access::Deployer | Access::DeployerOfAll | Access::Admin => json!([{ "token": [] }]),
     };
     described["x-icefield-access"] = operation.access().word().into();

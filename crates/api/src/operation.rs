@@ -109,7 +109,28 @@ pub const OPERATIONS: &[Operation] = &[
         "RolloutAction",
         "RolloutAnswer",
     ),
-    read("/v1/services/{service}/endpoints", "endpoints", "Where the healthy replicas are reached.", "Endpoints"),
+    watch(
+        "/v1/services/{service}/endpoints",
+        "endpoints",
+        "Where the healthy replicas are reached.",
+        "ServiceEndpoints",
+    ),
+    Operation {
+        method: "GET",
+        path: "/v1/endpoints",
+        id: "endpoints-of-all",
+        summary: "Where all services are reached, or what of that has changed.",
+        query: &[
+            (
+                "after",
+                "The index of what is known; answers once there is more, with what changed. All there is without it.",
+            ),
+            ("epoch", "The epoch that the index is of; with that of another leader, the answer is all there is."),
+            ("wait", "The longest to wait for a change, in milliseconds; at most 60000. Then the answer names none."),
+        ],
+        request: None,
+        response: "EndpointChanges",
+    },
     Operation {
         method: "GET",
         path: "/v1/services/{service}/replicas/{index}/logs",

@@ -7,6 +7,7 @@ mod compile;
 mod connection;
 mod dev_cluster;
 mod dev_start;
+mod dns;
 mod figure;
 mod leader_kill;
 mod machine;
@@ -134,6 +135,16 @@ enum Figure {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Names of services resolved over UDP, on one core: goal 50,000 answers/s; and from a change of endpoints to a node's
+    /// answer that has it: goal p99 100 ms
+    Dns {
+        /// How long questions are put, in seconds
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// How many replicas are killed
+        #[arg(long, default_value_t = 50)]
+        runs: usize,
+    },
     /// Malformed, oversized, half-open and slow requests against three servers: no crash, no 5xx, memory flat, and real
     /// clients served meanwhile; exit code 1 otherwise
     Abuse {
@@ -189,6 +200,7 @@ fn run(bench: &Bench) -> Result<(), Failure> {
             }
             Figure::Scale(arguments) => print(common, &scale::measure(common, *arguments).await?),
             Figure::Compile { runs } => print(common, &compile::measure(common, *runs)?),
+            Figure::Dns { seconds, runs } => print(common, &dns::measure(common, (*seconds).max(1), *runs).await?),
             Figure::Abuse { requests, seed } => {
                 let abuse = abuse::measure(common, *requests, *seed).await?;
                 print(common, &abuse)?;

@@ -13,12 +13,15 @@
 //! - [`raft`] is how the servers agree; nothing of the Raft library is seen outside of it.
 //! - [`vault`] seals and opens secrets.
 //! - [`Leading`] is what the one that leads does: it listens to the nodes, and proposes what must happen next.
+//! - `cataloguer` keeps a list of all endpoints meanwhile, for whoever watches them.
 //! - `http` is the API that all of them serve.
 //! - `security` gives a server its identity, and keeps the audit log's file.
 //! - [`Server`] puts these together.
 
 pub mod access;
 mod blocking;
+mod catalog;
+mod cataloguer;
 mod clock;
 mod count;
 mod http;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::cataloguer::Cataloguer;
 use crate::clock::Clock;
 use crate::http::{self, Admission, App, HttpTransport};
 use crate::leading::Leading;
@@ -165,10 +166,13 @@ impl Server {
         let leading = Arc::new(Leading::new(Arc::clone(&group), cluster, clock));
         let (ending, ends) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        let cataloguer = Arc::new(Cataloguer::new(Arc::clone(&group), Arc::clone(&leading), cluster, clock));
+        let catalogs = Arc::clone(&cataloguer);
         let (looking, leads) = (Arc::default(), Arc::clone(&leading));
         let app = App {
             group: Arc::clone(&group),
             leading: leads,
+            cataloguer: catalogs,
             clock,
             timings,
             api,
@@ -184,6 +188,7 @@ impl Server {
         let app = Arc::new(app);
         tasks.spawn(http::serve(listener, keyring, http::router(Arc::clone(&app)), ending.subscribe()));
         tasks.spawn(async move { leading.run().await });
+        tasks.spawn(async move { cataloguer.run().await });
         tasks.spawn(stay_known(Arc::clone(&group), app.api.clone(), http.clone()));
         tasks.spawn(vault::keep(Arc::clone(&group), vault, http.clone(), clock));
         tasks.spawn(write_audit(Arc::clone(&group), data.clone()));

@@ -1,4 +1,6 @@
-use icefield_api::{JobStatus, ReplicaState, RolloutPhase, RolloutState, RolloutStatus, RunOutcome, ServiceStatus, Status};
+use icefield_api::{
+    JobStatus, ReplicaState, RolloutPhase, RolloutState, RolloutStatus, RunOutcome, ServiceStatus, Status,
+};
 use icefield_spec::Revision;
 
 use crate::render::time;

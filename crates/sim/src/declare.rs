@@ -1,6 +1,6 @@
 use icefield_spec::{
-    Bytes, Condition, Cpu, Dependency, Job, Machine, Millis, Name, Node, Port, Rules, Run, Service, Share, Spec, Spread,
-    Strategy, Unit, Update, Volume, Wait,
+    Bytes, Condition, Cpu, Dependency, Job, Machine, Millis, Name, Node, Port, Rules, Run, Service, Share, Spec,
+    Spread, Strategy, Unit, Update, Volume, Wait,
 };
 
 use crate::chance::Chance;

@@ -20,11 +20,11 @@ use serde::de::DeserializeOwned;
 use self::request::Request;
 use self::retry::Retry;
 use crate::{
-    Alive, ApplyRequest, ApplyResponse, Endpoints, ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History,
-    Http, HttpOptions, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest, Keyring,
-    NodeAction, NodeStatus, NoteAnswer, NoteRequest, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
-    RebalanceStart, RebalanceStop, RolloutAction, RolloutAnswer, RolloutHistory, ServerMove, ServerStatus, Servers,
-    ServiceExplanation, Status,
+    Alive, ApplyRequest, ApplyResponse, EndpointChanges, EndpointMark, Endpoints, ErrorBody, ErrorCode, Events,
+    Heartbeat, HeartbeatReply, History, Http, HttpOptions, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest,
+    Jobs, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeStatus, NoteAnswer, NoteRequest, PlanReport,
+    RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RolloutAction, RolloutAnswer,
+    RolloutHistory, ServerMove, ServerStatus, Servers, ServiceEndpoints, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -214,6 +214,30 @@ impl Client {
     /// Where the healthy replicas of `service` are reached.
     pub async fn endpoints(&self, service: &Name) -> Result<Endpoints, ClientError> {
         self.get(&format!("/v1/services/{service}/endpoints")).await
+    }
+
+    /// The same, once its index is greater than `after` or `wait` is over.
+    pub async fn watch_endpoints(
+        &self,
+        service: &Name,
+        after: Option<u64>,
+        wait: Duration,
+    ) -> Result<ServiceEndpoints, ClientError> {
+        self.watch(&format!("/v1/services/{service}/endpoints"), after, wait).await
+    }
+
+    /// What has changed of all services' endpoints since `known`, once anything has or `wait` is over; without it, all of
+    /// them.
+    pub async fn changed_endpoints(
+        &self,
+        known: Option<EndpointMark>,
+        wait: Duration,
+    ) -> Result<EndpointChanges, ClientError> {
+        let query = known.map_or(String::new(), |EndpointMark { epoch, index }| {
+            format!("?after={index}&epoch={epoch}&wait={}", wait.as_millis())
+        });
+        let request = Request::get(format!("/v1/endpoints{query}"));
+        self.answer(Request { timeout: Some(Self::ANSWER + wait), ..request }).await
     }
 
     /// What replica `index` of `service` wrote: the last `tail` lines, then what is added if `follow`.

@@ -167,10 +167,15 @@ impl Agent {
             let mut old = std::mem::take(&mut report.replicas);
             let before = old.len();
             report.generation = generation.number;
-            report.replicas = generation.plan.replicas.iter().map(|(replica, planned)| {
-                let same = old.remove(replica).filter(|(_, revision)| *revision == planned.revision);
-                (replica.clone(), same.unwrap_or((now, planned.revision)))
-            }).collect();
+            report.replicas = generation
+                .plan
+                .replicas
+                .iter()
+                .map(|(replica, planned)| {
+                    let same = old.remove(replica).filter(|(_, revision)| *revision == planned.revision);
+                    (replica.clone(), same.unwrap_or((now, planned.revision)))
+                })
+                .collect();
             (before, report.replicas.len())
         };
         self.fleet.placed(before, after);

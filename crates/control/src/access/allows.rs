@@ -21,6 +21,7 @@ pub fn allows(caller: &Caller, access: Access, node: Option<&str>) -> Result<(),
         (Access::Node, Caller::Node(name)) => node == Some(name.as_str()),
         (Access::Machine, Caller::Node(_) | Caller::Server(_)) | (Access::Server, Caller::Server(_)) => true,
         (Access::Viewer, Caller::User { .. }) => true,
+        (Access::Known, Caller::Node(_) | Caller::Server(_) | Caller::User { .. }) => true,
         (Access::Deployer, Caller::User { role, .. }) => *role >= Role::Deployer,
         (Access::DeployerOfAll, Caller::User { role, namespaces, .. }) => {
             *role >= Role::Deployer && namespaces.is_empty()

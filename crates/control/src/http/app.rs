@@ -10,6 +10,7 @@ use super::admission::Admission;
 use super::failure::Failure;
 use super::write::Write;
 use crate::access::Throttle;
+use crate::cataloguer::Cataloguer;
 use crate::clock::Clock;
 use crate::leading::Leading;
 use crate::observe::Observations;
@@ -22,6 +23,7 @@ use crate::{Applied, Command, State, view};
 pub(crate) struct App {
     pub(crate) group: Arc<Group>,
     pub(crate) leading: Arc<Leading>,
+    pub(crate) cataloguer: Arc<Cataloguer>,
     pub(crate) clock: Clock,
     pub(crate) timings: Timings,
     /// The URL that this server is reached by.

@@ -8,7 +8,8 @@ use super::limits::{HEARTBEAT_BODY, LARGE_BODY, SMALL_BODY};
 pub(crate) enum Kind {
     /// Agents' reports: the last thing that may be refused, because silence costs a node its replicas.
     Heartbeat,
-    /// Agents that wait for their next plan: as many as there are agents, and cheap while they wait.
+    /// Agents that wait for their next plan, or for endpoints to change: as many as there are agents, and cheap while they
+    /// wait.
     NodePlan,
     /// People and programs that wait for something to change.
     Watch,
@@ -39,6 +40,7 @@ impl Kind {
                 Some("logs") => Self::Stream,
                 Some("explain") => Self::Compute,
                 Some("plan") => Self::NodePlan,
+                _ if path == "/v1/endpoints" => Self::NodePlan,
                 _ if waits => Self::Watch,
                 _ => Self::Read,
             };
@@ -66,7 +68,7 @@ impl Kind {
     pub(crate) const fn noun(self) -> &'static str {
         match self {
             Self::Heartbeat => "heartbeats",
-            Self::NodePlan => "agents that wait for a plan",
+            Self::NodePlan => "agents that wait",
             Self::Watch => "watches",
             Self::Read => "reads",
             Self::Write => "changes",
@@ -112,6 +114,8 @@ mod tests {
         assert_eq!(kind("GET", "/v1/status?after=7&wait=1000"), Kind::Watch);
         assert_eq!(kind("GET", "/v1/events?wait=1000&after=7"), Kind::Watch);
         assert_eq!(kind("GET", "/v1/nodes/n1/plan?after=7"), Kind::NodePlan);
+        assert_eq!(kind("GET", "/v1/endpoints?after=7&epoch=1"), Kind::NodePlan);
+        assert_eq!(kind("GET", "/v1/services/web/endpoints?after=7"), Kind::Watch);
         assert_eq!(kind("GET", "/v1/services/web/explain"), Kind::Compute);
         assert_eq!(kind("GET", "/v1/services/web/replicas/0/logs"), Kind::Stream);
         assert_eq!(kind("POST", "/v1/nodes/n1/heartbeat"), Kind::Heartbeat);

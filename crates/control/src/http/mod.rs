@@ -2,7 +2,8 @@
 //!
 //! Every request under `/v1` is answered by the leader (`dispatch`, `forward`), so that an answer is true of the whole
 //! group, unless whoever asks is content with what one server has (`reading`). A request that changes something has a key
-//! and is carried out once (`write`). Handlers are in `cluster`, `specs`, `rebalance`, `services`, `servers` and `nodes`;
+//! and is carried out once (`write`). Handlers are in `cluster`, `specs`, `rebalance`, `services`, `endpoints`,
+//! `servers` and `nodes`;
 //! `watch` is how they wait.
 //!
 //! What keeps one client from harming another: `serve` and `paced` for a connection, `kind` and `admission` for requests,
@@ -18,6 +19,7 @@ mod blocking;
 mod body;
 mod cluster;
 mod dispatch;
+mod endpoints;
 mod enrol;
 mod failure;
 mod forward;

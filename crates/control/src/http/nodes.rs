@@ -15,8 +15,8 @@ use super::failure::Failure;
 use super::reading::{Answer, Read};
 use super::watch::{self, Rises, Watch};
 use super::write::Write;
-use crate::observe::{is_removed, registration};
 use crate::leading::Promise;
+use crate::observe::{is_removed, registration};
 use crate::{Command, view};
 
 /// Cordons, drains, uncordons or removes a node.

@@ -14,7 +14,9 @@ use super::app::App;
 use super::dispatch::dispatch;
 use super::failure::Failure;
 use super::guard::{front, guard};
-use super::{cluster, enrol, jobs, nodes, peers, rebalance, rollouts, secrets, servers, services, specs, trust};
+use super::{
+    cluster, endpoints, enrol, jobs, nodes, peers, rebalance, rollouts, secrets, servers, services, specs, trust,
+};
 use crate::raft::Rpc;
 
 /// Made once: it is always the same.
@@ -32,13 +34,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/rebalance/start", post(rebalance::start))
         .route("/v1/rebalance/stop", post(rebalance::stop))
         .route("/v1/history", get(specs::history))
+        .route("/v1/endpoints", get(endpoints::all))
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/{job}", get(jobs::one))
         .route("/v1/jobs/{job}/run", post(jobs::run))
         .route("/v1/services/{service}/explain", get(services::explain))
         .route("/v1/services/{service}/rollouts", get(rollouts::history))
         .route("/v1/services/{service}/rollout", post(rollouts::steer))
-        .route("/v1/services/{service}/endpoints", get(services::endpoints))
+        .route("/v1/services/{service}/endpoints", get(endpoints::of_service))
         .route("/v1/services/{service}/replicas/{index}/logs", get(services::logs))
         .route("/v1/servers", get(servers::list).post(servers::join))
         .route("/v1/servers/{server}", post(servers::relocate).delete(servers::remove))

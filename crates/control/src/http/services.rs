@@ -4,7 +4,7 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
-use icefield_api::{Endpoints, ErrorCode, ServiceExplanation};
+use icefield_api::{ErrorCode, ServiceExplanation};
 use icefield_placement::ReplicaId;
 use serde::Deserialize;
 
@@ -29,29 +29,6 @@ pub(crate) async fn explain(
     let explanation = blocking(move || view::explain(&state, &service)).await?;
     let explanation = explanation.ok_or(absent)?;
     Ok(read.answer(ServiceExplanation { stale: read.stale, ..explanation }))
-}
-
-/// Where the healthy replicas are reached.
-pub(crate) async fn endpoints(
-    State(app): State<Arc<App>>,
-    Path(service): Path<String>,
-    uri: Uri,
-) -> Result<Answer<Endpoints>, Failure> {
-    let service = name(&service)?;
-    let read = Read::of(&app, &uri).await?;
-    if !read.state.services.contains_key(&service) {
-        return Err(Failure::not_found(format!("there is no service {service}")));
-    }
-    let look = move |state: &_, seen: Option<&_>| seen.map(|seen| view::endpoints(state, seen, &service));
-    let endpoints = app.look(Arc::clone(&read.state), look).await?;
-    match endpoints {
-        Some(endpoints) => Ok(read.answer(endpoints)),
-        None if read.stale.is_some() => {
-            let message = "only the leading server knows which replicas are healthy; ask without stale=true";
-            Err(Failure::new(ErrorCode::Conflict, message))
-        }
-        None => Err(Failure::not_leader()),
-    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use crate::raft::Leader;
 
 /// The longest that a watch may wait.
-const LONGEST: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 
 /// How a watch asks: answer once the index is greater than `after`, or when `wait` is over.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -46,7 +46,7 @@ impl Watch {
         self.after
     }
 
-    fn longest(&self) -> Duration {
+    pub(crate) fn longest(&self) -> Duration {
         Duration::from_millis(self.wait.unwrap_or(0)).min(LONGEST)
     }
 

@@ -28,6 +28,19 @@ pub fn endpoints(state: &State, seen: &Observations, service: &Name) -> Endpoint
     Endpoints::new(serving.filter_map(endpoint).collect())
 }
 
+/// Where each service can be reached: as [`endpoints`] has it.
+pub(crate) fn all_endpoints(state: &State, seen: &Observations) -> BTreeMap<Name, Vec<Endpoint>> {
+    state.services.keys().map(|service| (service.clone(), endpoints(state, seen, service).endpoints)).collect()
+}
+
+/// Whether something was heard of every node that has replicas and is not lost.
+pub(crate) fn is_heard_of(state: &State, seen: &Observations) -> bool {
+    state.placed.placement().iter().all(|(_, assignment)| {
+        let node = assignment.node.as_str();
+        seen.sight(node).is_some() || state.nodes.get(node).is_none_or(|record| record.lost)
+    })
+}
+
 /// The endpoints that are not as an agent knows them: what the answer to its heartbeat tells it.
 pub fn changed_endpoints(
     state: &State,

@@ -18,6 +18,7 @@ mod stale;
 mod status;
 mod update;
 
+pub(crate) use endpoints::{all_endpoints, is_heard_of};
 pub use endpoints::{changed_endpoints, endpoints};
 pub use explain::explain;
 pub use job_status::{job_history, job_statuses};

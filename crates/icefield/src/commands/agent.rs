@@ -4,8 +4,9 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use icefield_agent::{Agent, AgentConfig, AgentError, LogLimits, Shutdown, Timings};
+use icefield_agent::{Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, Timings};
 use icefield_api::{Capacity, IdentityFolder, JoinError, Keyring};
+use icefield_dns::{Forward, nameservers};
 use icefield_pki::{Identity, JoinToken};
 use icefield_spec::{Bytes, Cpu, Name, PortRange};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
@@ -46,6 +47,12 @@ pub(crate) struct AgentArgs {
     /// The folder that `exec` programs are started in, instead of one for each replica
     #[arg(long, value_name = "DIR")]
     exec_dir: Option<PathBuf>,
+    /// Answer DNS for the names of services here: an address of this node or a loopback one, such as 127.0.0.1:53
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    dns: Option<SocketAddr>,
+    /// Ask this resolver what is not of the cluster, instead of those of /etc/resolv.conf; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "dns")]
+    dns_forward: Vec<SocketAddr>,
     /// End when the process that started this one ends
     #[arg(long, hide = true, value_name = "PID")]
     die_with_parent: Option<i32>,
@@ -82,6 +89,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         secrets_on_disk,
         timings: Timings::default(),
         log: LogLimits::default(),
+        dns: arguments.dns.map(|listen| DnsConfig { listen, forward: forward(arguments.dns_forward) }),
     };
     runtime.block_on(async {
         let fail = |error: AgentError| CommandError::because("the agent cannot go on", &error);
@@ -152,6 +160,12 @@ fn resolve(address: &str) -> Result<SocketAddr, CommandError> {
         CommandError::new(format!("{address:?} is no address of this machine"))
             .hint("--listen ADDRESS:PORT says where to listen")
     })
+}
+
+/// Who is asked what is not of the cluster: whom the command names, else the machine's resolvers.
+fn forward(named: Vec<SocketAddr>) -> Forward {
+    let own = || nameservers(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
+    Forward { resolvers: if named.is_empty() { own() } else { named } }
 }
 
 /// What this machine's processors are, in thousandths of a core.

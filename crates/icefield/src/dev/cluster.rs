@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ pub(super) struct DevCluster {
     file: PathBuf,
     temporary: bool,
     servers: BTreeMap<String, (String, Supervised)>,
-    nodes: BTreeMap<Name, Supervised>,
+    /// With where each answers DNS.
+    nodes: BTreeMap<Name, (SocketAddr, Supervised)>,
     notes: mpsc::UnboundedSender<String>,
 }
 
@@ -86,6 +88,8 @@ impl DevCluster {
             arguments.extend(["--node".into(), name.as_str().into()]);
             arguments.extend(["--address".into(), address.to_string().into()]);
             arguments.extend(["--ports".into(), ports.to_string().into()]);
+            let dns = SocketAddr::from((address, self.slots.dns()?));
+            arguments.extend(["--dns".into(), dns.to_string().into()]);
             arguments.extend(["--exec-dir".into(), folder.clone().into()]);
             arguments.extend(["--data".into(), self.layout.node(name.as_str()).into()]);
             for url in self.urls() {
@@ -99,11 +103,11 @@ impl DevCluster {
                 end: Signal::INT,
                 patience: AGENT_PATIENCE,
             };
-            plans.push((name.clone(), plan));
+            plans.push((name.clone(), dns, plan));
         }
         self.slots.save(&self.layout)?;
-        for (name, plan) in plans {
-            self.nodes.insert(name, Supervised::start(plan, self.notes.clone()));
+        for (name, dns, plan) in plans {
+            self.nodes.insert(name, (dns, Supervised::start(plan, self.notes.clone())));
         }
         Ok(())
     }
@@ -112,7 +116,7 @@ impl DevCluster {
     pub(super) async fn stop_other_nodes(&mut self, wanted: &[Name]) {
         let gone: Vec<Name> = self.nodes.keys().filter(|name| !wanted.contains(name)).cloned().collect();
         for name in gone {
-            if let Some(agent) = self.nodes.remove(&name) {
+            if let Some((_, agent)) = self.nodes.remove(&name) {
                 agent.stop().await;
             }
         }
@@ -123,6 +127,11 @@ impl DevCluster {
         self.servers.values().map(|(url, _)| url.clone()).collect()
     }
 
+    /// Where one of the nodes answers DNS.
+    pub(super) fn dns(&self) -> Option<SocketAddr> {
+        self.nodes.values().map(|(dns, _)| *dns).next()
+    }
+
     /// What runs now.
     pub(super) fn running(&self) -> Running {
         let servers = self.servers.iter().map(|(name, (api, server))| RunningServer {
@@ -131,7 +140,11 @@ impl DevCluster {
             pid: *server.pid.borrow(),
         });
         let nodes = self.nodes.iter();
-        let nodes = nodes.map(|(name, agent)| RunningNode { name: name.to_string(), pid: *agent.pid.borrow() });
+        let nodes = nodes.map(|(name, (dns, agent))| RunningNode {
+            name: name.to_string(),
+            pid: *agent.pid.borrow(),
+            dns: Some(*dns),
+        });
         Running {
             schema: 1,
             pid: std::process::id(),
@@ -150,7 +163,7 @@ impl DevCluster {
             // A stop that panicked has still ended: nothing of it is left to wait for.
             let _ = server.await;
         }
-        let agents: Vec<_> = self.nodes.into_values().map(|agent| tokio::spawn(agent.stop())).collect();
+        let agents: Vec<_> = self.nodes.into_values().map(|(_, agent)| tokio::spawn(agent.stop())).collect();
         for agent in agents {
             let _ = agent.await;
         }

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,6 +51,9 @@ pub(crate) struct RunningNode {
     pub(crate) name: String,
     /// Its process; `None` while it is started anew, or after `kill-node`.
     pub(crate) pid: Option<u32>,
+    /// Where it answers DNS.
+    #[serde(default)]
+    pub(crate) dns: Option<SocketAddr>,
 }
 
 impl Running {

@@ -135,6 +135,10 @@ impl Session<'_> {
         self.cluster.start_servers(self.options.servers)?;
         self.cluster.start_nodes(&nodes)?;
         self.write_running()?;
+        if let Some(dns) = self.cluster.dns() {
+            let cluster = &evaluated.spec.cluster;
+            self.live.note(&format!("DNS for SERVICE.{cluster}.icefield at {} port {}", dns.ip(), dns.port()))?;
+        }
         let unplugged = nodes.iter().filter(|name| self.layout.unplugged(name.as_str()).exists());
         for name in unplugged {
             self.live

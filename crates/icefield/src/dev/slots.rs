@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 
 use icefield_spec::{PortRange, Revision};
 use serde::{Deserialize, Serialize};
@@ -19,11 +19,16 @@ pub(crate) struct Slots {
     servers: BTreeMap<String, u16>,
     /// The slot of each node, by name.
     nodes: BTreeMap<String, u16>,
+    /// The port that all nodes answer DNS on, each at its own address.
+    #[serde(default)]
+    dns: Option<u16>,
 }
 
 /// Servers listen on a port of these, below Linux's ephemeral ones like the nodes'.
 const FIRST_SERVER_PORT: u16 = 9_000;
 const SERVER_PORTS: u16 = 1_000;
+/// DNS is answered on one of these, where no node's replicas listen.
+const FIRST_DNS_PORT: u16 = 8_053;
 /// How many ports a node has for its replicas.
 const PORTS_PER_NODE: u16 = 200;
 /// Ports from here on are given to nodes; they end below Linux's ephemeral ports (32768 and up).
@@ -50,7 +55,7 @@ impl Slots {
         let digits = Revision::of(seed).to_string();
         let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap_or_default();
         // Not 127.0.x.y, where this machine's own services may listen.
-        Self { network: [64 + byte(0) % 128, byte(2)], servers: BTreeMap::new(), nodes: BTreeMap::new() }
+        Self { network: [64 + byte(0) % 128, byte(2)], servers: BTreeMap::new(), nodes: BTreeMap::new(), dns: None }
     }
 
     /// Keeps what was given out.
@@ -69,6 +74,22 @@ impl Slots {
         let free = |port: &u16| !busy.contains(port) && !self.servers.values().any(|taken| taken == port);
         let port = ports.find(free).ok_or_else(|| CommandError::new("no free port is left for a server"))?;
         self.servers.insert(name.to_owned(), port);
+        Ok(port)
+    }
+
+    /// The port that nodes answer DNS on: the same as ever, or a free one.
+    pub(crate) fn dns(&mut self) -> Result<u16, CommandError> {
+        let port = match self.dns {
+            Some(port) => port,
+            None => {
+                let busy = listening_ports();
+                let free = |port: &u16| !busy.contains(port) && UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+                (FIRST_DNS_PORT..FIRST_SERVER_PORT)
+                    .find(free)
+                    .ok_or_else(|| CommandError::new("no free port is left for DNS"))?
+            }
+        };
+        self.dns = Some(port);
         Ok(port)
     }
 

@@ -89,9 +89,9 @@ impl State {
         let Some(spec) = self.spec.as_deref() else { return Vec::new() };
         let services = spec.services.iter().map(|(name, service)| (name, &service.namespace, &service.unit));
         let jobs = spec.jobs.iter().map(|(name, job)| (name, &job.namespace, &job.unit));
-        let uses = services.chain(jobs).filter(|(_, namespace, unit)| {
-            **namespace == id.namespace && unit.secrets.contains_key(&id.name)
-        });
+        let uses = services
+            .chain(jobs)
+            .filter(|(_, namespace, unit)| **namespace == id.namespace && unit.secrets.contains_key(&id.name));
         uses.map(|(name, ..)| name.clone()).collect()
     }
 
