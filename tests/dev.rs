@@ -441,7 +441,7 @@ fn what_cannot_become_healthy_is_named() {
     let environment = TestEnvironment::new();
     let file = environment.write("icefield.star", &SLEEPERS.replace("\"sh\", \"-c\"", "\"no-such-program\", \"-c\""));
     let outcome = environment.run(["dev".as_ref(), file.as_os_str(), "--detach".as_ref(), "--timeout=4s".as_ref()]);
-    assert_eq!(outcome.code, Some(1));
+    assert!(matches!(outcome.code, Some(3 | 4)), "it has failed, or not ended yet: {outcome:#?}");
     assert!(outcome.stderr.contains("no-such-program"), "{outcome:#?}");
     environment.ok(["dev", "--stop"]);
 }
