@@ -223,7 +223,7 @@ fn a_bad_revision_rolls_back_by_itself() {
     let good = cluster.status()["services"][0]["revision"].clone();
     let bad = environment.write("bad.star", &SLEEPERS.replace("exec sleep 1000", "exit 3"));
     let outcome = environment.run(["apply".as_ref(), bad.as_os_str(), "--yes".as_ref()]);
-    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
+    assert_eq!(outcome.code, Some(3), "{outcome:#?}");
     assert!(outcome.stderr.contains("rolled back"), "{outcome:#?}");
     let status = cluster.until("all is healthy again", all_healthy);
     assert_eq!(status["services"][0]["revision"], good);
@@ -441,7 +441,7 @@ fn what_cannot_become_healthy_is_named() {
     let environment = TestEnvironment::new();
     let file = environment.write("icefield.star", &SLEEPERS.replace("\"sh\", \"-c\"", "\"no-such-program\", \"-c\""));
     let outcome = environment.run(["dev".as_ref(), file.as_os_str(), "--detach".as_ref(), "--timeout=4s".as_ref()]);
-    assert_eq!(outcome.code, Some(1));
+    assert!(matches!(outcome.code, Some(3 | 4)), "it has failed, or not ended yet: {outcome:#?}");
     assert!(outcome.stderr.contains("no-such-program"), "{outcome:#?}");
     environment.ok(["dev", "--stop"]);
 }

@@ -70,7 +70,7 @@ impl Cataloguer {
         self.hear().await;
         loop {
             let is_wanted = |asked: &Option<Instant>| asked.is_some_and(|asked| asked.elapsed() < Self::WANTED);
-            if !is_wanted(&*asked.borrow_and_update()) {
+            if !is_wanted(&asked.borrow_and_update()) {
                 self.catalog.send_replace(None);
                 if asked.wait_for(is_wanted).await.is_err() {
                     return;

@@ -81,10 +81,7 @@ pub(crate) fn answer(zone: &Zone, query: &[u8], manner: Manner, out: &mut Vec<u8
         refuse(query, Rcode::REFUSED, manner.recursive, out);
         return Verdict::Answered;
     }
-    let found = match zone.cluster {
-        Some(_) => Some(zone.look_up(labels)),
-        None => None,
-    };
+    let found = zone.cluster.as_ref().map(|_| zone.look_up(labels));
     Answer { zone, message, manner }.write(question.qname(), question.qtype(), found, out);
     Verdict::Answered
 }
@@ -162,7 +159,7 @@ fn outside_or_nothing(
     manner: Manner,
     out: &mut Vec<u8>,
 ) -> Verdict {
-    let last = name.iter_labels().filter(|label| !label.is_root()).last();
+    let last = name.iter_labels().rfind(|label| !label.is_root());
     if !last.is_some_and(|label| label.as_slice().eq_ignore_ascii_case(SUFFIX.as_bytes())) {
         return Verdict::Outside;
     }

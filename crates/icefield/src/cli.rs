@@ -13,7 +13,7 @@ use crate::commands;
 ///   icefield docs                    what can be written in icefield.star
 ///
 /// Exit codes: 0 done; 1 error; 2 there are changes (`plan` only); 3 a rollout has failed, 4 it goes on and is followed no
-/// longer (`apply` only); 130 Ctrl-C.
+/// longer (`apply` and `dev --detach`); 130 Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "icefield", version, verbatim_doc_comment, max_term_width = 110)]
 pub(crate) struct Cli {
