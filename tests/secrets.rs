@@ -41,6 +41,10 @@ service("web", replicas = 2, cpu = "10m", memory = "32MiB",
 service("other", replicas = 1, cpu = "10m", memory = "16MiB",
     require = {"disk": "hdd"},
     run = exec(["sleep", "1000"]))
+job("migrate", cpu = "10m", memory = "16MiB",
+    require = {"disk": "ssd"},
+    env = {"PASSWORD": secret("db-password")},
+    run = exec(["sh", "-c", "test $$(printf %s \"$$PASSWORD\" | wc -c) -gt 10"]))
 "#;
 
 /// A cluster of one server and the nodes n1 and n2.
@@ -176,6 +180,7 @@ fn search(cluster: &SecureCluster, values: &[&str]) -> Search {
     let http = Keyring::new(Held { credential: None, ..held }).http(HttpOptions::default(), Expect::Server);
     for operation in OPERATIONS.iter().filter(|operation| operation.method == "GET") {
         let path = operation.path.replace("{service}", "web").replace("{node}", "n1").replace("{index}", "0");
+        let path = path.replace("{job}", "migrate");
         let (status, body) = fetch(&http, &format!("{}{path}", cluster.url("s1")), Some(&token));
         assert!(status == 200 || operation.id.starts_with("node-"), "{path}: {status} {body}");
         search.bytes(&path, body.as_bytes());

@@ -172,6 +172,7 @@ impl Process {
             since: Millis::new(since),
             restarts: 0,
             message: None,
+            exit: None,
         }
     }
 }

@@ -112,6 +112,7 @@ impl Agent {
             since: Millis::new(since.elapsed().as_millis() as u64),
             restarts: 0,
             message: None,
+            exit: None,
         });
         Heartbeat {
             started: Self::STARTED,

@@ -1,12 +1,13 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::AnyError;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use super::flushed::Flushed;
 use super::line::Line;
 use super::rpc::Rpc;
 use super::types::{LogId, TypeConfig, Vote};
@@ -38,7 +39,7 @@ impl Bulk {
         request: &AppendEntriesRequest<TypeConfig>,
         body: Bytes,
         sign: Bytes,
-        mut flushed: watch::Receiver<u64>,
+        flushed: Arc<Flushed>,
         heartbeat: Duration,
     ) -> Self {
         let last = request.entries.last().map(|entry| entry.log_id);
@@ -46,8 +47,7 @@ impl Bulk {
         let sending = tokio::spawn(async move {
             let message = async {
                 let answer = line.ask(Rpc::Append, vec![body], timeout).await?;
-                let index = last.map_or(0, |last| last.index);
-                flushed.wait_for(|flushed| *flushed >= index).await.map_err(|error| AnyError::new(&error))?;
+                flushed.reach(last.map_or(0, |last| last.index)).await;
                 Ok(answer)
             };
             tokio::select! {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::ahead::Ahead;
 use super::disk::Disk;
+use super::flushed::Flushed;
 use super::folder::FolderError;
 use super::log_disk::{self, Change, LogDisk};
 use super::log_writer::LogWriter;
@@ -81,8 +82,8 @@ impl LogStore {
         drop(alone(disk).await);
     }
 
-    /// The index of the newest entry that is on the disk, now and later.
-    pub(super) fn flushed(&self) -> watch::Receiver<u64> {
+    /// How far the log has come onto the disk.
+    pub(super) fn flushed(&self) -> Arc<Flushed> {
         self.shared.writer.flushed()
     }
 
@@ -215,7 +216,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 recent.push(entry, size);
                 encoded.push((index, bytes));
             }
-            recent.shrink(*self.shared.writer.flushed().borrow());
+            recent.shrink(self.shared.writer.flushed().get());
         }
         if may_be_ahead {
             self.shared.writer.append_ahead(encoded, callback);

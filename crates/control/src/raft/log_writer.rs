@@ -7,6 +7,7 @@ use openraft::storage::LogFlushed;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
+use super::flushed::Flushed;
 use super::log_disk::{Change, LogDisk, is_full};
 use super::types::{LogId, TypeConfig};
 use crate::blocking::{blocking, is_single};
@@ -30,8 +31,7 @@ enum Writing {
 
 #[derive(Debug)]
 struct Progress {
-    /// The index of the newest entry that is on the disk.
-    flushed: watch::Sender<u64>,
+    flushed: Arc<Flushed>,
     /// Why entries were not written that nobody waited for. Then nothing is written any more.
     failure: watch::Sender<Option<String>>,
     /// The newest entry known to be committed, if the disk does not know yet. It needs no write of its own: without
@@ -61,7 +61,7 @@ impl LogWriter {
     pub(super) fn start(disk: Arc<LogDisk>, last: u64, latency: Duration) -> io::Result<Self> {
         let (jobs, mut queue) = unbounded_channel();
         let progress = Arc::new(Progress {
-            flushed: watch::Sender::new(last),
+            flushed: Arc::new(Flushed::new(last)),
             failure: watch::Sender::default(),
             committed: Mutex::default(),
         });
@@ -108,9 +108,9 @@ impl LogWriter {
         }
     }
 
-    /// The index of the newest entry that is on the disk.
-    pub(super) fn flushed(&self) -> watch::Receiver<u64> {
-        self.progress.flushed.subscribe()
+    /// How far the log has come onto the disk.
+    pub(super) fn flushed(&self) -> Arc<Flushed> {
+        Arc::clone(&self.progress.flushed)
     }
 
     /// Why entries that were sent ahead could not be written, once that is so.
@@ -193,7 +193,7 @@ impl Write {
 
     fn tell(self, progress: &Progress) {
         match &self.result {
-            Ok(()) => progress.flushed.send_modify(|flushed| *flushed = self.changes.iter().fold(*flushed, newest)),
+            Ok(()) => progress.flushed.set(self.changes.iter().fold(progress.flushed.get(), newest)),
             Err(error) if self.done.iter().any(|done| matches!(done, Done::Ahead)) => {
                 progress.failure.send_if_modified(|failure| failure.replace(error.clone()).is_none());
             }

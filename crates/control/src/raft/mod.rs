@@ -16,6 +16,7 @@ mod backup;
 mod bulk;
 mod confirm;
 mod disk;
+mod flushed;
 mod folder;
 mod group;
 mod line;

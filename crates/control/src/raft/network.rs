@@ -9,9 +9,9 @@ use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::{AnyError, OptionalSend, Snapshot};
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::bulk::Bulk;
+use super::flushed::Flushed;
 use super::line::Line;
 use super::members::{Addresses, Member};
 use super::rpc::{Rpc, SnapshotHead};
@@ -26,17 +26,17 @@ pub(super) struct Network {
     transport: Arc<dyn Transport>,
     group: Arc<str>,
     addresses: Arc<Addresses>,
-    flushed: watch::Receiver<u64>,
+    flushed: Arc<Flushed>,
     heartbeat: Duration,
 }
 
 impl Network {
-    /// `flushed` is the newest entry that is on this server's own disk.
+    /// `flushed` is how far this server's own log has come onto its disk.
     pub(super) fn new(
         transport: Arc<dyn Transport>,
         group: Arc<str>,
         addresses: Arc<Addresses>,
-        flushed: watch::Receiver<u64>,
+        flushed: Arc<Flushed>,
         heartbeat: Duration,
     ) -> Self {
         Self { transport, group, addresses, flushed, heartbeat }
@@ -49,7 +49,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     async fn new_client(&mut self, _: u64, member: &Member) -> Peer {
         let to = self.addresses.of(member);
         let line = Line::new(Arc::clone(&self.transport), Arc::clone(&self.group), to);
-        Peer { line, flushed: self.flushed.clone(), heartbeat: self.heartbeat, bulk: None }
+        Peer { line, flushed: Arc::clone(&self.flushed), heartbeat: self.heartbeat, bulk: None }
     }
 }
 
@@ -57,8 +57,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 #[derive(Debug)]
 pub(super) struct Peer {
     line: Line,
-    /// The newest entry that is on this server's own disk.
-    flushed: watch::Receiver<u64>,
+    /// How far this server's own log has come onto its disk.
+    flushed: Arc<Flushed>,
     heartbeat: Duration,
     /// A large message that is still on its way.
     bulk: Option<Bulk>,
@@ -94,7 +94,7 @@ impl Peer {
         }
         let AppendEntriesRequest { vote, prev_log_id, leader_commit, .. } = request;
         let sign = AppendEntriesRequest::<TypeConfig> { vote, prev_log_id, entries: Vec::new(), leader_commit };
-        let (sign, flushed) = (encode(&sign).map_err(unreachable)?, self.flushed.clone());
+        let (sign, flushed) = (encode(&sign).map_err(unreachable)?, Arc::clone(&self.flushed));
         let bulk = Bulk::send(self.line.clone(), &request, body, sign, flushed, self.heartbeat);
         let bulk = self.bulk.insert(bulk);
         let outcome = bulk.finish().await;
@@ -115,8 +115,7 @@ impl RaftNetwork<TypeConfig> for Peer {
             && let Some(last) = last
         {
             // Two have the entry now, as Raft counts: the other one, and this server, see `Ahead`.
-            let flushed = self.flushed.wait_for(|flushed| *flushed >= last.index).await;
-            flushed.map_err(|error| unreachable(AnyError::new(&error)))?;
+            self.flushed.reach(last.index).await;
         }
         Ok(answer)
     }

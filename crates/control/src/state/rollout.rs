@@ -27,7 +27,9 @@ impl State {
         if record.target != to {
             return Err(format!("{service} goes to {}, not to {}", record.target.short(), to.short()));
         }
-        if !matches!(step, RolloutStep::Finish) && !record.rollout.is_under_way() {
+        // What never began may begin after all, though it was given up.
+        let may_begin = step == RolloutStep::Begin && record.is_held_back();
+        if step != RolloutStep::Finish && !record.rollout.is_under_way() && !may_begin {
             return Err(format!("the rollout of {service} is over"));
         }
         let message = match step {
@@ -62,6 +64,11 @@ fn begin(record: &mut ServiceRecord, declared: Option<&Service>, at: u64) -> Res
         return Err("the rollout has begun already".into());
     }
     let from = record.rollout.from;
+    if record.rollout.state == RolloutState::Failed {
+        record.rollout.state = RolloutState::Progressing;
+        record.rollout.message = String::new();
+        record.rollout.ended = None;
+    }
     record.rollout.turn(declared.map_or(RolloutPhase::Rolling, |declared| begun_phase(from, declared)), at);
     Ok("rollout begins: what it comes after is ready".into())
 }

@@ -62,9 +62,9 @@ impl ServiceRecord {
         }
     }
 
-    /// Whether none of its replicas is to be started yet.
+    /// Whether none of its replicas is to be started yet: it never ran, and what it comes after is not there, or has failed.
     pub fn is_held_back(&self) -> bool {
-        self.rollout.is_under_way() && self.rollout.phase == RolloutPhase::Waiting && self.rollout.from.is_none()
+        !self.rollout.is_over() && self.rollout.phase == RolloutPhase::Waiting && self.rollout.from.is_none()
     }
 
     /// The indexes of the service's own replicas, rising; `replicas` is how many it declares.

@@ -26,6 +26,8 @@ const APART: u64 = 100;
 /// Which process was well until when and for how long, and the state that was seen last.
 #[derive(Debug, Default)]
 pub(crate) struct Availability {
+    /// When was last looked, in milliseconds since the start.
+    now: u64,
     well: BTreeMap<(Name, ReplicaId, Revision), Well>,
     before: Option<Arc<State>>,
 }
@@ -40,6 +42,7 @@ struct Well {
 impl Availability {
     /// Takes note of what runs well at `now`, in milliseconds since the start.
     pub(crate) fn note(&mut self, running: &[Running], now: u64) {
+        self.now = now;
         for (node, replicas) in running {
             for (replica, revision, _) in replicas.iter().filter(|(_, _, well)| *well) {
                 let well = self.well.entry((node.clone(), replica.clone(), *revision));
@@ -86,8 +89,10 @@ impl Availability {
                 Some(now) => now.revision != assignment.revision || !is_known(after, &replica),
                 None => true,
             };
+            // What has ended since serves no more, and may be replaced at once.
+            let still_serves = self.now.saturating_sub(well.until) <= APART;
             let was_known = well.until.saturating_sub(well.since) >= KNOWN;
-            (is_by_rollout && was_known && is_there(&assignment.node)).then_some(replica)
+            (is_by_rollout && still_serves && was_known && is_there(&assignment.node)).then_some(replica)
         })
     }
 

@@ -36,10 +36,10 @@ impl View<'_> {
         if rollout.paused.is_some() {
             return None;
         }
-        if rollout.is_under_way() && rollout.phase == RolloutPhase::Waiting {
+        if self.record.is_held_back() || rollout.is_under_way() && rollout.phase == RolloutPhase::Waiting {
             return match self.unmet() {
                 None => Some(RolloutStep::Begin),
-                Some(Unmet::Failed(reason)) => Some(RolloutStep::Fail { reason }),
+                Some(Unmet::Failed(reason)) => rollout.is_under_way().then_some(RolloutStep::Fail { reason }),
                 Some(Unmet::Waits(_)) => None,
             };
         }
