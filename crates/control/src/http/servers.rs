@@ -74,9 +74,19 @@ pub(crate) async fn remove(
 ) -> Result<Json<Servers>, Failure> {
     let Removal { force } = query(&uri)?;
     app.state().await?;
-    app.group.remove(&server, force).await?;
+    match app.group.remove(&server, force).await {
+        // A leader that removes itself may be gone before it is forgotten; the next one goes on with that.
+        Err(MembershipError::Unknown { .. }) if is_enrolled(&app, &server).await => {}
+        removed => removed?,
+    }
     forget(&app, &server).await?;
     Ok(Json(servers(&app).await))
+}
+
+/// Whether the cluster trusts a server of this name.
+async fn is_enrolled(app: &App, server: &str) -> bool {
+    let Ok(name) = Name::new(server) else { return false };
+    app.group.state().await.trust.enrolled.contains_key(&Identity::Server(name))
 }
 
 /// Takes a server's certificates back. It may still say what servers say to each other as long as it has a seat.

@@ -18,7 +18,7 @@ const MOST_REPLICAS: usize = 5_000;
 const MOST_NODES: usize = 500;
 
 /// Why something that runs is moved for it.
-const REASON: &str = "makes room for others";
+pub(super) const REASON: &str = "makes room for others";
 
 /// Places what is nowhere because of what else is where, by moving that; what runs is moved as little as can be. Says
 /// whether anything was.

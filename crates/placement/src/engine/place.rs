@@ -32,6 +32,9 @@ pub(crate) fn place(state: &mut State, departures: &mut Departures) {
     }
 }
 
+/// What is said of a replica that leaves for one that is more urgent, before that one's service.
+pub(super) const GIVES_WAY: &str = "gives way to ";
+
 fn place_all(state: &mut State, pending: BTreeSet<ReplicaKey>, departures: &mut Departures) {
     let mut groups: BTreeMap<(ServiceId, u32), Vec<u32>> = BTreeMap::new();
     let mut order: BTreeSet<(Urgency, ServiceId, u32)> = BTreeSet::new();
@@ -63,7 +66,7 @@ fn place_all(state: &mut State, pending: BTreeSet<ReplicaKey>, departures: &mut 
         }
         for victim in preempt::make_room(state, &group, left) {
             any_gone = true;
-            let reason = format!("gives way to {}", state.world.service(service).name);
+            let reason = format!("{GIVES_WAY}{}", state.world.service(service).name);
             departures.entry(victim).or_insert(reason);
             add(state, &mut order, &mut groups, victim);
         }

@@ -1,8 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use icefield_spec::Name;
+
+use super::fit::REASON;
 use super::id::{ReplicaKey, ServiceId};
 use super::obstacles::exclusions;
+use super::place::GIVES_WAY;
 use super::settle::Departures;
 use super::state::State;
 use crate::rules::Tie;
@@ -111,8 +115,23 @@ impl Report<'_> {
         let world = &self.state.world;
         // What was on a node that is gone may have had to leave another one since.
         let there = world.node_called(&before.node).is_some_and(|node| world.node(node).host.is_some());
-        let noted = self.departures.get(&key).filter(|_| there).cloned().or_else(|| self.has_left(before));
+        let noted = self.departures.get(&key).filter(|_| there);
+        let noted = noted.map(|reason| if self.holds(reason, before) { reason.clone() } else { REASON.to_owned() });
+        let noted = noted.or_else(|| self.has_left(before));
         noted.unwrap_or_else(|| format!("{} cannot hold it", before.node))
+    }
+
+    /// Whether `reason` is still why something left the node of `before`: what it gave way to may have been moved on since,
+    /// to make room for others.
+    fn holds(&self, reason: &str, before: &Assignment) -> bool {
+        let world = &self.state.world;
+        let Some(winner) = reason.strip_prefix(GIVES_WAY) else { return true };
+        let winner = Name::new(winner).ok().and_then(|name| world.service_called(&name));
+        let node = world.node_called(&before.node);
+        winner.is_some_and(|winner| {
+            let mut replicas = world.service(winner).replicas.iter();
+            replicas.any(|one| one.spot.as_ref().map(|spot| spot.node) == node && one.home != node)
+        })
     }
 
     fn reasons_of(&mut self, key: ReplicaKey) -> Arc<Vec<Exclusion>> {
