@@ -176,7 +176,7 @@ fn search(cluster: &SecureCluster, values: &[&str]) -> Search {
     let home = fs::read(cluster.environment.path("home/cluster.json")).unwrap();
     let login: Value = serde_json::from_slice(&home).unwrap();
     let token = login["token"].as_str().unwrap().to_owned();
-    let held = IdentityFolder::new(&cluster.data("s1")).load().unwrap().unwrap();
+    let held = IdentityFolder::new(cluster.data("s1")).load().unwrap().unwrap();
     let http = Keyring::new(Held { credential: None, ..held }).http(HttpOptions::default(), Expect::Server);
     for operation in OPERATIONS.iter().filter(|operation| operation.method == "GET") {
         let path = operation.path.replace("{service}", "web").replace("{node}", "n1").replace("{index}", "0");

@@ -31,11 +31,11 @@ impl Ahead {
 
     /// Whether these entries, which come next, may be sent before they are on the disk.
     pub(super) fn admits(&mut self, entries: &[Entry]) -> bool {
-        let memberships = entries.iter().filter_map(|entry| match &entry.payload {
+        let mut memberships = entries.iter().filter_map(|entry| match &entry.payload {
             openraft::EntryPayload::Membership(membership) => Some((entry.log_id.index, takes_two(membership))),
             _ => None,
         });
-        if let Some(newest) = memberships.last() {
+        if let Some(newest) = memberships.next_back() {
             // All before is on the disk when it is, whoever counts from then on.
             self.membership = Some(newest);
             return false;
