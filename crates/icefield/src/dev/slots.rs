@@ -69,7 +69,8 @@ impl Slots {
             return Ok(*port);
         }
         let busy = listening_ports();
-        let start = u16::from(self.network[1]) * 3 % SERVER_PORTS;
+        // From another place for each cluster, so that two that are started at once hardly meet.
+        let start = u16::from_be_bytes(self.network) % (SERVER_PORTS / 3) * 3;
         let mut ports = (0..SERVER_PORTS).map(|step| FIRST_SERVER_PORT + (start + step) % SERVER_PORTS);
         let free = |port: &u16| !busy.contains(port) && !self.servers.values().any(|taken| taken == port);
         let port = ports.find(free).ok_or_else(|| CommandError::new("no free port is left for a server"))?;
