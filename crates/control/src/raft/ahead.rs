@@ -8,6 +8,8 @@ use super::types::{Entry, Membership, Vote};
 /// server's disk has the entry too ([`super::network`]).
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
+    /// What the server has voted last, since it was started.
+    vote: Option<Vote>,
     /// The vote by which this server leads.
     lead: Option<Vote>,
     /// The newest membership that is known, by its entry: whether all of it takes two servers to agree.
@@ -17,12 +19,14 @@ pub(super) struct Ahead {
 impl Ahead {
     /// The server has voted: what it led by before is over.
     pub(super) fn voted(&mut self, vote: &Vote) {
+        self.vote = Some(*vote);
         self.lead = self.lead.filter(|lead| lead == vote);
     }
 
-    /// The server leads by this vote, with this membership or a newer one that it has been given since.
+    /// The server leads by this vote, with this membership or a newer one that it has been given since. Heard after it has
+    /// voted for another, it says nothing.
     pub(super) fn leads(&mut self, vote: Vote, membership: &Membership) {
-        self.lead = Some(vote);
+        self.lead = Some(vote).filter(|vote| self.vote.as_ref() == Some(vote));
         let index = membership.log_id().map_or(0, |id| id.index);
         if self.membership.is_none_or(|(newest, _)| newest <= index) {
             self.membership = Some((index, takes_two(membership.membership())));
@@ -86,6 +90,7 @@ mod tests {
 
     fn leading() -> Ahead {
         let mut ahead = Ahead::default();
+        ahead.voted(&Vote::new_committed(2, 1));
         ahead.leads(Vote::new_committed(2, 1), &stored(3, &[&[1, 2, 3]]));
         ahead
     }
@@ -106,6 +111,8 @@ mod tests {
         assert!(ahead.admits(&[plain(2, 1, 4)]));
         ahead.voted(&Vote::new(3, 2));
         assert!(!ahead.admits(&[plain(2, 1, 5)]));
+        ahead.leads(Vote::new_committed(2, 1), &stored(3, &[&[1, 2, 3]]));
+        assert!(!ahead.admits(&[plain(2, 1, 5)]), "that it led is heard late");
     }
 
     #[test]
@@ -123,6 +130,7 @@ mod tests {
     #[test]
     fn members_that_were_taken_back_say_nothing() {
         let mut ahead = Ahead::default();
+        ahead.voted(&Vote::new_committed(2, 1));
         assert!(!ahead.admits(&[change(9, &[&[1, 2, 3]])]));
         ahead.truncated(9);
         ahead.leads(Vote::new_committed(2, 1), &stored(3, &[&[1]]));
