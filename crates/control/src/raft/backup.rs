@@ -11,9 +11,7 @@ use rand::{RngCore, SeedableRng};
 use super::disk::Disk;
 use super::folder::{FolderError, LABEL, Label};
 use super::group::Group;
-use super::log_disk::{Change, LogDisk};
-use super::log_store::LogStore;
-use super::mark;
+use super::log::{self, Change, LogDisk};
 use super::members::Member;
 use super::propose::ProposeError;
 use super::snapshot::{self, Image, SnapshotFile};
@@ -82,10 +80,11 @@ pub fn restore(
     secrets: RestoreSecrets<'_>,
 ) -> Result<Restored, RestoreError> {
     let (image, mut state) = snapshot::decode(backup).map_err(RestoreError::Damaged)?;
-    for name in [LABEL, LogStore::NAME, SnapshotFile::NAME] {
-        if disk.size(name).map_err(|source| FolderError::Io { path: disk.path(name), source })?.is_some() {
-            return Err(RestoreError::NotEmpty { path: disk.path("") });
-        }
+    let io = |source| FolderError::Io { path: disk.path(""), source };
+    let names = disk.names().map_err(io)?;
+    let logs = log::files(&**disk).map_err(io)?;
+    if names.iter().any(|name| [LABEL, SnapshotFile::NAME].contains(&name.as_str()) || logs.contains(name)) {
+        return Err(RestoreError::NotEmpty { path: disk.path("") });
     }
     let version = state.version;
     take_over(&mut state, &me.name, &disk.path(""), secrets)?;
@@ -100,13 +99,14 @@ pub fn restore(
 /// agreed on comes into force.
 pub fn recover(disk: &Arc<dyn Disk>, api: &str, group: String, aside: &dyn Disk) -> Result<Restored, RestoreError> {
     let Known { server, version, unconfirmed, commands, state } = known(disk)?;
-    for name in [LABEL, SnapshotFile::NAME, LogStore::NAME] {
-        let io = |source| FolderError::Io { path: aside.path(name), source };
-        if let Some(content) = disk.read(name).map_err(io)? {
-            aside.replace(name, &content).map_err(io)?;
+    let io = |disk: &dyn Disk, name: &str, source| FolderError::Io { path: disk.path(name), source };
+    let logs = log::files(&**disk).map_err(|source| io(&**disk, "", source))?;
+    for name in [LABEL, SnapshotFile::NAME].into_iter().chain(logs.iter().map(String::as_str)) {
+        if let Some(content) = disk.read(name).map_err(|source| io(&**disk, name, source))? {
+            aside.replace(name, &content).map_err(|source| io(aside, name, source))?;
         }
     }
-    disk.remove(LogStore::NAME).map_err(|source| FolderError::Io { path: disk.path(LogStore::NAME), source })?;
+    log::remove(&**disk).map_err(|source| io(&**disk, "", source))?;
     begin(disk, Member::new(server, api), group, commands, state)?;
     Ok(Restored { version, unconfirmed })
 }
@@ -122,11 +122,11 @@ impl Known {
 pub fn known(disk: &Arc<dyn Disk>) -> Result<Known, FolderError> {
     let label = Label::read(disk)?;
     let (mut image, mut state) = SnapshotFile::new(Arc::clone(disk)).load()?;
-    let damaged = |reason: String| FolderError::Damaged { path: disk.path(LogStore::NAME), reason };
-    let log = LogDisk::open(Arc::clone(disk), LogStore::NAME)?;
+    let damaged = |reason: String| FolderError::Damaged { path: disk.path(""), reason };
+    let log = LogDisk::open(Arc::clone(disk))?;
     let from = image.applied.map_or(0, |applied| applied.index + 1);
-    let committed = log.committed().map_err(|error| damaged(error.to_string()))?.map_or(0, |committed| committed.index);
-    let (entries, _) = log.read(from..u64::MAX, usize::MAX).map_err(|error| damaged(error.to_string()))?;
+    let committed = log.committed().map_or(0, |committed| committed.index);
+    let (entries, _) = log.read(&(from..u64::MAX), usize::MAX).map_err(|error| damaged(error.to_string()))?;
     let mut unconfirmed = 0;
     for (entry, _) in entries {
         if let EntryPayload::Normal(batch) = entry.payload {
@@ -160,11 +160,11 @@ fn begin(disk: &Arc<dyn Disk>, me: Member, group: String, commands: u64, mut sta
         written.map_err(|source| FolderError::Io { path: disk.path(name), source })
     };
     write(SnapshotFile::NAME, snapshot::encode(&image, &state))?;
-    mark::clear(&**disk).map_err(|source| FolderError::Io { path: disk.path(LogStore::NAME), source })?;
-    let log = LogDisk::open(Arc::clone(disk), LogStore::NAME)?;
+    log::remove(&**disk).map_err(|source| FolderError::Io { path: disk.path(""), source })?;
+    let log = LogDisk::open(Arc::clone(disk))?;
     let changes = [Change::Vote(Vote::new(1, label.number)), Change::Purge(applied)];
     log.write(&changes, Some(applied))
-        .map_err(|error| FolderError::Damaged { path: disk.path(LogStore::NAME), reason: error.to_string() })?;
+        .map_err(|error| FolderError::Damaged { path: disk.path(""), reason: error.to_string() })?;
     drop(log);
     label.write(&**disk).map_err(|source| FolderError::Io { path: disk.path(LABEL), source })
 }

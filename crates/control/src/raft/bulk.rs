@@ -7,8 +7,8 @@ use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::flushed::Flushed;
 use super::line::Line;
+use super::log::Flushed;
 use super::rpc::Rpc;
 use super::types::{LogId, TypeConfig, Vote};
 

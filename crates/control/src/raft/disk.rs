@@ -4,10 +4,8 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use redb::{Builder, Database, DatabaseError};
 
 /// Where one server keeps its files: a folder of the machine, or a simulated disk.
 pub trait Disk: Debug + Send + Sync + 'static {
@@ -31,8 +29,18 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Removes a file, if it is there.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Opens a file as a database, and makes it if it is not there.
-    fn database(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError>;
+    /// The names of the files.
+    fn names(&self) -> io::Result<Vec<String>>;
+
+    /// Makes a file of `length` zero bytes, for which there is room from then on. When this returns it is on the disk.
+    fn create(&self, name: &str, length: u64) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Opens a file that is there.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Claims all files for one server, until what is returned is dropped. The error is of the kind
+    /// [`WouldBlock`](ErrorKind::WouldBlock) while another one has them.
+    fn claim(&self) -> io::Result<Box<dyn Claim>>;
 
     /// How many bytes are free.
     fn free(&self) -> io::Result<u64>;
@@ -43,14 +51,53 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Gives back what was kept aside.
     fn release(&self) -> io::Result<()>;
 
-    /// How much longer than its call each write to a database is to take: that of a simulated disk.
+    /// How much longer than its call each write to the log is to take: that of a simulated disk.
     fn latency(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// How many bytes a file of the log gets, unless one write needs more.
+    fn log_file(&self) -> u64 {
+        4 << 20
+    }
+}
+
+/// A file that is written in place.
+pub trait DiskFile: Debug + Send + Sync + 'static {
+    /// Reads what is at `at`, as much as `out` is long.
+    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()>;
+
+    /// Writes at `at`; it need not be on the disk when this returns.
+    fn write_at(&self, at: u64, content: &[u8]) -> io::Result<()>;
+
+    /// Returns when all that was written is on the disk.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// That a server alone uses a disk's files, for as long as this lives.
+pub trait Claim: Debug + Send + Sync + 'static {}
+
+impl Claim for File {}
+
+impl DiskFile for File {
+    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(out, at)
+    }
+
+    fn write_at(&self, at: u64, content: &[u8]) -> io::Result<()> {
+        self.write_all_at(content, at)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
     }
 }
 
 /// The name of the file that keeps space aside.
 const RESERVE: &str = "reserve";
+
+/// The name of the file that the server which uses the folder has locked.
+const LOCK: &str = "lock";
 
 /// A folder of this machine. The state that is kept in it has the authorities' private keys: only the owner can read what is
 /// in it.
@@ -103,15 +150,37 @@ impl Disk for FolderDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         present(fs::remove_file(self.path(name))).map(drop)
     }
 
-    fn database(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
+    fn names(&self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(&self.path)?.map(|file| Ok(file?.file_name().into_string().ok()));
+        names.filter_map(Result::transpose).collect()
+    }
+
+    fn create(&self, name: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.path(name);
-        let database = builder.create(&path)?;
-        let private = fs::set_permissions(path, Permissions::from_mode(0o600));
-        private.map_err(|error| DatabaseError::Storage(error.into()))?;
-        Ok(database)
+        let file = File::options().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, length) {
+            // Some file systems keep no room; the file grows as it is written.
+            Err(rustix::io::Errno::OPNOTSUPP) => {}
+            allocated => allocated?,
+        }
+        file.sync_all()?;
+        File::open(&self.path)?.sync_all()?;
+        Ok(Arc::new(file))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(File::options().read(true).write(true).open(self.path(name))?))
+    }
+
+    fn claim(&self) -> io::Result<Box<dyn Claim>> {
+        let lock = File::options().write(true).create(true).truncate(false).mode(0o600).open(self.path(LOCK))?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Box::new(lock))
     }
 
     fn free(&self) -> io::Result<u64> {

@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
 use super::group::Start;
-use super::log_store::LogStore;
-use super::migrate;
+use super::{log, migrate, old_log};
 
 /// The version of the folder's form that this code writes. It reads this one and those before.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The name of the file in which a folder says what it is.
 pub(super) const LABEL: &str = "server.json";
@@ -128,7 +127,8 @@ impl Label {
         if let Some(text) = disk.read(LABEL).map_err(io)? {
             return Self::known(disk, &text, server, start);
         }
-        if disk.size(LogStore::NAME).map_err(io)?.is_some() {
+        let logs = log::files(&**disk).map_err(io)?;
+        if !logs.is_empty() || disk.size(old_log::NAME).map_err(io)?.is_some() {
             let reason = "it is missing, though there is a log beside it".into();
             return Err(FolderError::Damaged { path: disk.path(LABEL), reason });
         }
@@ -187,13 +187,20 @@ impl Label {
                     Some(Start::Form(now)) => now.group(),
                     _ => founders.join(","),
                 };
-                migrate::from_first(disk, &founders)?;
-                let label = Self { format: FORMAT, server, number, group, founders };
-                label.write(&**disk).map_err(|source| FolderError::Io { path: disk.path(LABEL), source })?;
-                Ok(label)
+                Self { format: 1, server, number, group, founders }.migrated(disk)
             }
+            Some(2) => serde_json::from_value::<Self>(value).map_err(damaged)?.migrated(disk),
             _ => serde_json::from_value(value).map_err(damaged),
         }
+    }
+
+    /// Brings the folder from this label's format to the present one.
+    fn migrated(self, disk: &Arc<dyn Disk>) -> Result<Self, FolderError> {
+        migrate::migrate(disk, &self.founders)?;
+        let label = Self { format: FORMAT, ..self };
+        label.write(&**disk).map_err(|source| FolderError::Io { path: disk.path(LABEL), source })?;
+        migrate::tidy(&**disk)?;
+        Ok(label)
     }
 
     /// Writes it into the folder.
@@ -237,7 +244,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (disk, group) = (disk(&home), form(&["a", "b"]));
         let label = home.path().join(LABEL);
-        fs::write(&label, r#"{"format": 3, "whatever": true}"#).unwrap();
+        fs::write(&label, r#"{"format": 4, "whatever": true}"#).unwrap();
         let error = Label::open(&disk, "a", &group).unwrap_err();
         assert!(error.to_string().contains("newer icefield"), "{error}");
         for junk in ["", "\u{0}\u{1}", "{}", "[1]"] {
@@ -248,8 +255,10 @@ mod tests {
 
     #[test]
     fn a_log_without_a_label_is_not_taken_over() {
-        let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join("log.redb"), "x").unwrap();
-        assert!(matches!(Label::open(&disk(&home), "a", &form(&["a"])), Err(FolderError::Damaged { .. })));
+        for log in ["log.redb", "log-00000001"] {
+            let home = tempfile::tempdir().unwrap();
+            fs::write(home.path().join(log), "x").unwrap();
+            assert!(matches!(Label::open(&disk(&home), "a", &form(&["a"])), Err(FolderError::Damaged { .. })), "{log}");
+        }
     }
 }

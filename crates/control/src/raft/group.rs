@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::confirm::Confirmer;
 use super::disk::Disk;
 use super::folder::{FolderError, Label};
-use super::log_store::LogStore;
+use super::log::LogStore;
 use super::machine::{self, Machine};
 use super::members::{Addresses, Founders, Member};
 use super::membership;

@@ -1,38 +1,93 @@
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::disk::Disk;
 use super::folder::FolderError;
-use super::log_disk::LogDisk;
-use super::log_store::LogStore;
+use super::log::{self, Change, LogDisk};
+use super::old_log::{self, OldLog};
 use super::snapshot::{self, SnapshotFile};
+use super::types::LogId;
 
-/// Brings the log and the snapshot of a folder of the first format to the present one: there, a group's members were
-/// fixed and had no names of their own in the log.
+/// The file in which the first two formats remembered their newest entry.
+const OLD_MARK: &str = "mark";
+
+/// Brings the log and the snapshot of a folder of an earlier format to the present one. In the first one, a group's members
+/// were fixed and had no names of their own in the log: `founders` are these names.
 ///
-/// It may be interrupted and begun again: the label, which says that it is done, is written last.
-pub(super) fn from_first(disk: &Arc<dyn Disk>, founders: &[String]) -> Result<(), FolderError> {
-    if disk.size(LogStore::NAME).is_ok_and(|size| size.is_some()) {
-        let log = LogDisk::open_unread(Arc::clone(disk), LogStore::NAME)?;
-        let name = |entry: &mut Value| {
+/// It may be interrupted and begun again: nothing old is changed but the snapshot's members, and the label, which says that
+/// it is done, is written after it.
+pub(super) fn migrate(disk: &Arc<dyn Disk>, founders: &[String]) -> Result<(), FolderError> {
+    let path = disk.path(old_log::NAME);
+    let io = |source| FolderError::Io { path: path.clone(), source };
+    if disk.size(old_log::NAME).map_err(io)?.is_some() {
+        let mut old = OldLog::read(&path).map_err(|error| match error {
+            redb::Error::DatabaseAlreadyOpen => FolderError::InUse { path: path.clone() },
+            error => damaged(&**disk, old_log::NAME, &error),
+        })?;
+        check_mark(&**disk, &old)?;
+        for (_, entry) in &mut old.entries {
             if let Some(membership) = entry.pointer_mut("/payload/Membership") {
                 name_members(membership, founders);
             }
-        };
-        log.seal(name).map_err(|error| damaged(&**disk, LogStore::NAME, &error))?;
-    }
-    let io = |source| FolderError::Io { path: disk.path(SnapshotFile::NAME), source };
-    if let Some(bytes) = disk.read(SnapshotFile::NAME).map_err(io)? {
-        let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
-        let header = serde_json::from_slice(&bytes[..line]);
-        let mut header: Value = header.map_err(|error| damaged(&**disk, SnapshotFile::NAME, &error))?;
-        if header.pointer_mut("/membership/membership").is_some_and(|membership| name_members(membership, founders)) {
-            header["format"] = snapshot::FORMAT.into();
-            let mut content = header.to_string().into_bytes();
-            content.extend_from_slice(&bytes[line..]);
-            disk.replace(SnapshotFile::NAME, &content).map_err(io)?;
         }
+        log::remove(&**disk).map_err(io)?;
+        write(disk, old)?;
+    }
+    name_members_of_snapshot(disk, founders)
+}
+
+/// Removes what a folder that has been brought to the present format has no use for.
+pub(super) fn tidy(disk: &dyn Disk) -> Result<(), FolderError> {
+    for name in [old_log::NAME, OLD_MARK] {
+        disk.remove(name).map_err(|source| FolderError::Io { path: disk.path(name), source })?;
+    }
+    Ok(())
+}
+
+/// Whether the old log comes as far as it once did.
+fn check_mark(disk: &dyn Disk, old: &OldLog) -> Result<(), FolderError> {
+    let content = disk.read(OLD_MARK).map_err(|source| FolderError::Io { path: disk.path(OLD_MARK), source })?;
+    let purged = old.purged.as_ref().and_then(|purged| purged.get("index")?.as_u64());
+    let last = old.entries.last().map(|(index, _)| *index).or(purged).unwrap_or_default();
+    match content.and_then(|content| log::parse_mark(&content)) {
+        Some(marked) if marked > last => {
+            let reason = format!("it ends with entry {last}, though entry {marked} was written and acknowledged");
+            Err(FolderError::Damaged { path: disk.path(old_log::NAME), reason })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write(disk: &Arc<dyn Disk>, old: OldLog) -> Result<(), FolderError> {
+    let unreadable = |error: serde_json::Error| damaged(&**disk, old_log::NAME, &error);
+    let mut changes = Vec::new();
+    changes.extend(fact(old.purged).map_err(unreadable)?.map(Change::Purge));
+    let entries: Result<Vec<_>, _> =
+        old.entries.iter().map(|(index, entry)| Ok((*index, log::encode(entry)?))).collect();
+    let written = |error: log::LogError| damaged(&**disk, old_log::NAME, &error);
+    changes.push(Change::Append(entries.map_err(written)?));
+    changes.extend(fact(old.vote).map_err(unreadable)?.map(Change::Vote));
+    let committed: Option<LogId> = fact(old.committed).map_err(unreadable)?;
+    LogDisk::open(Arc::clone(disk))?.write(&changes, committed).map_err(written)
+}
+
+fn fact<T: DeserializeOwned>(value: Option<Value>) -> Result<Option<T>, serde_json::Error> {
+    value.map(serde_json::from_value).transpose()
+}
+
+fn name_members_of_snapshot(disk: &Arc<dyn Disk>, founders: &[String]) -> Result<(), FolderError> {
+    let io = |source| FolderError::Io { path: disk.path(SnapshotFile::NAME), source };
+    let Some(bytes) = disk.read(SnapshotFile::NAME).map_err(io)? else { return Ok(()) };
+    let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let header = serde_json::from_slice(&bytes[..line]);
+    let mut header: Value = header.map_err(|error| damaged(&**disk, SnapshotFile::NAME, &error))?;
+    if header.pointer_mut("/membership/membership").is_some_and(|membership| name_members(membership, founders)) {
+        header["format"] = snapshot::FORMAT.into();
+        let mut content = header.to_string().into_bytes();
+        content.extend_from_slice(&bytes[line..]);
+        disk.replace(SnapshotFile::NAME, &content).map_err(io)?;
     }
     Ok(())
 }

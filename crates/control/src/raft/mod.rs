@@ -3,34 +3,28 @@
 //! Nothing of the Raft library is seen outside of this module: not its types, not its errors. A [`Group`] is all that
 //! the rest knows.
 //!
-//! - The log and the vote are in a redb file (`log_disk`, written by `log_writer` alone), the newest entries also in
-//!   memory (`recent`); `log_store` is Raft's view of the three.
+//! - The log and the vote are in the files of `log`, the newest entries also in memory.
 //! - The state is in memory (`machine`), and on the disk as a snapshot and the log entries since.
 //! - `propose` gathers commands into log entries, `confirm` gathers reads into confirmations of the leader.
 //! - `network` sends messages to the other servers, `bulk` the large ones; `rpc` answers theirs.
-//! - `membership` takes servers in and lets them go; `migrate` reads what older versions wrote.
+//! - `membership` takes servers in and lets them go; `migrate` and `old_log` read what older versions wrote.
 //! - [`Disk`] and [`Transport`] are the world, as a simulation can have another one.
 
-mod ahead;
 mod backup;
 mod bulk;
 mod confirm;
 mod disk;
-mod flushed;
 mod folder;
 mod group;
 mod line;
-mod log_disk;
-mod log_store;
-mod log_writer;
+mod log;
 mod machine;
-mod mark;
 mod members;
 mod membership;
 mod migrate;
 mod network;
+mod old_log;
 mod propose;
-mod recent;
 mod rpc;
 mod runtime;
 mod snapshot;
@@ -42,7 +36,7 @@ mod transport;
 mod types;
 
 pub use backup::{Known, RestoreError, Restored, known, new_group, recover, restore};
-pub use disk::{Disk, FolderDisk};
+pub use disk::{Claim, Disk, DiskFile, FolderDisk};
 pub use folder::{FolderError, is_used};
 pub use group::{Group, GroupConfig, GroupError, Leader, Start};
 pub use members::{Founders, Member};

@@ -11,8 +11,8 @@ use openraft::{AnyError, OptionalSend, Snapshot};
 use serde::Serialize;
 
 use super::bulk::Bulk;
-use super::flushed::Flushed;
 use super::line::Line;
+use super::log::Flushed;
 use super::members::{Addresses, Member};
 use super::rpc::{Rpc, SnapshotHead};
 use super::transport::Transport;

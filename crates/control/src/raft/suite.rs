@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::disk::{Disk, FolderDisk};
-use super::log_store::LogStore;
+use super::log::LogStore;
 use super::machine::Machine;
 use super::snapshot::SnapshotFile;
 use super::types::{StorageError, TypeConfig, Vote};
@@ -50,7 +50,7 @@ async fn a_lead_does_not_outlive_a_restart_and_a_vote_does() {
 #[tokio::test]
 async fn a_vote_survives_reopening_and_damage_is_told() {
     let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("log.redb");
+    let path = home.path().join("log-00000001");
     let mut log = LogStore::open(disk(&home)).await.unwrap();
     log.save_vote(&Vote::new(3, 2)).await.unwrap();
     log.close().await;
@@ -60,11 +60,17 @@ async fn a_vote_survives_reopening_and_damage_is_told() {
     log.close().await;
 
     let whole = std::fs::read(&path).unwrap();
-    for length in [0, 1, 100, whole.len() / 2, whole.len() - 1] {
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
+    for length in [0, 1, 100, used / 2, used] {
         std::fs::write(&path, &whole[..length]).unwrap();
         let error = LogStore::open(disk(&home)).await.err().map(|error| error.to_string());
         assert!(error.as_ref().is_some_and(|error| error.contains("damaged")), "cut to {length}: {error:?}");
     }
     std::fs::write(&path, vec![b'x'; whole.len()]).unwrap();
     assert!(LogStore::open(disk(&home)).await.unwrap_err().to_string().contains("damaged"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(LogStore::open(disk(&home)).await.unwrap_err().to_string().contains("missing"));
+    std::fs::write(&path, whole).unwrap();
+    let mut log = LogStore::open(disk(&home)).await.unwrap();
+    assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(3, 2)));
 }

@@ -204,7 +204,7 @@ fn one_server_that_is_left_of_three_recovers_what_it_knows() {
     assert!(known.version >= applied.version);
     let recovered = raft::recover(&disk, &group.url(left), raft::new_group(), &aside).unwrap();
     assert_eq!(recovered.version, known.version);
-    assert!(aside.size("log.redb").unwrap().is_some());
+    assert!(aside.size("log-00000001").unwrap().is_some());
     group.configs[left].begin = Begin::Resume;
     group.restart(left);
     group.wait_for(|status| status.revision == Some(applied.revision) && status.servers.len() == 1);

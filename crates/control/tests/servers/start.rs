@@ -79,10 +79,13 @@ fn damaged_files() {
     }
     group.end(0);
     let config = ServerConfig { listen: "127.0.0.1:0".parse().unwrap(), ..group.configs[0].clone() };
-    for file in ["snapshot", "log.redb", "server.json"] {
+    let log = fs::read_dir(&config.data).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let log = log.filter(|name| name.starts_with("log-")).max().unwrap();
+    for file in ["snapshot", &log, "server.json"] {
         let path = config.data.join(file);
         let whole = fs::read(&path).unwrap();
-        for damage in [&[][..], b"junk", &whole[..whole.len() / 2]] {
+        let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
+        for damage in [&[][..], b"junk", &whole[..used / 2]] {
             fs::write(&path, damage).unwrap();
             let refusal = refusal(&group, config.clone());
             assert!(refusal.contains(file) && refusal.contains("is damaged"), "{file}: {refusal}");

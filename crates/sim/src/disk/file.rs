@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redb::StorageBackend;
+use icefield_control::raft::DiskFile;
 
 use crate::chance::Chance;
 
@@ -21,13 +21,13 @@ struct Content {
     now: Vec<u8>,
     durable: Vec<u8>,
     /// What was done since the last sync.
-    unsynced: Vec<Step>,
+    unsynced: Vec<Write>,
 }
 
 #[derive(Debug)]
-enum Step {
-    Write(usize, Vec<u8>),
-    Length(usize),
+struct Write {
+    at: usize,
+    data: Vec<u8>,
 }
 
 impl SimFile {
@@ -58,22 +58,16 @@ impl SimFile {
             2 => {
                 let whole = chance.below(steps.len() + 1);
                 steps[..whole].iter().for_each(|step| step.make(&mut left));
-                if let Some(Step::Write(at, data)) = steps.get(whole) {
-                    let torn = chance.below(data.len() / SECTOR + 1) * SECTOR;
-                    write(&mut left, *at, &data[..torn]);
+                if let Some(torn) = steps.get(whole) {
+                    let sectors: Vec<_> = torn.sectors().collect();
+                    let written = chance.below(sectors.len() + 1);
+                    sectors[..written].iter().for_each(|(at, data)| write(&mut left, *at, data));
                 }
             }
             _ => {
-                for step in steps {
-                    match step {
-                        Step::Length(_) => step.make(&mut left),
-                        Step::Write(at, data) => {
-                            for (number, sector) in data.chunks(SECTOR).enumerate() {
-                                if chance.happens(500) {
-                                    write(&mut left, at + number * SECTOR, sector);
-                                }
-                            }
-                        }
+                for (at, data) in steps.iter().flat_map(Write::sectors) {
+                    if chance.happens(500) {
+                        write(&mut left, at, data);
                     }
                 }
             }
@@ -84,45 +78,22 @@ impl SimFile {
     fn lock(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn step(&self, step: Step) {
-        let mut content = self.lock();
-        step.make(&mut content.now);
-        content.unsynced.push(step);
-    }
-
-    pub(super) fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
-        let content = self.lock();
-        let at = index(at)?;
-        let part = content.now.get(at..at + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        out.copy_from_slice(part);
-        Ok(())
-    }
-
-    pub(super) fn write(&self, at: u64, data: &[u8]) -> io::Result<()> {
-        self.step(Step::Write(index(at)?, data.to_vec()));
-        Ok(())
-    }
-
-    pub(super) fn set_length(&self, length: u64) -> io::Result<()> {
-        self.step(Step::Length(index(length)?));
-        Ok(())
-    }
-
-    pub(super) fn sync(&self) {
-        if self.honest {
-            let content = &mut *self.lock();
-            content.unsynced.drain(..).for_each(|step| step.make(&mut content.durable));
-        }
-    }
 }
 
-impl Step {
+impl Write {
     fn make(&self, content: &mut Vec<u8>) {
-        match self {
-            Self::Write(at, data) => write(content, *at, data),
-            Self::Length(length) => content.resize(*length, 0),
-        }
+        write(content, self.at, &self.data);
+    }
+
+    /// What of it is in each of the disk's sectors, and where.
+    fn sectors(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let (mut at, mut rest) = (self.at, &self.data[..]);
+        std::iter::from_fn(move || {
+            let (now, later) = rest.split_at(rest.len().min(SECTOR - at % SECTOR));
+            let sector = (at, now);
+            (at, rest) = (at + now.len(), later);
+            (!now.is_empty()).then_some(sector)
+        })
     }
 }
 
@@ -137,30 +108,29 @@ fn index(number: u64) -> io::Result<usize> {
     usize::try_from(number).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
-/// A file as redb uses it.
-#[derive(Debug)]
-pub(super) struct Backend(pub(super) std::sync::Arc<SimFile>);
-
-impl StorageBackend for Backend {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.0.length() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_length(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync();
+impl DiskFile for SimFile {
+    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        let content = self.lock();
+        let at = index(at)?;
+        let part = content.now.get(at..at + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(part);
         Ok(())
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
+    fn write_at(&self, at: u64, data: &[u8]) -> io::Result<()> {
+        let step = Write { at: index(at)?, data: data.to_vec() };
+        let mut content = self.lock();
+        step.make(&mut content.now);
+        content.unsynced.push(step);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.honest {
+            let content = &mut *self.lock();
+            content.unsynced.drain(..).for_each(|step| step.make(&mut content.durable));
+        }
+        Ok(())
     }
 }
 
@@ -178,23 +148,24 @@ mod tests {
     #[test]
     fn what_was_synced_survives_and_the_rest_may_be_torn_at_sectors() {
         let file = SimFile::new(Vec::new(), true);
-        file.write(0, &[1; 4 * SECTOR]).unwrap();
-        file.sync();
+        file.write_at(0, &[1; 4 * SECTOR]).unwrap();
+        file.sync().unwrap();
         assert_eq!(crashes(&file), [vec![1; 4 * SECTOR]].into());
-        file.write(SECTOR as u64, &[2; 2 * SECTOR]).unwrap();
+        // The second half of the second sector and the first half of the third.
+        file.write_at(SECTOR as u64 * 3 / 2, &[2; SECTOR]).unwrap();
         let left = crashes(&file);
         assert_eq!(left.len(), 4, "each of two sectors is as before or as written");
         for content in left {
-            assert!(content.chunks(SECTOR).all(|sector| sector.iter().all(|byte| *byte == sector[0])));
-            assert_eq!((content[0], content[4 * SECTOR - 1]), (1, 1));
+            assert!(content.chunks(SECTOR / 2).all(|half| half.iter().all(|byte| *byte == half[0])));
+            assert_eq!((content[SECTOR], content[SECTOR * 3]), (1, 1));
         }
     }
 
     #[test]
     fn a_disk_that_lies_loses_what_it_said_to_have() {
         let file = SimFile::new(vec![1; SECTOR], false);
-        file.write(0, &[2; SECTOR]).unwrap();
-        file.sync();
+        file.write_at(0, &[2; SECTOR]).unwrap();
+        file.sync().unwrap();
         assert!(crashes(&file).contains(&vec![1; SECTOR]));
     }
 }

@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use icefield_control::raft::Disk;
-use redb::{Builder, Database, DatabaseError};
+use icefield_control::raft::{Claim, Disk, DiskFile};
 
 use crate::chance::Chance;
-use file::{Backend, SimFile};
+use file::SimFile;
 
 /// The disk of one server from one start to the next crash. What its server writes after that, nobody will ever read.
 #[derive(Debug)]
@@ -52,6 +51,12 @@ impl SimDisk {
     }
 }
 
+/// A simulated disk has one server.
+#[derive(Debug)]
+struct Owned;
+
+impl Claim for Owned {}
+
 impl Disk for SimDisk {
     fn path(&self, name: &str) -> PathBuf {
         PathBuf::from("/simulated").join(name)
@@ -74,7 +79,7 @@ impl Disk for SimDisk {
     fn note(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let new = || Arc::new(SimFile::new(Vec::new(), self.honest));
         let file = Arc::clone(self.files().entry(name.to_owned()).or_insert_with(new));
-        file.write(0, content)
+        file.write_at(0, content)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -82,10 +87,24 @@ impl Disk for SimDisk {
         Ok(())
     }
 
-    fn database(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
-        let new = || Arc::new(SimFile::new(Vec::new(), self.honest));
-        let file = Arc::clone(self.files().entry(name.to_owned()).or_insert_with(new));
-        builder.create_with_backend(Backend(file))
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(self.files().keys().cloned().collect())
+    }
+
+    fn create(&self, name: &str, length: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let length = usize::try_from(length).map_err(|_| io::ErrorKind::StorageFull)?;
+        let file = Arc::new(SimFile::new(vec![0; length], self.honest));
+        self.files().insert(name.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.files().get(name).cloned();
+        file.map(|file| file as Arc<dyn DiskFile>).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn claim(&self) -> io::Result<Box<dyn Claim>> {
+        Ok(Box::new(Owned))
     }
 
     fn free(&self) -> io::Result<u64> {
@@ -103,5 +122,10 @@ impl Disk for SimDisk {
 
     fn latency(&self) -> Duration {
         self.latency
+    }
+
+    /// So little that a run has many files.
+    fn log_file(&self) -> u64 {
+        32 << 10
     }
 }

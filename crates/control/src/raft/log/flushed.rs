@@ -7,30 +7,30 @@ use tokio::sync::Notify;
 ///
 /// Those who wait are woken in the order in which they came, so that a simulation comes out the same each time.
 #[derive(Debug)]
-pub(super) struct Flushed {
+pub(in crate::raft) struct Flushed {
     newest: AtomicU64,
     changed: Notify,
 }
 
 impl Flushed {
     /// The log's newest entry on the disk is this one; 0 for none.
-    pub(super) fn new(newest: u64) -> Self {
+    pub(in crate::raft) fn new(newest: u64) -> Self {
         Self { newest: AtomicU64::new(newest), changed: Notify::new() }
     }
 
     /// The index of the newest entry that is on the disk.
-    pub(super) fn get(&self) -> u64 {
+    pub(in crate::raft) fn get(&self) -> u64 {
         self.newest.load(Ordering::Acquire)
     }
 
     /// Takes note of how far it has come now.
-    pub(super) fn set(&self, newest: u64) {
+    pub(in crate::raft) fn set(&self, newest: u64) {
         self.newest.store(newest, Ordering::Release);
         self.changed.notify_waiters();
     }
 
     /// Returns when entry `index` is on the disk.
-    pub(super) async fn reach(&self, index: u64) {
+    pub(in crate::raft) async fn reach(&self, index: u64) {
         loop {
             let mut changed = pin!(self.changed.notified());
             // From here on a change is noticed.

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::types::Entry;
+use crate::raft::types::Entry;
 
 /// The newest log entries, in memory: what is written can be read at once, and what is replicated and applied needs
 /// no disk.

@@ -8,9 +8,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::flushed::Flushed;
-use super::log_disk::{Change, LogDisk, is_full};
-use super::types::{LogId, TypeConfig};
+use super::{Change, LogDisk, LogError};
 use crate::blocking::{blocking, is_single};
+use crate::raft::types::{LogId, TypeConfig};
 
 /// The thread that alone writes to the disk: waiting for the disk must not keep the other tasks from running.
 ///
@@ -186,7 +186,7 @@ impl Write {
             return false;
         }
         let written = disk.write(&self.changes, self.committed);
-        let stuck = written.as_ref().is_err_and(is_full);
+        let stuck = written.as_ref().is_err_and(LogError::is_full);
         self.result = written.map_err(|error| error.to_string());
         stuck
     }

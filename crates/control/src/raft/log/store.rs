@@ -9,18 +9,18 @@ use openraft::{AnyError, LogState, OptionalSend, RaftLogReader};
 use tokio::sync::watch;
 
 use super::ahead::Ahead;
-use super::disk::Disk;
 use super::flushed::Flushed;
-use super::folder::FolderError;
-use super::log_disk::{self, Change, LogDisk};
-use super::log_writer::LogWriter;
 use super::recent::Recent;
-use super::types::{Entry, LogId, Membership, StorageError, StorageIOError, TypeConfig, Vote};
+use super::writer::LogWriter;
+use super::{Change, LogDisk, LogError};
 use crate::blocking::blocking;
+use crate::raft::disk::Disk;
+use crate::raft::folder::FolderError;
+use crate::raft::types::{Entry, LogId, Membership, StorageError, StorageIOError, TypeConfig, Vote};
 
 /// The log as Raft uses it: the newest entries in memory, all of them on the disk.
 #[derive(Debug, Clone)]
-pub(super) struct LogStore {
+pub(in crate::raft) struct LogStore {
     shared: Arc<Shared>,
 }
 
@@ -36,28 +36,25 @@ impl LogStore {
     /// The most bytes of entries in one message to another server.
     const MESSAGE: usize = 4 << 20;
 
-    /// The log's file on its disk.
-    pub(super) const NAME: &str = "log.redb";
-
-    /// Opens the log's file, or makes it.
-    pub(super) async fn open(disk: Arc<dyn Disk>) -> Result<Self, FolderError> {
+    /// Opens the log, or makes it.
+    pub(in crate::raft) async fn open(disk: Arc<dyn Disk>) -> Result<Self, FolderError> {
         let log = {
             let disk = Arc::clone(&disk);
-            blocking(move || LogDisk::open(disk, Self::NAME)).await
+            blocking(move || LogDisk::open(disk)).await
         };
-        let io = |source| FolderError::Io { path: disk.path(Self::NAME), source };
+        let io = |source| FolderError::Io { path: disk.path(""), source };
         let log = Arc::new(log.map_err(|error| io(io::Error::other(error)))??);
-        let (purged, last) = log.ends().map_err(|error| io(io::Error::other(error)))?;
-        let last = last.or(purged).map_or(0, |id| id.index);
+        let (_, last) = log.ends().map_err(|error| io(io::Error::other(error)))?;
+        let last = last.map_or(0, |id| id.index);
         let writer = LogWriter::start(Arc::clone(&log), last, disk.latency()).map_err(io)?;
         let (recent, ahead) = Default::default();
         Ok(Self { shared: Arc::new(Shared { writer, recent, ahead, disk: log }) })
     }
 
     /// Whether nothing was ever written to it.
-    pub(super) async fn is_fresh(&self) -> Result<bool, StorageError> {
+    pub(in crate::raft) async fn is_fresh(&self) -> Result<bool, StorageError> {
         let (_, last) = self.on_disk(LogDisk::ends).await?;
-        Ok(last.is_none() && self.on_disk(LogDisk::vote).await?.is_none())
+        Ok(last.is_none() && self.shared.disk.vote().is_none())
     }
 
     /// Gives up the lead that this server, Raft's number `me`, had when it ended.
@@ -65,8 +62,8 @@ impl LogStore {
     /// Raft would have it go on leading in the same term. But entries that were agreed on may be missing here, or not be
     /// known to be agreed on: the other servers may have had them on their disks before this one had. It would answer
     /// reads without them, and give their places to other entries.
-    pub(super) async fn step_down(&self, me: u64) -> Result<(), StorageError> {
-        match self.on_disk(LogDisk::vote).await? {
+    pub(in crate::raft) async fn step_down(&self, me: u64) -> Result<(), StorageError> {
+        match self.shared.disk.vote() {
             Some(vote) if vote.committed && vote.leader_id.node_id == me => {
                 // Of its term it remembers that it voted for itself, and no more: so it stands in no other's way.
                 self.change(Change::Vote(Vote::new(vote.leader_id.term, me))).await
@@ -76,24 +73,24 @@ impl LogStore {
     }
 
     /// Returns when nobody uses the log any more, so that the file is closed.
-    pub(super) async fn close(self) {
+    pub(in crate::raft) async fn close(self) {
         let Shared { writer, disk, .. } = alone(self.shared).await;
         writer.close().await;
         drop(alone(disk).await);
     }
 
     /// How far the log has come onto the disk.
-    pub(super) fn flushed(&self) -> Arc<Flushed> {
+    pub(in crate::raft) fn flushed(&self) -> Arc<Flushed> {
         self.shared.writer.flushed()
     }
 
     /// Why the log has failed behind Raft's back, once it has.
-    pub(super) fn failure(&self) -> watch::Receiver<Option<String>> {
+    pub(in crate::raft) fn failure(&self) -> watch::Receiver<Option<String>> {
         self.shared.writer.failure()
     }
 
     /// This server leads by this vote, as Raft says, in a group of this membership.
-    pub(super) fn leads(&self, vote: Vote, membership: &Membership) {
+    pub(in crate::raft) fn leads(&self, vote: Vote, membership: &Membership) {
         self.ahead().leads(vote, membership);
     }
 
@@ -112,7 +109,7 @@ impl LogStore {
         let mut left = bytes;
         if range.start < first {
             let from_disk = range.start..range.end.min(first);
-            let (old, complete) = self.on_disk(move |disk| disk.read(from_disk, bytes)).await?;
+            let (old, complete) = self.on_disk(move |disk| disk.read(&from_disk, bytes)).await?;
             left = left.saturating_sub(old.iter().map(|(_, size)| size).sum());
             entries.extend(old.into_iter().map(|(entry, _)| entry));
             if !complete {
@@ -131,7 +128,7 @@ impl LogStore {
 
     async fn on_disk<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&LogDisk) -> Result<T, redb::Error> + Send + 'static,
+        read: impl FnOnce(&LogDisk) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let disk = Arc::clone(&self.shared.disk);
         let result = blocking(move || read(&disk)).await;
@@ -187,7 +184,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
-        self.on_disk(LogDisk::vote).await
+        Ok(self.shared.disk.vote())
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), StorageError> {
@@ -196,7 +193,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId>, StorageError> {
-        self.on_disk(LogDisk::committed).await
+        Ok(self.shared.disk.committed())
     }
 
     async fn append<I>(&mut self, entries: I, callback: LogFlushed<TypeConfig>) -> Result<(), StorageError>
@@ -210,7 +207,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         {
             let mut recent = self.recent();
             for entry in entries {
-                let bytes = log_disk::encode(&entry)
+                let bytes = super::encode(&entry)
                     .map_err(|error| StorageIOError::write_log_entry(entry.log_id, AnyError::new(&error)))?;
                 let (index, size) = (entry.log_id.index, bytes.len());
                 recent.push(entry, size);

@@ -1,11 +1,11 @@
-use super::types::{Entry, Membership, Vote};
+use crate::raft::types::{Entry, Membership, Vote};
 
 /// Whether a leader may send entries to the others before its own disk has them.
 ///
 /// Raft lets it, if it does not count itself among those who have an entry until its disk has it ("Consensus: Bridging
 /// Theory and Practice", 10.2.1). openraft counts it at once when it is told that an entry is written. So it is told early
 /// only where an entry cannot be agreed on without another server, and such a server's answer is held back until this
-/// server's disk has the entry too ([`super::network`]).
+/// server's disk has the entry too ([`network`](crate::raft::network)).
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     /// What the server has voted last, since it was started.
@@ -55,7 +55,7 @@ impl Ahead {
     }
 }
 
-fn takes_two(membership: &openraft::Membership<u64, super::members::Member>) -> bool {
+fn takes_two(membership: &openraft::Membership<u64, crate::raft::members::Member>) -> bool {
     membership.get_joint_config().iter().all(|voters| voters.len() > 1)
 }
 
@@ -75,7 +75,7 @@ mod tests {
         Entry { log_id: id(term, leader, index), payload: EntryPayload::Blank }
     }
 
-    fn membership(configs: &[&[u64]]) -> openraft::Membership<u64, super::super::members::Member> {
+    fn membership(configs: &[&[u64]]) -> openraft::Membership<u64, crate::raft::members::Member> {
         let configs = configs.iter().map(|voters| voters.iter().copied().collect::<BTreeSet<_>>()).collect();
         openraft::Membership::new(configs, BTreeMap::new())
     }
