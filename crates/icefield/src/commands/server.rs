@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: ServerArgs) -> Result<u8, CommandError> {
     }
     log_to_stderr();
     allow_many_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     let begin = match (arguments.new_cluster, arguments.join, arguments.peer) {
         (true, _, _) => Begin::Form(Vec::new()),
         (false, servers, _) if !servers.is_empty() => Begin::Join { servers, replaces: arguments.replace },
@@ -115,4 +115,12 @@ fn peer(text: &str) -> Result<(String, String), String> {
         Some((name, url)) if !name.is_empty() && url.starts_with("http://") => Ok((name.into(), url.into())),
         _ => Err("write it like s1=http://127.0.0.1:7700".into()),
     }
+}
+
+/// How many threads answer requests and speak with the other servers; what takes long has threads of its own.
+///
+/// On few cores a second one costs more in waking each other than it gains.
+fn workers() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).clamp(1, 2)
 }

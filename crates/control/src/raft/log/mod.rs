@@ -81,6 +81,13 @@ impl LogDisk {
         Ok(())
     }
 
+    /// Remembers, beside the log, how far it has come. A write may be acknowledged before this: it is only for noticing
+    /// damage.
+    pub(super) fn mark(&self) -> io::Result<()> {
+        let next = self.tail.lock().unwrap_or_else(PoisonError::into_inner).next;
+        mark::set(&*self.disk, next - 1)
+    }
+
     /// Removes the files that nothing is needed of, the oldest first: what is left is one row at any time.
     fn forget(&self) -> io::Result<()> {
         let outlived = self.contents().outlived();

@@ -42,7 +42,6 @@ impl Tail {
         let frame = Frame::encode(self.next, records)?;
         last.file.write_at(last.at, &frame)?;
         last.file.sync()?;
-        mark::set(disk, self.next)?;
         let damaged = |reason| LogError::Damaged { file: name(last.number), reason };
         let place = usize::try_from(last.at).map_err(|_| LogError::TooLarge)? + frame::HEAD;
         let mut contents = contents.lock().unwrap_or_else(PoisonError::into_inner);
