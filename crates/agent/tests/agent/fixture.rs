@@ -165,6 +165,7 @@ pub(crate) fn generation(number: u64, replicas: &[Wanted<'_>]) -> Generation {
         address: "127.0.0.1".into(),
         system: "x86_64-linux".into(),
         base: None,
+        nixos: None,
         units: BTreeMap::new(),
         replicas: BTreeMap::new(),
     };
