@@ -6,6 +6,7 @@
 mod access;
 mod apply;
 mod audit;
+mod base;
 mod client;
 mod endpoints;
 mod enrol;
@@ -35,6 +36,7 @@ mod user_token;
 pub use access::Access;
 pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry, PlanBasis};
 pub use audit::{AuditBreak, AuditEntry, AuditFacts, AuditLog};
+pub use base::{BaseHistory, BaseRolloutAnswer, BaseStatus, NodeHistory, SystemEntry, SystemReport, SystemState};
 pub use client::{Client, ClientError};
 pub use endpoints::{EndpointChanges, EndpointMark, ServiceEndpoints};
 pub use enrol::{EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest};

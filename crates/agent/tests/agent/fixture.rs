@@ -195,6 +195,7 @@ fn config(data: &Path, server: &str, log: LogLimits) -> AgentConfig {
         secrets_on_disk: true,
         timings: Timings::default(),
         log,
+        system: None,
         dns: None,
     }
 }

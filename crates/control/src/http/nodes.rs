@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use bytes::Bytes;
-use icefield_api::{Alive, ErrorCode, Heartbeat, HeartbeatReply, NodeAction, NodeStatus};
+use icefield_api::{Alive, ErrorCode, Heartbeat, HeartbeatReply, NodeAction, NodeHistory, NodeStatus};
 use icefield_plan::Generation;
 use icefield_spec::{Name, Revision};
 
@@ -37,6 +37,19 @@ pub(crate) async fn node(
     let state = app.group.state().await;
     let status = app.leading.look(|seen| view::node_status(&state, seen, &node)).await?;
     status.map(Json).ok_or_else(|| Failure::not_found(format!("node {node} is gone")))
+}
+
+/// The systems that a node was asked for, newest first.
+pub(crate) async fn history(
+    State(app): State<Arc<App>>,
+    Path(node): Path<String>,
+    uri: Uri,
+) -> Result<Answer<NodeHistory>, Failure> {
+    let node = name(&node)?;
+    let read = Read::of(&app, &uri).await?;
+    let history = view::node_history(&read.state, &node);
+    let history = history.ok_or_else(|| Failure::not_found(format!("there is no node {node}")))?;
+    Ok(read.answer(NodeHistory { stale: read.stale, ..history }))
 }
 
 /// A node's generation.

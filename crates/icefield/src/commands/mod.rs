@@ -23,6 +23,7 @@ pub(crate) mod plan;
 pub(crate) mod rebalance;
 pub(crate) mod recover;
 pub(crate) mod restore;
+pub(crate) mod rolled;
 pub(crate) mod rollout;
 pub(crate) mod secret;
 pub(crate) mod server;

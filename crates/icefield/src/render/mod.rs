@@ -1,6 +1,7 @@
 //! Turns answers into text for people. Nothing here speaks to a cluster or prints.
 
 mod audit;
+mod bases;
 mod count;
 mod docs;
 mod event;
@@ -19,6 +20,7 @@ mod table;
 mod trust;
 
 pub(crate) use audit::audit_entry;
+pub(crate) use bases::{base_history, bases, node_history};
 pub(crate) use count::count;
 pub(crate) use docs::{docs_function, docs_markdown, docs_overview};
 pub(crate) use event::{event, history, time};
