@@ -73,7 +73,7 @@ impl Host {
     }
 
     fn system(&self, version: &str) -> StorePath {
-        leads_to(&self.path("systems").join(version))
+        leads_to(&self.path("nix/systems").join(version))
     }
 
     fn trouble(&self, lines: &str) {
@@ -93,9 +93,13 @@ impl Host {
     }
 
     fn start(&self) -> Running {
+        self.start_with(self.config())
+    }
+
+    fn start_with(&self, config: SystemConfig) -> Running {
         let data = self.path("data");
         fs::create_dir_all(&data).unwrap();
-        let activation = Activation::open(self.config(), &data).unwrap();
+        let activation = Activation::open(config, &data).unwrap();
         let (given, to_go_by) = watch::channel(Given::default());
         let (contact, contacts) = watch::channel(0);
         let (told, reports) = watch::channel(SystemReport::default());
@@ -177,6 +181,26 @@ async fn a_node_comes_to_its_system_with_nix() {
     let mut running = host.start();
     running.ask(host.wanted("v2", 1));
     running.until(false, is_final).await;
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_store_is_fetched_with_nix() {
+    let Some(host) = Host::with(&["v1", "v2"]) else { return };
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).envs(&host.environment).output().unwrap();
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let (path, cache) = (host.system("v2"), format!("file://{}", host.path("cache").display()));
+    let wanted = host.wanted("v2", 1);
+    run("nix", &["--extra-experimental-features", "nix-command", "copy", "--to", &cache, path.as_str()]);
+    fs::remove_file(host.path("nix/systems/v2")).unwrap();
+    run("nix-store", &["--delete", path.as_str()]);
+    assert!(!Path::new(path.as_str()).exists());
+    let options = ["--option", "extra-substituters", &cache].map(str::to_owned).to_vec();
+    let mut running = host.start_with(SystemConfig { options, ..host.config() });
+    running.ask(wanted);
+    let report = running.until(true, is_final).await;
+    assert_eq!((report.state, report.running), (SystemState::Active, Some(path)), "{}", report.message);
 }
 
 #[tokio::test]
@@ -288,7 +312,7 @@ async fn drift_is_told_and_what_is_ours_is_put_right_with_nix() {
     running.until(true, is_final).await;
     let switch = |version: &str| {
         let program = format!("{}/bin/switch-to-configuration", host.system(version));
-        assert!(Command::new(program).arg("test").status().unwrap().success());
+        assert!(Command::new(program).arg("test").envs(&host.environment).status().unwrap().success());
     };
     switch("v1");
     let report = running.until(true, |report| !report.drift.is_empty()).await;

@@ -2,15 +2,17 @@
 # Lays out a host of a test's own below ROOT: a Nix store, a system profile, a boot loader, and systems that keep the contract of
 # NixOS (bin/switch-to-configuration, kernel, initrd, kernel-params). Prints the environment that the commands need.
 #
-#   host.sh ROOT VERSION[:KERNEL]...
+#   [NIX=FOLDER] host.sh ROOT VERSION[:KERNEL]...
 #
-# ROOT/systems/VERSION names each system. What ROOT/trouble has lines of goes wrong: "STEP VERSION fail" or "STEP VERSION hang",
+# Hosts with the same NIX share a store, and so the paths of systems; without it each has ROOT/nix. NIX/systems/VERSION leads to
+# each system. What ROOT/trouble has lines of goes wrong: "STEP VERSION fail" or "STEP VERSION hang",
 # where STEP is realise, verify, set, switch or boot, and VERSION may be "any".
 set -eu
 root=$1
 shift
-mkdir -p "$root/etc" "$root/home" "$root/bin" "$root/run" "$root/boot" "$root/profiles" "$root/systems" "$root/store"
-printf 'sandbox = false\nbuild-users-group =\nsubstituters =\nrequire-sigs = false\n' >"$root/etc/nix.conf"
+nix=${NIX:-$root/nix}
+mkdir -p "$root/home" "$root/bin" "$root/run" "$root/boot" "$root/profiles" "$nix/etc" "$nix/store" "$nix/systems"
+printf 'sandbox = false\nbuild-users-group =\nsubstituters =\nrequire-sigs = false\n' >"$nix/etc/nix.conf"
 [ -e "$root/boot-id" ] || echo boot-1 >"$root/boot-id"
 : >>"$root/trouble"
 
@@ -62,12 +64,14 @@ system=\$(readlink "$root/boot/default")
 point "$root/run/booted-system" "\$system"
 point "$root/run/current-system" "\$system"
 date +boot-%s%N >"$root/boot-id"
-[ ! -e "$root/agent.pid" ] || kill -9 "\$(cat "$root/agent.pid")"
+agent=\$(cat "$root/agent.pid" 2>/dev/null) || exit 0
+# Its number may be another process's by now.
+! grep -qzx "NIX_HOST=$root" "/proc/\$agent/environ" 2>/dev/null || kill -9 "\$agent"
 END
 chmod +x "$root"/bin/*
 
-cat >"$root/system.nix" <<'END'
-{ version, kernel, root }:
+cat >"$nix/system.nix" <<'END'
+{ version, kernel }:
 let
   make = name: text: derivation {
     inherit name text;
@@ -82,19 +86,20 @@ in make "nixos-system-${version}" ''
   for part in kernel initrd kernel-modules; do ln -s ${kernelFile} $out/$part; done
   echo quiet > $out/kernel-params
   ln -s ${unit} $out/etc
-  printf '#!/bin/sh\nexec ${root}/bin/switch %s "$1"\n' $out > $out/bin/switch-to-configuration
+  printf '#!/bin/sh\nexec "$NIX_HOST/bin/switch" %s "$1"\n' $out > $out/bin/switch-to-configuration
   chmod +x $out/bin/switch-to-configuration
 ''
 END
 
-export NIX_STORE_DIR="$root/store" NIX_STATE_DIR="$root/var" NIX_LOG_DIR="$root/log" NIX_CONF_DIR="$root/etc" HOME="$root/home"
+export NIX_STORE_DIR="$nix/store" NIX_STATE_DIR="$nix/var" NIX_LOG_DIR="$nix/log" NIX_CONF_DIR="$nix/etc" HOME="$root/home"
+export NIX_HOST="$root"
 unset NIX_REMOTE NIX_PATH
 for wanted in "$@"; do
   version=${wanted%%:*}
   kernel=1
   case "$wanted" in *:*) kernel=${wanted##*:} ;; esac
-  path=$(nix-build "$root/system.nix" --argstr version "$version" --argstr kernel "$kernel" --argstr root "$root" \
-    --out-link "$root/systems/$version" 2>"$root/build.log") || { cat "$root/build.log" >&2; exit 1; }
+  path=$(nix-build "$nix/system.nix" --argstr version "$version" --argstr kernel "$kernel" \
+    --out-link "$nix/systems/$version" 2>"$root/build.log") || { cat "$root/build.log" >&2; exit 1; }
   # The first one is what the host was set up with.
   if [ ! -e "$root/profiles/system" ]; then
     nix-env --profile "$root/profiles/system" --set "$path"
@@ -102,6 +107,6 @@ for wanted in "$@"; do
     ln -s "$path" "$root/run/booted-system"
   fi
 done
-for name in NIX_STORE_DIR NIX_STATE_DIR NIX_LOG_DIR NIX_CONF_DIR HOME; do
+for name in NIX_STORE_DIR NIX_STATE_DIR NIX_LOG_DIR NIX_CONF_DIR NIX_HOST HOME; do
   eval "echo $name=\$$name"
 done
