@@ -182,6 +182,14 @@ fn nodes_go_to_another_system_in_waves_and_all_go_back_from_a_bad_one_with_nix()
     let entries = history["entries"].as_array().unwrap();
     let outcomes: Vec<_> = entries.iter().map(|entry| entry["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["active", "rolled-back", "active", "active", "active"], "{history:#}");
+    // What the node itself knows of two of its generations.
+    let of = |at: usize| entries[at]["generation"].to_string();
+    let text = environment.ok(["diff", "n3", &of(3), &of(2)]);
+    let (v2, v3) = (short(&fleet.system("v2")), short(&fleet.system("v3")));
+    assert!(text.contains(&format!("~ system  {v2} → {v3}")), "{text}");
+    assert!(text.contains("~ package kernel 1 → other") || text.contains("+ package kernel"), "{text}");
+    let wrong = environment.run(["diff", "n3", "1", "4711"]);
+    assert!(wrong.code == Some(1) && wrong.stderr.contains("no generation 4711"), "{wrong:#?}");
     let text = environment.ok(["rollout", "history", "base/std"]);
     assert!(text.contains("rolled back") && text.contains(&short(&fleet.system("v4"))), "{text}");
 }

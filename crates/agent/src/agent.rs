@@ -72,7 +72,7 @@ impl Agent {
             log: config.log,
             secrets_on_disk: config.secrets_on_disk,
         };
-        let activation = match config.system.take() {
+        let activation = match config.system.clone() {
             Some(system) => Some(Activation::open(system, &data).map_err(|source| folder(&data, source))?),
             None => None,
         };

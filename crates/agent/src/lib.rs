@@ -27,6 +27,7 @@ mod launch;
 mod logs;
 mod mounts;
 mod past;
+mod past_generations;
 mod ports;
 mod private;
 mod probe;

@@ -34,7 +34,7 @@ use crate::secrets::{FetchSecrets, SecretStore};
 use crate::servers::Servers;
 use crate::shim::RunOrder;
 use crate::shutdown::Shutdown;
-use crate::{AgentConfig, api, boottime, private};
+use crate::{AgentConfig, api, boottime, past_generations, private};
 
 /// The agent's loop: hears what happens, lets `core` decide, and has it carried out.
 pub(crate) struct Work {
@@ -192,6 +192,7 @@ impl Work {
             newest: newest_number,
         };
         let home = self.launcher.home.clone();
+        let system_config = self.config.system.clone();
         if let Some(keyring) = keyring.clone() {
             let folder = IdentityFolder::new(home.root());
             let client = client_of_keeper;
@@ -204,7 +205,7 @@ impl Work {
             contact.spawn(discovery);
         }
         contact.spawn(async move {
-            if let Err(error) = api::serve(listener, keyring, api::router(home)).await {
+            if let Err(error) = api::serve(listener, keyring, api::router(home, system_config)).await {
                 tracing::error!(%error, "logs cannot be read any more");
             }
         });
@@ -281,6 +282,9 @@ impl Work {
         let complaint = match self.kept.offer(generation) {
             Ok(Offer::Taken) => {
                 tracing::info!(generation = self.kept.number(), "taken up");
+                if let Some(newest) = self.kept.newest() {
+                    past_generations::keep(&self.launcher.home.generations(), newest);
+                }
                 self.settle();
                 None
             }

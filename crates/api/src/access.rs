@@ -68,7 +68,7 @@ impl Operation {
             "renew" => Access::Machine,
             "join" | "move" | "server-key" => Access::Server,
             "status" | "spec" | "history" | "rollouts" | "events" | "explain" | "logs" | "servers" | "ca" | "jobs"
-            | "job" | "secrets" | "node-history" | "base-rollouts" => Access::Viewer,
+            | "job" | "secrets" | "node-history" | "node-generation" | "base-rollouts" => Access::Viewer,
             "plan" | "apply" | "rollout" | "job-run" | "secret-set" | "secret-remove" => Access::Deployer,
             "base-rollout" | "rebalance" | "rebalance-start" | "rebalance-stop" | "note" => Access::DeployerOfAll,
             _ => Access::Admin,

@@ -22,6 +22,7 @@ mod keyring;
 mod node;
 mod openapi;
 mod operation;
+mod past_generation;
 mod rebalance;
 mod report;
 mod role;
@@ -54,6 +55,7 @@ pub use keyring::{Held, IdentityError, IdentityFolder, JoinError, Keeper, Keyrin
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
 pub use operation::{OPERATIONS, Operation};
+pub use past_generation::PastGeneration;
 pub use rebalance::{
     RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStatus, RebalanceStop,
 };

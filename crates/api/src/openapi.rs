@@ -8,9 +8,9 @@ use crate::{
     BaseRolloutAnswer, CaStatus, Done, EndpointChanges, EnrolAnswer, EnrolRequest, ErrorBody, Events, Heartbeat,
     HeartbeatReply, History, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest,
     JoinTokenRequest, JoinTokens, NodeAction, NodeHistory, NodeSecrets, NodeStatus, NoteAnswer, NoteRequest,
-    OPERATIONS, Operation, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart,
-    RebalanceStop, RenewAnswer, RenewRequest, RolloutAction, RolloutAnswer, RolloutHistory, RotateRequest,
-    SecretAnswer, SecretList, SecretRequest, ServerKeyRequest, ServerMove, Servers, ServiceEndpoints,
+    OPERATIONS, Operation, PastGeneration, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
+    RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction, RolloutAnswer, RolloutHistory,
+    RotateRequest, SecretAnswer, SecretList, SecretRequest, ServerKeyRequest, ServerMove, Servers, ServiceEndpoints,
     ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
@@ -83,6 +83,7 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<NodeStatus>,
         add::<NoteAnswer>,
         add::<NoteRequest>,
+        add::<PastGeneration>,
         add::<PlanReport>,
         add::<RebalanceAnswer>,
         add::<RebalanceProposal>,

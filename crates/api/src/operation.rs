@@ -170,6 +170,15 @@ pub const OPERATIONS: &[Operation] = &[
         "The systems that a node was asked for, newest first.",
         "NodeHistory",
     ),
+    Operation {
+        method: "GET",
+        path: "/v1/nodes/{node}/generations/{number}",
+        id: "node-generation",
+        summary: "One of the last generations of a node, as its agent has kept it.",
+        query: &[],
+        request: None,
+        response: "PastGeneration",
+    },
     read("/v1/bases/{base}/rollouts", "base-rollouts", "The last rollouts of a base, newest first.", "BaseHistory"),
     post(
         "/v1/bases/{base}/rollout",

@@ -13,6 +13,7 @@
 
 mod attempt;
 mod clock;
+mod closure;
 mod host;
 #[cfg(test)]
 mod host_tests;
@@ -22,5 +23,6 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use closure::closure;
 pub use host::SystemConfig;
 pub use keeper::{Activation, Given};

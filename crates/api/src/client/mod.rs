@@ -23,9 +23,9 @@ use crate::{
     Alive, ApplyRequest, ApplyResponse, BaseHistory, BaseRolloutAnswer, EndpointChanges, EndpointMark, Endpoints,
     ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History, Http, HttpOptions, IdempotencyKey, JobHistory,
     JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeHistory, NodeStatus,
-    NoteAnswer, NoteRequest, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart,
-    RebalanceStop, RolloutAction, RolloutAnswer, RolloutHistory, ServerMove, ServerStatus, Servers, ServiceEndpoints,
-    ServiceExplanation, Status,
+    NoteAnswer, NoteRequest, PastGeneration, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
+    RebalanceStart, RebalanceStop, RolloutAction, RolloutAnswer, RolloutHistory, ServerMove, ServerStatus, Servers,
+    ServiceEndpoints, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -225,6 +225,11 @@ impl Client {
     /// The systems that `node` was asked for, newest first.
     pub async fn node_history(&self, node: &Name) -> Result<NodeHistory, ClientError> {
         self.get(&format!("/v1/nodes/{node}/history")).await
+    }
+
+    /// Generation `number` of `node`, as its agent has kept it.
+    pub async fn node_generation(&self, node: &Name, number: u64) -> Result<PastGeneration, ClientError> {
+        self.answer(Request::get(format!("/v1/nodes/{node}/generations/{number}"))).await
     }
 
     /// Where the healthy replicas of `service` are reached.

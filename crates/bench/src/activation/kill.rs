@@ -89,8 +89,9 @@ impl Attempt<'_> {
         let mut left = 1 + random.below(2);
         loop {
             // The step that was hit least is next.
-            let rarest = STEPS.iter().min_by_key(|step| figure.by_step.get(**step).copied().unwrap_or_default());
-            let step = if random.below(3) == 0 { random.one_of(&STEPS) } else { rarest.unwrap_or(&STEPS[0]) };
+            let steps: Vec<&str> = STEPS.into_iter().filter(|step| self.has(step)).collect();
+            let rarest = steps.iter().min_by_key(|step| figure.by_step.get(**step).copied().unwrap_or_default());
+            let step = if random.below(3) == 0 { random.one_of(&steps) } else { rarest.unwrap_or(&STEPS[0]) };
             let pause = Duration::from_micros(random.below(40_000) as u64);
             let mut agent = self.start()?;
             let ended = loop {
@@ -128,6 +129,14 @@ impl Attempt<'_> {
             }
             return self.conclude(String::from_utf8(output.stdout)?.trim(), figure);
         }
+    }
+
+    /// Whether the attempt comes by a step.
+    fn has(&self, step: &str) -> bool {
+        let kernel = |system: &Path| fs::canonicalize(system.join("kernel")).ok();
+        let restarts = kernel(self.old) != kernel(self.new);
+        (!self.well || !matches!(step, "restore-profile" | "switch-back" | "reboot-back"))
+            && (restarts || !matches!(step, "reboot" | "reboot-back"))
     }
 
     fn start(&self) -> Result<Child, Failure> {

@@ -48,6 +48,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/backup", get(servers::backup))
         .route("/v1/nodes/{node}", post(nodes::node))
         .route("/v1/nodes/{node}/history", get(nodes::history))
+        .route("/v1/nodes/{node}/generations/{number}", get(nodes::generation))
         .route("/v1/bases/{base}/rollouts", get(bases::history))
         .route("/v1/bases/{base}/rollout", post(bases::steer))
         .route("/v1/nodes/{node}/plan", get(nodes::plan))

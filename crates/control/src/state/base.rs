@@ -198,10 +198,12 @@ impl State {
         let Some((base, record)) = bases.into_iter().find(|(_, record)| record.nodes.contains_key(node)) else {
             return Err(format!("node {node} was never asked for a system, so there is none to go back to"));
         };
+        let mut passed = record.given_up();
         let Some(asked) = record.nodes.get_mut(node) else { return Err(format!("there is no node {node}")) };
+        passed.insert(Revision::of(&asked.system));
         let past = self.systems.get(node).into_iter().flatten().rev();
         let mut well = past.filter(|entry| entry.outcome == icefield_api::SystemState::Active);
-        let Some(entry) = well.find(|entry| entry.system != asked.system) else {
+        let Some(entry) = well.find(|entry| !passed.contains(&Revision::of(&entry.system))) else {
             return Err(format!(
                 "node {node} has run no other system well; \"icefield node history {node}\" shows which"
             ));

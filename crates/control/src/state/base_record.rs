@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use icefield_api::{RolloutEntry, RolloutPhase, RolloutState};
 use icefield_spec::{Base, Name, Revision, StorePath, Strategy};
@@ -75,6 +75,15 @@ impl BaseRecord {
     /// The revision of the target.
     pub fn revision(&self) -> Revision {
         Revision::of(&self.target)
+    }
+
+    /// The systems that it has gone back from: none of its nodes is to go back to these.
+    pub(super) fn given_up(&self) -> BTreeSet<Revision> {
+        let failed =
+            |state| matches!(state, RolloutState::Failed | RolloutState::RollingBack | RolloutState::RolledBack);
+        let past = self.past.iter().map(|entry| (entry.to, entry.state));
+        let all = past.chain([(self.rollout.to, self.rollout.state)]);
+        all.filter(|(_, state)| failed(*state)).map(|(to, _)| to).collect()
     }
 
     /// Takes up what the spec in force now says; `before` is what the last one said. True if a rollout starts.

@@ -239,6 +239,14 @@ fn one_node_goes_back_alone_and_stays_there() {
     world.apply(&fleet(2, "v3", update()));
     follow(&mut world, 1);
     assert_eq!(running(&world), BTreeSet::from(["v3".to_owned()]));
+    // What the base itself has gone back from, no node goes back to.
+    let step = BaseStep::Steer { action: RolloutAction::Undo };
+    world.propose(Command::Base { at: world.now, base: name("std"), to: None, step });
+    follow(&mut world, 1);
+    assert_eq!(running(&world), BTreeSet::from(["v2".to_owned()]));
+    assert!(matches!(back(&mut world), Applied::Done(_)));
+    world.run(30_000);
+    assert_eq!(running(&world), BTreeSet::from(["v1".to_owned(), "v2".to_owned()]));
 }
 
 #[test]
