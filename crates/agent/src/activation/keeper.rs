@@ -233,7 +233,10 @@ impl Activation {
                     }
                 }
             }
-            Step::Active => self.put_right(&facts).await,
+            // What is wanted no more is nobody's to put right.
+            Step::Active if given.wanted.as_ref().is_some_and(|wanted| attempt.is_at(wanted)) => {
+                self.put_right(&facts).await;
+            }
             _ => {}
         }
     }
