@@ -93,7 +93,7 @@ mod tests {
     fn names_and_versions_are_parted_as_nix_does() {
         assert_eq!(name_and_version("openssl-3.0.14-bin"), ("openssl", "3.0.14-bin"));
         assert_eq!(name_and_version("unit-app.service"), ("unit-app.service", ""));
-        assert_eq!(name_and_version("a-"), ("a", ""));
+        assert_eq!(name_and_version("a-"), ("a-", ""));
     }
 
     #[test]
