@@ -81,15 +81,15 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &RolloutArgs) -> Result<u8, 
         let rollout = match &of.of {
             Rolled::Service(service) => match client.rollout(service, action).await {
                 Err(error) => return Err(explained(&client, service, error).await),
-                Ok(answer) if of.json.json => return output::json(&answer).map_err(CommandError::from),
+                Ok(answer) if of.json.json => return output::json(&answer),
                 Ok(answer) => answer.rollout,
             },
             Rolled::Base(base) => match client.base_rollout(base, action).await? {
-                answer if of.json.json => return output::json(&answer).map_err(CommandError::from),
+                answer if of.json.json => return output::json(&answer),
                 answer => answer.rollout,
             },
         };
-        output::line(&sentence(action, &of.of, &rollout)).map_err(CommandError::from)
+        output::line(&sentence(action, &of.of, &rollout))
     })?;
     Ok(0)
 }
