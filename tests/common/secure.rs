@@ -53,6 +53,17 @@ impl SecureCluster {
 
     /// Starts an agent, on a loopback address of its own.
     pub(crate) fn agent(&mut self, node: &str, servers: &[&str], more: &[&str]) {
+        self.agent_in(node, servers, more, &BTreeMap::new());
+    }
+
+    /// The same with these variables in its environment; gives back its process.
+    pub(crate) fn agent_in(
+        &mut self,
+        node: &str,
+        servers: &[&str],
+        more: &[&str],
+        variables: &BTreeMap<String, String>,
+    ) -> u32 {
         let number = node.trim_start_matches(|letter: char| !letter.is_ascii_digit());
         let mut arguments: Vec<OsString> = ["agent", "--node", node].map(Into::into).into();
         arguments.extend(["--address".into(), format!("127.77.0.{number}").into()]);
@@ -62,14 +73,21 @@ impl SecureCluster {
             arguments.extend(["--server".into(), self.url(server).into()]);
         }
         arguments.extend(more.iter().map(Into::into));
-        self.spawn(node, arguments);
+        self.spawn_in(node, arguments, variables)
     }
 
     fn spawn(&mut self, name: &str, arguments: Vec<OsString>) {
+        self.spawn_in(name, arguments, &BTreeMap::new());
+    }
+
+    fn spawn_in(&mut self, name: &str, arguments: Vec<OsString>, variables: &BTreeMap<String, String>) -> u32 {
         let log = File::options().create(true).append(true).open(self.log(name)).unwrap();
         let mut command = self.environment.command();
-        command.args(arguments).stdout(Stdio::null()).stderr(log);
-        self.processes.insert(name.to_owned(), command.spawn().unwrap());
+        command.args(arguments).envs(variables).stdout(Stdio::null()).stderr(log);
+        let process = command.spawn().unwrap();
+        let pid = process.id();
+        self.processes.insert(name.to_owned(), process);
+        pid
     }
 
     /// Ends a process at once.

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::activation::Activation;
 use crate::cgroup::Groups;
 use crate::discovery::Discovery;
 use crate::driver::Drivers;
@@ -71,7 +72,11 @@ impl Agent {
             log: config.log,
             secrets_on_disk: config.secrets_on_disk,
         };
-        let mut work = Work::new(config, launcher, kept, complaint, discovery);
+        let activation = match config.system.clone() {
+            Some(system) => Some(Activation::open(system, &data).map_err(|source| folder(&data, source))?),
+            None => None,
+        };
+        let mut work = Work::new(config, launcher, kept, complaint, discovery, activation);
         work.adopt().await.map_err(|source| folder(&data, source))?;
         let (shutdown, asked) = oneshot::channel();
         let work = tokio::spawn(work.run(listener, api, asked));

@@ -1,4 +1,6 @@
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,27 +11,61 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use icefield_api::{ErrorBody, ErrorCode, Keyring};
+use icefield_api::{ErrorBody, ErrorCode, Keyring, PastGeneration};
 use icefield_plan::ReplicaId;
 use icefield_spec::Name;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
+use crate::activation::closure;
 use crate::home::Home;
 use crate::logs::LogReader;
 use crate::secured::Secured;
+use crate::{SystemConfig, past_generations};
 
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The agent's own API.
-pub(crate) fn router(home: Home) -> Router {
+pub(crate) fn router(home: Home, system: Option<SystemConfig>) -> Router {
+    let source = Arc::new((home.generations(), system));
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/v1/replicas/{service}/{index}/logs", get(logs))
-        .fallback(async || refused(ErrorCode::NotFound, "an agent serves /healthz and /v1/replicas/SERVICE/INDEX/logs"))
+        .route(
+            "/v1/generations/{number}",
+            get(async move |Path(number): Path<String>| generation(source, number).await),
+        )
+        .fallback(async || {
+            refused(
+                ErrorCode::NotFound,
+                "an agent serves /healthz, /v1/replicas/SERVICE/INDEX/logs and /v1/generations/NUMBER",
+            )
+        })
         .method_not_allowed_fallback(async || refused(ErrorCode::MethodNotAllowed, "only GET"))
         .with_state(home)
+}
+
+/// A generation that was taken up lately, with what its system consists of.
+async fn generation(source: Arc<(PathBuf, Option<SystemConfig>)>, number: String) -> Response {
+    let (folder, system) = &*source;
+    let Ok(number) = number.parse() else {
+        return refused(ErrorCode::Invalid, "a generation is named like /v1/generations/41");
+    };
+    let generation = match past_generations::find(folder, number) {
+        Ok(Some(generation)) => generation,
+        Ok(None) => {
+            let kept: Vec<String> = past_generations::numbers(folder).iter().map(ToString::to_string).collect();
+            let message = format!("this node has kept no generation {number}; those that it has: {}", kept.join(", "));
+            return refused(ErrorCode::NotFound, message);
+        }
+        Err(error) => return refused(ErrorCode::Internal, error.to_string()),
+    };
+    let closure = match (system, &generation.plan.nixos) {
+        (Some(system), Some(planned)) => closure(system, &planned.path).await,
+        _ => None,
+    };
+    Json(PastGeneration { schema: icefield_api::SCHEMA, generation, closure }).into_response()
 }
 
 #[derive(Debug, Deserialize)]

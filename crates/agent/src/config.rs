@@ -7,7 +7,7 @@ use icefield_api::{Capacity, Keyring};
 use icefield_dns::Forward;
 use icefield_spec::Name;
 
-use crate::{LogLimits, Timings};
+use crate::{LogLimits, SystemConfig, Timings};
 
 /// All that an agent is told when it starts.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct AgentConfig {
     pub timings: Timings,
     /// How much of what replicas write is kept.
     pub log: LogLimits,
+    /// Whether and how it changes the NixOS system of its node.
+    pub system: Option<SystemConfig>,
     /// Whether and how it answers DNS for the names of services.
     pub dns: Option<DnsConfig>,
 }

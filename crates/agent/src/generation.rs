@@ -112,6 +112,7 @@ mod tests {
             address: address.into(),
             system: "x86_64-linux".into(),
             base: None,
+            nixos: None,
             units: BTreeMap::new(),
             replicas: BTreeMap::new(),
         };

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use icefield_api::{Alive, Capacity, ClientError, Heartbeat, HeartbeatReply, ReplicaReport};
+use icefield_api::{Alive, Capacity, ClientError, Heartbeat, HeartbeatReply, ReplicaReport, SystemReport};
 use icefield_spec::{Millis, Name, Revision};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -18,6 +18,7 @@ pub(crate) struct Report {
     pub(crate) replicas: Vec<(Moment, ReplicaReport)>,
     pub(crate) endpoints: BTreeMap<Name, Option<Revision>>,
     pub(crate) message: Option<String>,
+    pub(crate) system: Option<SystemReport>,
 }
 
 /// What a server has answered.
@@ -41,6 +42,8 @@ pub(crate) struct Heartbeats {
     pub(crate) beginning: Instant,
     /// When the agent was started, in milliseconds since 1970.
     pub(crate) started: u64,
+    /// When what a server answered last was sent, by [`boottime`].
+    pub(crate) contact: watch::Sender<u64>,
 }
 
 impl Heartbeats {
@@ -71,6 +74,7 @@ impl Heartbeats {
                         tracing::info!("a server answers again");
                     }
                     answered = true;
+                    self.contact.send_replace(boot);
                     known = !reply.unknown;
                     every = reply.every.duration().max(Self::APART);
                     patience = (reply.lease.duration() / 4).clamp(Self::ANSWER.0, Self::ANSWER.1);
@@ -153,6 +157,7 @@ impl Heartbeats {
             replicas: report.replicas.iter().map(since).collect(),
             endpoints: report.endpoints.clone(),
             message: report.message.clone(),
+            system: report.system.clone(),
             leaving: false,
         }
     }

@@ -9,6 +9,9 @@ use icefield_spec::Name;
 /// ```text
 /// agent.lock             held by the agent
 /// generation.json        the newest generation
+/// generations/41.json    one of the last that were taken up
+/// activation.json        how far the node is with its system
+/// activation-root        keeps that in the store
 /// endpoints/api.json     where the replicas of a used service are reached
 /// services.json          where all services are reached, as last heard
 /// replicas/web-3/        one replica
@@ -56,6 +59,10 @@ impl Home {
 
     pub(crate) fn generation(&self) -> PathBuf {
         self.root.join("generation.json")
+    }
+
+    pub(crate) fn generations(&self) -> PathBuf {
+        self.root.join("generations")
     }
 
     pub(crate) fn endpoints(&self) -> PathBuf {

@@ -4,6 +4,7 @@
 //! Each replica runs under a supervisor of its own ([`shim_main`]), so it outlives the agent, and the next agent takes
 //! it over. What to do next is decided in `core`, which knows no process and no clock; everything else carries it out.
 
+mod activation;
 mod adopt;
 mod agent;
 mod api;
@@ -26,6 +27,7 @@ mod launch;
 mod logs;
 mod mounts;
 mod past;
+mod past_generations;
 mod ports;
 mod private;
 mod probe;
@@ -41,6 +43,7 @@ mod shutdown;
 mod volumes;
 mod work;
 
+pub use activation::{Activation, Given, SystemConfig};
 pub use agent::Agent;
 pub use config::{AgentConfig, DnsConfig};
 pub use core::Timings;

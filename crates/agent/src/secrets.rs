@@ -108,6 +108,7 @@ mod tests {
             address: String::new(),
             system: String::new(),
             base: None,
+            nixos: None,
             units: BTreeMap::new(),
             replicas: BTreeMap::new(),
         };

@@ -1,11 +1,12 @@
 mod files;
+mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use icefield_api::{IdentityFolder, Keeper, NodeSecrets};
+use icefield_api::{IdentityFolder, Keeper, NodeSecrets, SystemReport};
 use icefield_plan::{Generation, ReplicaId};
 use icefield_spec::{Health, Probe};
 use tokio::net::TcpListener;
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::activation::{Activation, Given};
 use crate::adopt::{Adopted, adopt};
 use crate::cgroup::Groups;
 use crate::core::{Action, Answer, Event, Incarnation, Local, Moment, Wanted, decide};
@@ -32,7 +34,7 @@ use crate::secrets::{FetchSecrets, SecretStore};
 use crate::servers::Servers;
 use crate::shim::RunOrder;
 use crate::shutdown::Shutdown;
-use crate::{AgentConfig, api, boottime, private};
+use crate::{AgentConfig, api, boottime, past_generations, private};
 
 /// The agent's loop: hears what happens, lets `core` decide, and has it carried out.
 pub(crate) struct Work {
@@ -48,6 +50,14 @@ pub(crate) struct Work {
     reloads: Reloads,
     /// What follows the endpoints of all services, if DNS is answered.
     discovery: Option<Discovery>,
+    /// What brings the node to its NixOS system, if this agent does that.
+    activation: Option<Activation>,
+    /// What that goes by.
+    given: watch::Sender<Given>,
+    /// What that says.
+    system: Option<watch::Receiver<SystemReport>>,
+    /// When a server was last heard of, by [`boottime`].
+    contact: watch::Sender<u64>,
     /// What there is to say of the node itself.
     complaint: Option<String>,
     stopping: bool,
@@ -84,6 +94,7 @@ impl Work {
         kept: Kept,
         complaint: Option<String>,
         discovery: Option<Discovery>,
+        activation: Option<Activation>,
     ) -> Self {
         if let Some(complaint) = &complaint {
             tracing::warn!("{complaint}; a server is asked for the generation");
@@ -100,6 +111,10 @@ impl Work {
             missing: watch::Sender::new(BTreeSet::new()),
             reloads: Reloads::default(),
             discovery,
+            activation,
+            given: watch::Sender::default(),
+            system: None,
+            contact: watch::Sender::new(0),
             config,
             launcher,
             kept,
@@ -155,6 +170,9 @@ impl Work {
         // An earlier agent may not have come to it.
         self.reloads.look(self.now() + self.config.timings.files_apart);
         let mut next = self.act();
+        let mut contact = JoinSet::new();
+        self.activate(&mut contact);
+        let mut system = self.system.clone();
         self.tell(&report);
         let client_of_keeper = servers.client().clone();
         let heartbeats = self.heartbeats(servers.clone(), api);
@@ -174,7 +192,7 @@ impl Work {
             newest: newest_number,
         };
         let home = self.launcher.home.clone();
-        let mut contact = JoinSet::new();
+        let system_config = self.config.system.clone();
         if let Some(keyring) = keyring.clone() {
             let folder = IdentityFolder::new(home.root());
             let client = client_of_keeper;
@@ -187,7 +205,7 @@ impl Work {
             contact.spawn(discovery);
         }
         contact.spawn(async move {
-            if let Err(error) = api::serve(listener, keyring, api::router(home)).await {
+            if let Err(error) = api::serve(listener, keyring, api::router(home, system_config)).await {
                 tracing::error!(%error, "logs cannot be read any more");
             }
         });
@@ -218,6 +236,7 @@ impl Work {
                     own.send_if_modified(|own| std::mem::replace(own, self.kept.number()) != self.kept.number());
                 }
                 // A sender that is gone is an agent that was dropped, and its end comes with the next pause.
+                () = changed(&mut system) => {}
                 how = &mut asked, if !self.stopping => match how {
                     Ok(Shutdown::Stop) => self.stopping = true,
                     Ok(Shutdown::Leave) | Err(_) => return,
@@ -254,6 +273,7 @@ impl Work {
             timings: self.config.timings.clone(),
             beginning: self.beginning,
             started: self.started,
+            contact: self.contact.clone(),
         }
     }
 
@@ -262,6 +282,9 @@ impl Work {
         let complaint = match self.kept.offer(generation) {
             Ok(Offer::Taken) => {
                 tracing::info!(generation = self.kept.number(), "taken up");
+                if let Some(newest) = self.kept.newest() {
+                    past_generations::keep(&self.launcher.home.generations(), newest);
+                }
                 self.settle();
                 None
             }
@@ -448,13 +471,16 @@ impl Work {
                 run.mark(self.local.is_healthy(id));
             }
         }
+        self.give();
         let missing = self.launcher.groups.missing().map(str::to_owned);
-        let message: Vec<String> = self.complaint.clone().into_iter().chain(missing).collect();
+        let message: Vec<String> =
+            self.complaint.clone().into_iter().chain(missing).chain(self.without_activation()).collect();
         let new = Report {
             generation: self.kept.number(),
             replicas: self.local.report(self.now()),
             endpoints: self.endpoints.known().clone(),
             message: (!message.is_empty()).then(|| message.join("; ")),
+            system: self.system.as_ref().map(|system| system.borrow().clone()),
         };
         report.send_if_modified(|old| {
             let changed = *old != new;
@@ -462,6 +488,16 @@ impl Work {
             changed
         });
     }
+}
+
+/// Returns when there is something else to say of the node's system.
+async fn changed(system: &mut Option<watch::Receiver<SystemReport>>) {
+    if let Some(system) = system
+        && system.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// Unmounts what a run had mounted. What stays is told of here alone: the replica has ended all the same, and the next run

@@ -68,9 +68,9 @@ impl Operation {
             "renew" => Access::Machine,
             "join" | "move" | "server-key" => Access::Server,
             "status" | "spec" | "history" | "rollouts" | "events" | "explain" | "logs" | "servers" | "ca" | "jobs"
-            | "job" | "secrets" => Access::Viewer,
+            | "job" | "secrets" | "node-history" | "node-generation" | "base-rollouts" => Access::Viewer,
             "plan" | "apply" | "rollout" | "job-run" | "secret-set" | "secret-remove" => Access::Deployer,
-            "rebalance" | "rebalance-start" | "rebalance-stop" | "note" => Access::DeployerOfAll,
+            "base-rollout" | "rebalance" | "rebalance-start" | "rebalance-stop" | "note" => Access::DeployerOfAll,
             _ => Access::Admin,
         }
     }

@@ -6,7 +6,7 @@ use icefield_spec::{Bytes, Cpu, Millis, Name, PortRange, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ReplicaState, TrustMark};
+use crate::{ReplicaState, SystemReport, TrustMark};
 
 /// What an agent says of itself, over and over; the first one registers the node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,9 @@ pub struct Heartbeat {
     /// What there is to say of the node itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What there is to say of its NixOS system; absent from an agent that activates none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<SystemReport>,
     /// Whether this is its last word: it has stopped its replicas and ends.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaving: bool,

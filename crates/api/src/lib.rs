@@ -6,6 +6,7 @@
 mod access;
 mod apply;
 mod audit;
+mod base;
 mod client;
 mod endpoints;
 mod enrol;
@@ -21,6 +22,7 @@ mod keyring;
 mod node;
 mod openapi;
 mod operation;
+mod past_generation;
 mod rebalance;
 mod report;
 mod role;
@@ -35,6 +37,7 @@ mod user_token;
 pub use access::Access;
 pub use apply::{ApplyRequest, ApplyResponse, History, HistoryEntry, PlanBasis};
 pub use audit::{AuditBreak, AuditEntry, AuditFacts, AuditLog};
+pub use base::{BaseHistory, BaseRolloutAnswer, BaseStatus, NodeHistory, SystemEntry, SystemReport, SystemState};
 pub use client::{Client, ClientError};
 pub use endpoints::{EndpointChanges, EndpointMark, ServiceEndpoints};
 pub use enrol::{EnrolAnswer, EnrolRequest, RenewAnswer, RenewRequest};
@@ -52,6 +55,7 @@ pub use keyring::{Held, IdentityError, IdentityFolder, JoinError, Keeper, Keyrin
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
 pub use operation::{OPERATIONS, Operation};
+pub use past_generation::PastGeneration;
 pub use rebalance::{
     RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStatus, RebalanceStop,
 };

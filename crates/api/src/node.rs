@@ -47,6 +47,8 @@ pub enum NodeAction {
     Drain,
     /// Take replicas again.
     Uncordon,
+    /// Go back to the NixOS system that it ran well before, and stay there until its base gets another one.
+    Rollback,
     /// Be forgotten: only of a node that is lost, or drained and empty.
     Remove,
     /// Be forgotten, however it stands: its replicas go elsewhere at once.

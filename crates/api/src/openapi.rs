@@ -4,14 +4,14 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, BackupKeyAnswer, BackupKeyRequest, CaStatus, Done,
-    EndpointChanges, EnrolAnswer, EnrolRequest, ErrorBody, Events, Heartbeat, HeartbeatReply, History, IdempotencyKey,
-    JobHistory, JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest, JoinTokenRequest, JoinTokens, NodeAction,
-    NodeSecrets, NodeStatus, NoteAnswer, NoteRequest, OPERATIONS, Operation, PlanReport, RebalanceAnswer,
-    RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction,
-    RolloutAnswer, RolloutHistory, RotateRequest, SecretAnswer, SecretList, SecretRequest, ServerKeyRequest,
-    ServerMove, Servers, ServiceEndpoints, ServiceExplanation, Status, TrustAnswer, UserTokenRequest,
-    UserTokenRotation, UserTokens,
+    Access, Alive, ApplyRequest, ApplyResponse, AuditLog, BackupKeyAnswer, BackupKeyRequest, BaseHistory,
+    BaseRolloutAnswer, CaStatus, Done, EndpointChanges, EnrolAnswer, EnrolRequest, ErrorBody, Events, Heartbeat,
+    HeartbeatReply, History, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest,
+    JoinTokenRequest, JoinTokens, NodeAction, NodeHistory, NodeSecrets, NodeStatus, NoteAnswer, NoteRequest,
+    OPERATIONS, Operation, PastGeneration, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
+    RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction, RolloutAnswer, RolloutHistory,
+    RotateRequest, SecretAnswer, SecretList, SecretRequest, ServerKeyRequest, ServerMove, Servers, ServiceEndpoints,
+    ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -55,6 +55,8 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<ApplyResponse>,
         add::<AuditLog>,
         add::<BackupKeyAnswer>,
+        add::<BaseHistory>,
+        add::<BaseRolloutAnswer>,
         add::<BackupKeyRequest>,
         add::<CaStatus>,
         add::<Done>,
@@ -76,10 +78,12 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<JoinAnswer>,
         add::<JoinRequest>,
         add::<NodeAction>,
+        add::<NodeHistory>,
         add::<NodeSecrets>,
         add::<NodeStatus>,
         add::<NoteAnswer>,
         add::<NoteRequest>,
+        add::<PastGeneration>,
         add::<PlanReport>,
         add::<RebalanceAnswer>,
         add::<RebalanceProposal>,

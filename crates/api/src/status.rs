@@ -5,7 +5,7 @@ use icefield_spec::{Bytes, Cpu, Name, Revision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{JobStatus, NodeState, RebalanceStatus, RolloutPhase, Stale};
+use crate::{BaseStatus, JobStatus, NodeState, RebalanceStatus, RolloutPhase, Stale, SystemReport};
 
 /// What is true now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +36,9 @@ pub struct Status {
     /// The jobs, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobStatus>,
+    /// The bases whose nodes are to run a system, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<BaseStatus>,
     /// The nodes, by name.
     pub nodes: Vec<NodeStatus>,
     /// Of an answer that may be out of date, because that was asked for: of when it is.
@@ -243,6 +246,9 @@ pub struct NodeStatus {
     pub generation: u64,
     /// The number of the generation that its agent has taken up.
     pub applied: Option<u64>,
+    /// What its agent says of its NixOS system; absent where that activates none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<SystemReport>,
     /// What its agent has to say of itself: `"no cgroup: limits are not enforced"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

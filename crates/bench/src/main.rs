@@ -2,6 +2,7 @@
 //! for those of the placement engine: that is measured alone.
 
 mod abuse;
+mod activation;
 mod agent_idle;
 mod compile;
 mod connection;
@@ -145,6 +146,18 @@ enum Figure {
         #[arg(long, default_value_t = 50)]
         runs: usize,
     },
+    /// SIGKILL of the agent, and power cuts, at every step of an activation: always the old or the new system, whole; exit code
+    /// 1 otherwise. Needs Nix
+    ActivationKill {
+        /// How many kills
+        #[arg(long, default_value_t = 200)]
+        kills: usize,
+        /// What is drawn from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    #[command(hide = true)]
+    ActivationWorker(activation::Worker),
     /// Malformed, oversized, half-open and slow requests against three servers: no crash, no 5xx, memory flat, and real
     /// clients served meanwhile; exit code 1 otherwise
     Abuse {
@@ -201,6 +214,12 @@ fn run(bench: &Bench) -> Result<(), Failure> {
             Figure::Scale(arguments) => print(common, &scale::measure(common, *arguments).await?),
             Figure::Compile { runs } => print(common, &compile::measure(common, *runs)?),
             Figure::Dns { seconds, runs } => print(common, &dns::measure(common, (*seconds).max(1), *runs).await?),
+            Figure::ActivationKill { kills, seed } => {
+                let kills = activation::measure(*kills, *seed)?;
+                print(common, &kills)?;
+                if kills.broken.is_empty() { Ok(()) } else { Err("what was there was not whole".into()) }
+            }
+            Figure::ActivationWorker(worker) => activation::work(worker).await,
             Figure::Abuse { requests, seed } => {
                 let abuse = abuse::measure(common, *requests, *seed).await?;
                 print(common, &abuse)?;

@@ -75,6 +75,7 @@ pub(crate) enum Command {
     Logs(commands::logs::LogsArgs),
     History(commands::history::HistoryArgs),
     Job(commands::job::JobArgs),
+    Diff(commands::diff::DiffArgs),
     Node(commands::node::NodeArgs),
     Member(commands::member::MemberArgs),
     Login(commands::login::LoginArgs),

@@ -1,5 +1,5 @@
 use icefield_api::{
-    JobStatus, ReplicaState, RolloutPhase, RolloutState, RolloutStatus, RunOutcome, ServiceStatus, Status,
+    BaseStatus, JobStatus, ReplicaState, RolloutPhase, RolloutState, RolloutStatus, RunOutcome, ServiceStatus, Status,
 };
 use icefield_spec::Revision;
 
@@ -40,6 +40,16 @@ pub(crate) fn progress(status: &Status, revision: &Revision, allow_unplaced: boo
                 let phase = service.rollout.as_ref().and_then(|rollout| rollout.phase);
                 following += usize::from(phase == Some(RolloutPhase::Waiting));
                 asking += usize::from(service.rollout.as_ref().is_some_and(waits_for_someone));
+                waiting.push(line);
+            }
+            Some(Err(line)) => failed.push(line),
+            None => {}
+        }
+    }
+    for base in &status.bases {
+        match base_progress(base) {
+            Some(Ok(line)) => {
+                asking += usize::from(waits_for_someone(&base.rollout));
                 waiting.push(line);
             }
             Some(Err(line)) => failed.push(line),
@@ -114,6 +124,24 @@ fn service_progress(service: &ServiceStatus, without_place: usize) -> Option<Res
         line.push_str(&format!(", {}{}", rollout.message, since(rollout)));
     }
     Some(Ok(line))
+}
+
+/// What a base waits for (`Ok`), or how it has failed (`Err`); `None` if its nodes are as declared.
+fn base_progress(base: &BaseStatus) -> Option<Result<String, String>> {
+    let (name, rollout) = (&base.name, &base.rollout);
+    match rollout.state {
+        RolloutState::Done | RolloutState::Superseded => None,
+        RolloutState::Failed => Some(Err(format!("base {name}: {}", rollout.message))),
+        RolloutState::RolledBack => Some(Err(format!("base {name}: rolled back, because {}", rollout.message))),
+        RolloutState::RollingBack => {
+            Some(Ok(format!("base {name}: rolling back, because {}{}", rollout.message, since(rollout))))
+        }
+        RolloutState::Progressing => {
+            let (done, all, system) = (base.updated, base.desired, base.system.short());
+            let waits = if rollout.message.is_empty() { String::new() } else { format!(", {}", rollout.message) };
+            Some(Ok(format!("base {name}: {done}/{all} nodes with {system}{waits}{}", since(rollout))))
+        }
+    }
 }
 
 /// Since when a rollout waits for what it waits for.
@@ -193,6 +221,7 @@ mod tests {
             stale: None,
             services: vec![service],
             jobs: Vec::new(),
+            bases: Vec::new(),
             nodes: Vec::new(),
         }
     }

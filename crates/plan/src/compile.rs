@@ -54,6 +54,8 @@ pub fn node_plan<'a>(
         address: fleet.address(node),
         system: node.machine.system.clone(),
         base: node.machine.base.clone(),
+        // Which node has come how far is not declared.
+        nixos: None,
         units: BTreeMap::new(),
         replicas: BTreeMap::new(),
     };

@@ -1,5 +1,5 @@
 use icefield_placement::ReplicaId;
-use icefield_spec::Name;
+use icefield_spec::{Name, StorePath};
 use serde::{Deserialize, Serialize};
 
 use crate::NodePlan;
@@ -13,6 +13,9 @@ pub struct PlanDiff {
     pub address: Option<(String, String)>,
     /// The system double before and after, if it changed.
     pub system: Option<(String, String)>,
+    /// The NixOS system before and after, if it changed.
+    #[serde(default)]
+    pub nixos: Option<(Option<StorePath>, Option<StorePath>)>,
     /// Replicas that changed, by service and index.
     pub replicas: Vec<(ReplicaId, ReplicaChange)>,
 }
@@ -55,10 +58,12 @@ pub fn diff(old: &NodePlan, new: &NodePlan) -> PlanDiff {
     let removed = old.replicas.keys().filter(|id| !new.replicas.contains_key(*id));
     replicas.extend(removed.map(|id| (id.clone(), ReplicaChange::Removed)));
     replicas.sort_by(|a, b| a.0.cmp(&b.0));
+    let system = |plan: &NodePlan| plan.nixos.as_ref().map(|planned| planned.path.clone());
     PlanDiff {
         base: (old.base != new.base).then(|| (old.base.clone(), new.base.clone())),
         address: (old.address != new.address).then(|| (old.address.clone(), new.address.clone())),
         system: (old.system != new.system).then(|| (old.system.clone(), new.system.clone())),
+        nixos: (system(old) != system(new)).then(|| (system(old), system(new))),
         replicas,
     }
 }

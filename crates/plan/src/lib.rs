@@ -14,4 +14,4 @@ pub use diff::{PlanDiff, ReplicaChange, diff};
 pub use endpoints::{Endpoint, endpoints, endpoints_in};
 pub use generation::Generation;
 pub use icefield_placement::ReplicaId;
-pub use node_plan::{NodePlan, PLAN_SCHEMA, PlannedReplica, PlannedUnit};
+pub use node_plan::{NodePlan, PLAN_SCHEMA, PlannedReplica, PlannedSystem, PlannedUnit};

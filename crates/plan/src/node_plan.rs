@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use icefield_placement::ReplicaId;
-use icefield_spec::{Name, Revision, Unit};
+use icefield_spec::{Health, Millis, Name, Revision, StorePath, Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +26,39 @@ pub struct NodePlan {
     /// The base it is built from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Name>,
+    /// The NixOS system that it is to run; without it, it keeps the one that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nixos: Option<PlannedSystem>,
     /// The unit of each service revision that runs here, once each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub units: BTreeMap<Revision, PlannedUnit>,
     /// The replicas that run here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<ReplicaId, PlannedReplica>,
+}
+
+/// A NixOS system that a node is to run, and how it comes to that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedSystem {
+    /// The system: the built `config.system.build.toplevel`.
+    pub path: StorePath,
+    /// When the node was told to take it up, in milliseconds since 1970. One that a node has gone back from is tried again
+    /// only with a later time.
+    pub asked: u64,
+    /// Whether the machine is restarted for it, whatever differs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reboot: bool,
+    /// Whether the machine may be restarted now, because nothing runs on it that must not be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drained: bool,
+    /// How long the node must do well with it before it counts.
+    pub healthy_for: Millis,
+    /// How long it may take from the switch until then; after that the node goes back by itself.
+    pub confirm: Millis,
+    /// A command that says whether the node does well, besides what its replicas say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 /// A unit with the name of its service.

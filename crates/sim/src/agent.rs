@@ -99,6 +99,7 @@ impl Agent {
             replicas: machine.processes.iter().map(|(replica, process)| process.report(replica, now)).collect(),
             endpoints: BTreeMap::new(),
             message: None,
+            system: None,
             leaving: false,
             number: 0,
             started: machine.starts,

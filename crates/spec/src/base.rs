@@ -2,6 +2,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::{Health, Millis, Share, StorePath, Strategy, Update, Wait};
+
 /// What every node of a pool has: packages, time, NixOS options and modules.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +20,34 @@ pub struct Base {
     /// NixOS modules in Nix.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<NixModule>,
+    /// The NixOS system that it was built to, which its nodes are to run; written by `icefield build`. Without it, nodes keep
+    /// the system that they have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<StorePath>,
+    /// How its nodes go from one system to the next; see [`Base::update`] for what holds without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update: Option<Update>,
+    /// A command that says whether a node does well with a new system, besides what its replicas say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Whether a node is restarted for every new system, not only for one with another kernel.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reboot: bool,
+}
+
+impl Base {
+    /// How its nodes go from one system to the next: as declared, else one node first and then one at a time, each of which
+    /// must do well for half a minute.
+    pub fn update(&self) -> Update {
+        self.update.clone().unwrap_or(Update {
+            kind: Strategy::Canary { share: Share::Count(1), wait: Wait::Hold(Millis::default()) },
+            max_unavailable: 1,
+            max_surge: 0,
+            healthy_for: Millis::new(30_000),
+            deadline: Millis::new(600_000),
+            rollback: true,
+        })
+    }
 }
 
 /// How a node keeps its clock.

@@ -84,6 +84,12 @@ impl Local {
         self.replicas.get(id).is_some_and(|replica| replica.state() == ReplicaState::Healthy)
     }
 
+    /// The replicas that are healthy.
+    pub(crate) fn healthy(&self) -> impl Iterator<Item = &ReplicaId> {
+        let healthy = self.replicas.iter().filter(|(_, replica)| replica.state() == ReplicaState::Healthy);
+        healthy.map(|(id, _)| id)
+    }
+
     /// Whether no replica has a process.
     pub(crate) fn is_quiet(&self) -> bool {
         self.replicas.values().all(|replica| matches!(replica.phase, Phase::Down { .. }))

@@ -165,6 +165,7 @@ pub(crate) fn generation(number: u64, replicas: &[Wanted<'_>]) -> Generation {
         address: "127.0.0.1".into(),
         system: "x86_64-linux".into(),
         base: None,
+        nixos: None,
         units: BTreeMap::new(),
         replicas: BTreeMap::new(),
     };
@@ -194,6 +195,7 @@ fn config(data: &Path, server: &str, log: LogLimits) -> AgentConfig {
         secrets_on_disk: true,
         timings: Timings::default(),
         log,
+        system: None,
         dns: None,
     }
 }

@@ -20,11 +20,12 @@ use serde::de::DeserializeOwned;
 use self::request::Request;
 use self::retry::Retry;
 use crate::{
-    Alive, ApplyRequest, ApplyResponse, EndpointChanges, EndpointMark, Endpoints, ErrorBody, ErrorCode, Events,
-    Heartbeat, HeartbeatReply, History, Http, HttpOptions, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest,
-    Jobs, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeStatus, NoteAnswer, NoteRequest, PlanReport,
-    RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStop, RolloutAction, RolloutAnswer,
-    RolloutHistory, ServerMove, ServerStatus, Servers, ServiceEndpoints, ServiceExplanation, Status,
+    Alive, ApplyRequest, ApplyResponse, BaseHistory, BaseRolloutAnswer, EndpointChanges, EndpointMark, Endpoints,
+    ErrorBody, ErrorCode, Events, Heartbeat, HeartbeatReply, History, Http, HttpOptions, IdempotencyKey, JobHistory,
+    JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest, Keyring, NodeAction, NodeHistory, NodeStatus,
+    NoteAnswer, NoteRequest, PastGeneration, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
+    RebalanceStart, RebalanceStop, RolloutAction, RolloutAnswer, RolloutHistory, ServerMove, ServerStatus, Servers,
+    ServiceEndpoints, ServiceExplanation, Status,
 };
 
 /// Talks to a cluster: to whichever of its servers answers.
@@ -209,6 +210,26 @@ impl Client {
     /// Does something with the rollout of `service`.
     pub async fn rollout(&self, service: &Name, action: RolloutAction) -> Result<RolloutAnswer, ClientError> {
         self.change(&format!("/v1/services/{service}/rollout"), &action).await
+    }
+
+    /// The last rollouts of `base`, newest first.
+    pub async fn base_rollouts(&self, base: &Name) -> Result<BaseHistory, ClientError> {
+        self.get(&format!("/v1/bases/{base}/rollouts")).await
+    }
+
+    /// Does something with the rollout of `base`.
+    pub async fn base_rollout(&self, base: &Name, action: RolloutAction) -> Result<BaseRolloutAnswer, ClientError> {
+        self.change(&format!("/v1/bases/{base}/rollout"), &action).await
+    }
+
+    /// The systems that `node` was asked for, newest first.
+    pub async fn node_history(&self, node: &Name) -> Result<NodeHistory, ClientError> {
+        self.get(&format!("/v1/nodes/{node}/history")).await
+    }
+
+    /// Generation `number` of `node`, as its agent has kept it.
+    pub async fn node_generation(&self, node: &Name, number: u64) -> Result<PastGeneration, ClientError> {
+        self.answer(Request::get(format!("/v1/nodes/{node}/generations/{number}"))).await
     }
 
     /// Where the healthy replicas of `service` are reached.

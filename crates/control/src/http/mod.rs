@@ -15,6 +15,7 @@
 mod admission;
 mod app;
 mod asker;
+mod bases;
 mod blocking;
 mod body;
 mod cluster;

@@ -1,17 +1,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
+use axum::response::Response;
 use bytes::Bytes;
-use icefield_api::{Alive, ErrorCode, Heartbeat, HeartbeatReply, NodeAction, NodeStatus};
+use icefield_api::{Alive, ErrorCode, Heartbeat, HeartbeatReply, NodeAction, NodeHistory, NodeStatus};
 use icefield_plan::Generation;
 use icefield_spec::{Name, Revision};
 
 use super::app::{App, name, settle};
 use super::body;
 use super::failure::Failure;
+use super::forward::relay;
 use super::reading::{Answer, Read};
 use super::watch::{self, Rises, Watch};
 use super::write::Write;
@@ -37,6 +40,42 @@ pub(crate) async fn node(
     let state = app.group.state().await;
     let status = app.leading.look(|seen| view::node_status(&state, seen, &node)).await?;
     status.map(Json).ok_or_else(|| Failure::not_found(format!("node {node} is gone")))
+}
+
+/// The systems that a node was asked for, newest first.
+pub(crate) async fn history(
+    State(app): State<Arc<App>>,
+    Path(node): Path<String>,
+    uri: Uri,
+) -> Result<Answer<NodeHistory>, Failure> {
+    let node = name(&node)?;
+    let read = Read::of(&app, &uri).await?;
+    let history = view::node_history(&read.state, &node);
+    let history = history.ok_or_else(|| Failure::not_found(format!("there is no node {node}")))?;
+    Ok(read.answer(NodeHistory { stale: read.stale, ..history }))
+}
+
+/// One of the last generations of a node, as its agent has kept it.
+pub(crate) async fn generation(
+    State(app): State<Arc<App>>,
+    Path((node, number)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    /// How long the agent may take to answer: it asks its store.
+    const ANSWER: Duration = Duration::from_secs(15);
+    let node = name(&node)?;
+    let number: u64 =
+        number.parse().map_err(|_| Failure::invalid(format!("{number:?} is not the number of a generation")))?;
+    let state = app.state().await?;
+    let Some(record) = state.nodes.get(&node) else {
+        return Err(Failure::not_found(format!("there is no node {node}, or its agent has not been seen yet")));
+    };
+    let url = format!("{}/v1/generations/{number}", record.api.trim_end_matches('/'));
+    match tokio::time::timeout(ANSWER, app.agent(&node).get(url).send()).await {
+        Ok(Ok(answer)) => Ok(relay(answer)),
+        Ok(Err(_)) | Err(_) => {
+            Err(Failure::new(ErrorCode::Conflict, format!("the agent of node {node} does not answer")))
+        }
+    }
 }
 
 /// A node's generation.

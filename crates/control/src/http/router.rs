@@ -15,7 +15,7 @@ use super::dispatch::dispatch;
 use super::failure::Failure;
 use super::guard::{front, guard};
 use super::{
-    cluster, endpoints, enrol, jobs, nodes, peers, rebalance, rollouts, secrets, servers, services, specs, trust,
+    bases, cluster, endpoints, enrol, jobs, nodes, peers, rebalance, rollouts, secrets, servers, services, specs, trust,
 };
 use crate::raft::Rpc;
 
@@ -47,6 +47,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/servers/{server}", post(servers::relocate).delete(servers::remove))
         .route("/v1/backup", get(servers::backup))
         .route("/v1/nodes/{node}", post(nodes::node))
+        .route("/v1/nodes/{node}/history", get(nodes::history))
+        .route("/v1/nodes/{node}/generations/{number}", get(nodes::generation))
+        .route("/v1/bases/{base}/rollouts", get(bases::history))
+        .route("/v1/bases/{base}/rollout", post(bases::steer))
         .route("/v1/nodes/{node}/plan", get(nodes::plan))
         .route("/v1/nodes/{node}/heartbeat", post(nodes::heartbeat))
         .route("/v1/nodes/{node}/alive", post(nodes::alive))

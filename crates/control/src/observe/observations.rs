@@ -79,6 +79,11 @@ impl Observations {
         let before = self.nodes.get(node);
         let sight = Sight::new(heartbeat, now, self.deaf, before);
         let visible = !before.is_some_and(|before| before.looks_like(&sight));
+        let drift = |sight: &Sight| sight.system.as_ref().map(|system| system.drift.clone()).unwrap_or_default();
+        let drifted = drift(&sight);
+        if before.is_some_and(|before| drift(before) != drifted) && !drifted.is_empty() {
+            self.told.push((EventKind::Node, format!("node {node}"), drifted.join("; ")));
+        }
         if let Some(before) = before.filter(|_| visible) {
             for (replica, report) in &sight.replicas {
                 let Some(last) = before.replicas.get(replica) else { continue };
@@ -258,6 +263,7 @@ pub(crate) mod sample {
             replicas,
             endpoints: BTreeMap::new(),
             message: None,
+            system: None,
             leaving: false,
         }
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use icefield_api::{Heartbeat, ReplicaReport};
+use icefield_api::{Heartbeat, ReplicaReport, SystemReport};
 use icefield_placement::ReplicaId;
 use icefield_spec::{Name, Revision};
 
@@ -27,6 +27,8 @@ pub(crate) struct Sight {
     pub(crate) generation: u64,
     /// What its agent has to say of the node.
     pub(crate) message: Option<String>,
+    /// What its agent says of its NixOS system, if it activates any.
+    pub(crate) system: Option<SystemReport>,
     /// Whether its agent has said its last word.
     pub(crate) leaving: bool,
     /// What its agent knows of the endpoints that its replicas use.
@@ -49,6 +51,7 @@ impl Sight {
             number: heartbeat.number,
             generation: heartbeat.generation,
             message: heartbeat.message,
+            system: heartbeat.system,
             leaving: heartbeat.leaving,
             endpoints: heartbeat.endpoints,
             replicas,
@@ -77,6 +80,7 @@ impl Sight {
     pub(crate) fn looks_like(&self, other: &Self) -> bool {
         self.generation == other.generation
             && self.message == other.message
+            && self.system == other.system
             && self.replicas.len() == other.replicas.len()
             && self.replicas.values().zip(other.replicas.values()).all(|(a, b)| {
                 a.replica == b.replica

@@ -1,5 +1,6 @@
 //! What must happen next: a pure function of what is agreed on, what was seen, and the time.
 
+mod bases;
 mod config;
 mod demands;
 mod dependencies;
@@ -29,6 +30,7 @@ pub use holders::promise;
 pub use offline::place_offline;
 pub use reconciler::{Reconciler, reconcile};
 
+pub(crate) use bases::{BaseView, Standing as BaseStanding, base_waits_for};
 pub(crate) use health::{every, lease};
 pub(crate) use host::Joining;
 pub(crate) use improve::{Search, check, propose};

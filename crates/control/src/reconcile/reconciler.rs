@@ -6,7 +6,7 @@ use icefield_spec::Name;
 use super::drain::Leaving;
 use super::kept::Kept;
 use super::possible::Possible;
-use super::{Config, drain, health, holders, jobs, leases, rebalance, rollouts, trust};
+use super::{Config, bases, drain, health, holders, jobs, leases, rebalance, rollouts, trust};
 use crate::observe::Observations;
 use crate::{Command, State};
 
@@ -101,6 +101,7 @@ impl Reconciler {
             placing => {
                 let mut commands = rollouts::due(state, seen, self.kept.wanted(), now);
                 commands.extend(jobs::due(state, seen, now));
+                commands.extend(bases::due(state, seen, now));
                 if commands.is_empty() {
                     commands.extend(drain::due(state, seen, &mut self.kept, &mut self.leaving, now));
                 }

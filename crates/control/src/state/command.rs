@@ -1,10 +1,10 @@
-use icefield_api::{AuditFacts, Capacity, EventKind, NodeAction, RolloutAction};
+use icefield_api::{AuditFacts, Capacity, EventKind, NodeAction, RolloutAction, SystemEntry};
 use icefield_placement::{Change, ReplicaId};
 use icefield_spec::{Name, Revision, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::expected::{Expected, Outdated};
-use super::{JobStep, SecretStep, TrustStep};
+use super::{BaseStep, JobStep, SecretStep, TrustStep};
 
 /// A change of the state, as the log carries it. Times (`at`) are in milliseconds since 1970 and are the proposer's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +87,27 @@ pub enum Command {
         service: Name,
         /// The wish.
         action: RolloutAction,
+    },
+    /// The rollout of a base goes on, or a person has it.
+    Base {
+        /// When.
+        at: u64,
+        /// The base.
+        base: Name,
+        /// The revision of the system that it goes to, where it matters; the command is refused if that is no longer so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Revision>,
+        /// What happens.
+        step: BaseStep,
+    },
+    /// What became of a system on a node.
+    System {
+        /// When.
+        at: u64,
+        /// The node.
+        node: Name,
+        /// What was asked for, and what became of it.
+        entry: SystemEntry,
     },
     /// A job goes on.
     Job {

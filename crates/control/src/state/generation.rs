@@ -28,6 +28,12 @@ impl State {
     }
 
     fn plan(&self, node: &Name) -> Option<NodePlan> {
+        let mut plan = self.plan_without_system(node)?;
+        plan.nixos = self.planned_system(node);
+        Some(plan)
+    }
+
+    fn plan_without_system(&self, node: &Name) -> Option<NodePlan> {
         let spec = self.spec.as_deref()?;
         let record = self.nodes.get(node)?;
         let mut units: BTreeMap<Revision, PlannedUnit> = BTreeMap::new();

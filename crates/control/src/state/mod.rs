@@ -4,6 +4,9 @@ mod anew;
 mod apply_spec;
 mod audit;
 mod author;
+mod base;
+mod base_record;
+mod base_step;
 mod command;
 mod events;
 mod expected;
@@ -31,11 +34,14 @@ pub(crate) mod sample;
 mod secrets;
 mod service_record;
 mod steer;
+mod systems;
 mod ties;
 mod trust;
 
 pub use audit::Audit;
 pub use author::Author;
+pub use base_record::{BaseNode, BaseRecord};
+pub use base_step::BaseStep;
 pub use command::{Applied, Command, RebalanceStep, RolloutStep};
 pub(crate) use expected::ago;
 pub use expected::{Expected, Outdated};
@@ -57,7 +63,7 @@ pub use trust::{Enrolment, JoinRecord, Secret, Trust, TrustStep, Used, UserRecor
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use icefield_api::{Event, HistoryEntry};
+use icefield_api::{Event, HistoryEntry, SystemEntry};
 use icefield_placement::ReplicaId;
 use icefield_spec::{Name, Spec};
 use serde::{Deserialize, Serialize};
@@ -85,6 +91,12 @@ pub struct State {
     /// The nodes that singletons may be running on.
     #[serde(default, skip_serializing_if = "Holders::is_empty")]
     pub holders: Holders,
+    /// What there is to know of each base whose nodes are to run a system.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bases: BTreeMap<Name, BaseRecord>,
+    /// The systems that each node was asked for and what became of them, newest last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub systems: BTreeMap<Name, VecDeque<SystemEntry>>,
     /// What there is to know of each job.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub jobs: BTreeMap<Name, JobRecord>,
@@ -198,6 +210,8 @@ impl State {
             Command::Node { at, node, action } => self.node(at, &node, action),
             Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
             Command::Steer { at, service, action } => self.steer(at, &service, action),
+            Command::Base { at, base, to, step } => self.base(at, &base, to, step),
+            Command::System { at, node, entry } => Ok(self.system(at, &node, entry)),
             Command::Job { at, job, step } => self.job(index, at, &job, step),
             Command::Rebalance { at, step } => self.rebalance(at, step),
             Command::Release { at, replica, node, reason } => self.release_holder(at, &replica, &node, &reason),

@@ -26,6 +26,7 @@ impl State {
             _ if record.removed => {
                 return Err(format!("node {node} was removed; it joins again when its agent is started anew"));
             }
+            NodeAction::Rollback => return self.return_system(at, node),
             NodeAction::Cordon => {
                 record.cordoned = true;
                 "cordoned: it takes no new replicas"
@@ -65,6 +66,7 @@ impl State {
         }
         (record.removed, record.lost) = (true, true);
         (record.cordoned, record.draining) = (false, false);
+        self.forget_node_of_bases(node);
         let mut telling = Telling::new(at);
         telling.tell(EventKind::Node, || (format!("node {node}"), "removed".to_owned()));
         self.release_ties_to(node, &mut telling);

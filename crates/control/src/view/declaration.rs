@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use icefield_api::PlannedChange;
-use icefield_spec::{Base, Name, Policy, Spec};
+use icefield_spec::{Base, Name, Policy, Spec, StorePath};
 
 use super::update::part_update;
 use super::{job_change, machine_change, quota_change, service_change};
@@ -69,8 +69,14 @@ fn base_update(old: &Base, new: &Base) -> Vec<String> {
         ("time", old.time != new.time),
         ("nixos options", old.nixos != new.nixos),
         ("modules", old.modules != new.modules),
+        ("update", old.update != new.update),
+        ("health", old.health != new.health),
+        ("reboot", old.reboot != new.reboot),
     ];
-    parts.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| format!("{what} changed")).collect()
+    let changed = parts.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| format!("{what} changed"));
+    let short = |base: &Base| base.system.as_ref().map_or("none".to_owned(), StorePath::short);
+    let system = (old.system != new.system).then(|| format!("system {} → {}", short(old), short(new)));
+    changed.chain(system).collect()
 }
 
 fn policy_update(old: &Policy, new: &Policy) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! What people and agents get to see: the state and the observations in the API's words.
 
+mod base;
 mod declaration;
 mod endpoints;
 mod explain;
@@ -18,6 +19,7 @@ mod stale;
 mod status;
 mod update;
 
+pub use base::{base_history, base_status, node_history};
 pub(crate) use endpoints::{all_endpoints, is_heard_of};
 pub use endpoints::{changed_endpoints, endpoints};
 pub use explain::explain;

@@ -52,6 +52,7 @@ fn declared_node(state: &State, seen: &Observations, declared: &FleetNode<'_>) -
         replicas: 0,
         generation: 0,
         applied: None,
+        system: None,
         message: None,
     };
     seen_node(state, seen, record, node)
@@ -70,6 +71,7 @@ fn undeclared_node(state: &State, seen: &Observations, name: &Name, record: &Nod
         replicas: 0,
         generation: 0,
         applied: None,
+        system: None,
         message: None,
     };
     seen_node(state, seen, Some(record), node)
@@ -95,6 +97,7 @@ fn seen_node(state: &State, seen: &Observations, record: Option<&NodeRecord>, mu
     if let Some(sight) = seen.sight(node.name.as_str()) {
         node.applied = Some(sight.generation);
         node.message = sight.message.clone();
+        node.system = sight.system.clone();
     }
     if seen.health().held.contains_key(&node.name) {
         node.message = Some("silent, as others are: held, and not replaced for now".into());

@@ -24,6 +24,9 @@ pub fn stale_status(state: &State, group: Group, stale: Stale) -> Status {
             rollout.message.clear();
         }
     }
+    for base in status.bases.iter_mut().filter(|base| base.rollout.state == RolloutState::Progressing) {
+        base.rollout.message.clear();
+    }
     status
 }
 

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use icefield_api::{HoldStatus, SCHEMA, ServerStatus, Status};
 use icefield_spec::Name;
 
+use super::base::bases;
 use super::job_status::job_statuses;
 use super::leftovers::leftovers;
 use super::node_status::nodes;
@@ -54,6 +55,7 @@ pub fn status(state: &State, seen: &Observations, group: Group) -> Status {
         hold: hold(seen),
         services: names.into_iter().filter_map(service).collect(),
         jobs: job_statuses(state),
+        bases: bases(state, seen),
         nodes: nodes(state, seen),
         stale: None,
     }

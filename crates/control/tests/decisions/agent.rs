@@ -8,6 +8,7 @@ use icefield_plan::Generation;
 use icefield_spec::{Bytes, Cpu, Millis};
 
 use crate::process::Process;
+use crate::system::System;
 
 #[derive(Debug, Default)]
 pub(crate) struct Agent {
@@ -24,6 +25,8 @@ pub(crate) struct Agent {
     /// The newest generation that it was told of.
     newest: Option<Generation>,
     pub(crate) processes: BTreeMap<ReplicaId, Process>,
+    /// The node's system, if its agent activates any.
+    pub(crate) system: Option<System>,
     /// How often it was started.
     pub(crate) started: u64,
     /// When it last spoke.
@@ -71,6 +74,9 @@ impl Agent {
         self.processes.retain(|_, process| process.fence.is_none_or(|fence| now < fence) || process.is_killed(now));
         if now >= self.paused {
             self.start(now);
+            if let (Some(system), Some(newest)) = (&mut self.system, &self.newest) {
+                system.pass(newest.plan.nixos.as_ref(), newest.number, now);
+            }
         }
     }
 
@@ -149,6 +155,7 @@ impl Agent {
             replicas: self.processes.iter().map(|(replica, process)| process.report(replica, now)).collect(),
             endpoints: BTreeMap::new(),
             message: None,
+            system: self.system.as_ref().map(|system| system.report.clone()),
             leaving: false,
         }
     }

@@ -2,6 +2,7 @@
 //! time.
 
 mod agent;
+mod bases;
 mod churn;
 mod commands;
 mod daemons;
@@ -15,5 +16,6 @@ mod rebalance;
 mod rollouts;
 mod singletons;
 mod strategies;
+mod system;
 mod volumes;
 mod world;

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use icefield_agent::{Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, Timings};
+use icefield_agent::{Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, SystemConfig, Timings};
 use icefield_api::{Capacity, IdentityFolder, JoinError, Keyring};
 use icefield_dns::{Forward, nameservers};
 use icefield_pki::{Identity, JoinToken};
@@ -47,6 +47,25 @@ pub(crate) struct AgentArgs {
     /// The folder that `exec` programs are started in, instead of one for each replica
     #[arg(long, value_name = "DIR")]
     exec_dir: Option<PathBuf>,
+    /// Bring this node to the NixOS system of its base, by this profile; without it, systems are left to others. A NixOS host
+    /// has /nix/var/nix/profiles/system
+    #[arg(long, value_name = "PROFILE")]
+    system_profile: Option<PathBuf>,
+    /// Where the links current-system and booted-system are
+    #[arg(long, value_name = "DIR", default_value = "/run", requires = "system_profile")]
+    system_run: PathBuf,
+    /// Fetch systems from this binary cache too; may be given several times
+    #[arg(long, value_name = "URL", requires = "system_profile")]
+    system_cache: Vec<String>,
+    /// Trust what is signed with this key (NAME:BASE64); may be given several times
+    #[arg(long, value_name = "KEY", requires = "system_profile")]
+    system_cache_key: Vec<String>,
+    /// The command that restarts this machine
+    #[arg(long, value_name = "COMMAND", default_value = "systemctl reboot", requires = "system_profile")]
+    reboot_command: String,
+    /// The file that names the present start of this machine
+    #[arg(long, hide = true, value_name = "FILE", default_value = "/proc/sys/kernel/random/boot_id")]
+    boot_id: PathBuf,
     /// Answer DNS for the names of services here: an address of this node or a loopback one, such as 127.0.0.1:53
     #[arg(long, value_name = "ADDRESS:PORT")]
     dns: Option<SocketAddr>,
@@ -75,6 +94,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
     };
     // A cluster without certificates is of this machine alone.
     let secrets_on_disk = keyring.is_none();
+    let system = system(&arguments);
     let config = AgentConfig {
         node: arguments.node,
         servers: arguments.cluster.server,
@@ -89,6 +109,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         secrets_on_disk,
         timings: Timings::default(),
         log: LogLimits::default(),
+        system,
         dns: arguments.dns.map(|listen| DnsConfig { listen, forward: forward(arguments.dns_forward) }),
     };
     runtime.block_on(async {
@@ -100,6 +121,33 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         };
         agent.shut_down(how).await.map_err(fail)?;
         Ok(0)
+    })
+}
+
+/// How the node is brought to the system of its base, if it is.
+fn system(arguments: &AgentArgs) -> Option<SystemConfig> {
+    let profile = arguments.system_profile.clone()?;
+    let mut options = Vec::new();
+    let mut option = |name: &str, values: &[String]| {
+        if !values.is_empty() {
+            options.extend(["--option".to_owned(), name.to_owned(), values.join(" ")]);
+        }
+    };
+    option("extra-substituters", &arguments.system_cache);
+    option("extra-trusted-public-keys", &arguments.system_cache_key);
+    let mut environment = base_environment();
+    environment.extend(std::env::vars().filter(|(name, _)| name.starts_with("NIX_") || name == "LOCALE_ARCHIVE"));
+    // A switch may restart the agent, which must not be its end.
+    let apart = ["systemd-run", "--quiet", "--collect", "--wait", "--pipe", "--unit=icefield-activation"];
+    let is_apart = std::path::Path::new("/run/systemd/system").exists() && arguments.system_run == *"/run";
+    Some(SystemConfig {
+        profile,
+        run: arguments.system_run.clone(),
+        environment,
+        options,
+        switch: if is_apart { apart.map(str::to_owned).to_vec() } else { Vec::new() },
+        reboot: arguments.reboot_command.split_whitespace().map(str::to_owned).collect(),
+        boot_id: arguments.boot_id.clone(),
     })
 }
 

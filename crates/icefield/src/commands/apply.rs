@@ -156,10 +156,13 @@ pub(crate) async fn follow(
             Progress::Failed(reasons) => {
                 live.show(&render::services(&status.services))?;
                 let error = CommandError::new("the rollout failed").code(FAILED);
-                return Err(shortened(reasons)
-                    .into_iter()
-                    .fold(error, CommandError::cause)
-                    .hint("`icefield logs SERVICE/N` shows what a replica wrote"));
+                let of_a_base = reasons.iter().any(|reason| reason.starts_with("base "));
+                let hint = if of_a_base {
+                    "`icefield node history NODE` shows what became of a system on a node"
+                } else {
+                    "`icefield logs SERVICE/N` shows what a replica wrote"
+                };
+                return Err(shortened(reasons).into_iter().fold(error, CommandError::cause).hint(hint));
             }
             Progress::Asking(asking) => {
                 live.show(&render::services(&status.services))?;

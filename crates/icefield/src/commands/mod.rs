@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod dev;
+pub(crate) mod diff;
 pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod explain;
@@ -23,6 +24,7 @@ pub(crate) mod plan;
 pub(crate) mod rebalance;
 pub(crate) mod recover;
 pub(crate) mod restore;
+pub(crate) mod rolled;
 pub(crate) mod rollout;
 pub(crate) mod secret;
 pub(crate) mod server;
@@ -50,6 +52,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Logs(arguments) => logs::run(cluster, &arguments),
         Command::History(arguments) => history::run(cluster, &arguments),
         Command::Job(arguments) => job::run(cluster, &arguments),
+        Command::Diff(arguments) => diff::run(cluster, &arguments),
         Command::Node(arguments) => node::run(cluster, &arguments),
         Command::Member(arguments) => member::run(cluster, &arguments),
         Command::Login(arguments) => login::run(&arguments),

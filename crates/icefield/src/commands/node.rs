@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use icefield_api::{Client, ClientError, ErrorCode, NodeAction, NodeState, NodeStatus};
+use icefield_api::{Client, ClientError, ErrorCode, NodeAction, NodeHistory, NodeState, NodeStatus};
 use icefield_spec::Name;
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 
-/// Lists, cordons, drains, uncordons or removes nodes
+/// Lists, cordons, drains, uncordons, rolls back or removes nodes
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
     #[command(subcommand)]
@@ -46,6 +46,22 @@ enum NodeCommand {
         /// The node
         node: Name,
     },
+    /// Show the NixOS systems that a node was asked for, and what became of each
+    History {
+        /// The node
+        node: Name,
+        #[command(flatten)]
+        json: JsonArgs,
+        #[command(flatten)]
+        stale: StaleArgs,
+    },
+    /// Have a node go back to the NixOS system that it ran well before
+    ///
+    /// It stays there until its base gets another system. `icefield rollout undo base/NAME` goes back with all nodes.
+    Rollback {
+        /// The node
+        node: Name,
+    },
     /// Forget a node that is lost, or drained and empty
     ///
     /// What replicas had in volumes on it is given up: they start with empty ones elsewhere. The node joins again when
@@ -77,6 +93,17 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &NodeArgs) -> Result<u8, Com
             }
             return Ok(0);
         }
+        NodeCommand::History { node, json, stale } => {
+            let history = runtime.block_on(history(&client.stale(stale.stale), node))?;
+            if json.json {
+                output::json(&history)?;
+            } else {
+                output::print(&render::node_history(&history))?;
+                connect::tell_stale(history.stale.as_ref());
+            }
+            return Ok(0);
+        }
+        NodeCommand::Rollback { node } => (node, NodeAction::Rollback, false),
         NodeCommand::Drain { node, wait } => (node, NodeAction::Drain, *wait),
         NodeCommand::Cordon { node } => (node, NodeAction::Cordon, false),
         NodeCommand::Uncordon { node } => (node, NodeAction::Uncordon, false),
@@ -86,6 +113,9 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &NodeArgs) -> Result<u8, Com
     let status = runtime.block_on(ask(&client, node, action))?;
     match action {
         NodeAction::Remove | NodeAction::ForceRemove => output::line(&format!("node {node} is removed"))?,
+        NodeAction::Rollback => {
+            output::line(&format!("node {node} goes back; `icefield node history {node}` shows what became of it"))?
+        }
         _ => output::line(&format!("node {} is {}", status.name, status.state))?,
     }
     if wait { runtime.block_on(follow(&client, node)) } else { Ok(0) }
@@ -130,7 +160,16 @@ async fn follow(client: &Client, node: &Name) -> Result<u8, CommandError> {
 }
 
 async fn ask(client: &Client, node: &Name, action: NodeAction) -> Result<NodeStatus, CommandError> {
-    match client.node(node, action).await {
+    explained(client, node, client.node(node, action).await).await
+}
+
+async fn history(client: &Client, node: &Name) -> Result<NodeHistory, CommandError> {
+    explained(client, node, client.node_history(node).await).await
+}
+
+/// An answer, or an error with what might have been meant if there is no such node.
+async fn explained<T>(client: &Client, node: &Name, answer: Result<T, ClientError>) -> Result<T, CommandError> {
+    match answer {
         Err(ClientError::Refused(body)) if body.code == ErrorCode::NotFound => {
             let status = client.status(None, connect::NOW).await?;
             let error = CommandError::new(body.message);

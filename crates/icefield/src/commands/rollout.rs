@@ -1,14 +1,15 @@
 use clap::{Args, Subcommand};
-use icefield_api::{Client, ClientError, ErrorCode, RolloutAction, RolloutAnswer, RolloutState};
+use icefield_api::{Client, ClientError, ErrorCode, RolloutAction, RolloutState, RolloutStatus};
 use icefield_spec::Name;
 use serde_json::json;
 
 use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
+use crate::commands::rolled::Rolled;
 use crate::commands::status::unknown_service;
 use crate::{connect, output, render};
 
-/// Shows, pauses, confirms or undoes the rollouts of services
+/// Shows, pauses, confirms or undoes the rollouts of services and bases
 #[derive(Debug, Args)]
 pub(crate) struct RolloutArgs {
     #[command(subcommand)]
@@ -19,17 +20,19 @@ pub(crate) struct RolloutArgs {
 enum RolloutCommand {
     /// Show how far rollouts are, and what they wait for
     Status {
-        /// Only this service, with its replicas
-        service: Option<String>,
+        /// Only this service, with its replicas, or this base: `base/NAME`
+        #[arg(value_name = "SERVICE")]
+        of: Option<String>,
         #[command(flatten)]
         json: JsonArgs,
         #[command(flatten)]
         stale: StaleArgs,
     },
-    /// Show the last rollouts of a service, newest first
+    /// Show the last rollouts of a service or base, newest first
     History {
-        /// The service
-        service: Name,
+        /// The service, or `base/NAME`
+        #[arg(value_name = "SERVICE")]
+        of: Rolled,
         #[command(flatten)]
         json: JsonArgs,
         #[command(flatten)]
@@ -50,57 +53,80 @@ enum RolloutCommand {
 
 #[derive(Debug, Args)]
 struct OfService {
-    /// The service
-    service: Name,
+    /// The service, or `base/NAME`
+    #[arg(value_name = "SERVICE")]
+    of: Rolled,
     #[command(flatten)]
     json: JsonArgs,
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &RolloutArgs) -> Result<u8, CommandError> {
     let (of, action) = match &arguments.command {
-        RolloutCommand::Status { service, json, stale } => {
-            return status(cluster, service.as_deref(), *json, *stale);
+        RolloutCommand::Status { of, json, stale } => {
+            return status(cluster, of.as_deref(), *json, *stale);
         }
-        RolloutCommand::History { service, json, stale } => return history(cluster, service, *json, *stale),
+        RolloutCommand::History { of: Rolled::Service(service), json, stale } => {
+            return history(cluster, service, *json, *stale);
+        }
+        RolloutCommand::History { of: Rolled::Base(base), json, stale } => {
+            return base_history(cluster, base, *json, *stale);
+        }
         RolloutCommand::Undo(of) => (of, RolloutAction::Undo),
         RolloutCommand::Pause(of) => (of, RolloutAction::Pause),
         RolloutCommand::Resume(of) => (of, RolloutAction::Resume),
         RolloutCommand::Confirm(of) => (of, RolloutAction::Confirm),
     };
     let client = connect::require(cluster)?;
-    let answer = connect::runtime()?.block_on(async {
-        match client.rollout(&of.service, action).await {
-            Err(error) => Err(explained(&client, &of.service, error).await),
-            answer => Ok(answer?),
-        }
+    connect::runtime()?.block_on(async {
+        let rollout = match &of.of {
+            Rolled::Service(service) => match client.rollout(service, action).await {
+                Err(error) => return Err(explained(&client, service, error).await),
+                Ok(answer) if of.json.json => return output::json(&answer),
+                Ok(answer) => answer.rollout,
+            },
+            Rolled::Base(base) => match client.base_rollout(base, action).await? {
+                answer if of.json.json => return output::json(&answer),
+                answer => answer.rollout,
+            },
+        };
+        output::line(&sentence(action, &of.of, &rollout))
     })?;
-    if of.json.json {
-        output::json(&answer)?
-    } else {
-        output::line(&sentence(action, &answer))?
-    }
     Ok(0)
 }
 
-fn status(cluster: &ClusterArgs, service: Option<&str>, json: JsonArgs, stale: StaleArgs) -> Result<u8, CommandError> {
+fn status(cluster: &ClusterArgs, of: Option<&str>, json: JsonArgs, stale: StaleArgs) -> Result<u8, CommandError> {
     let client = connect::require_to_read(cluster, stale)?;
     let mut status = connect::runtime()?.block_on(client.status(None, connect::NOW))?;
-    if let Some(service) = service {
+    if let Some(base) = of.and_then(|of| of.strip_prefix("base/")) {
+        status.bases.retain(|known| known.name.as_str() == base);
+        status.services.clear();
+        if status.bases.is_empty() {
+            return Err(CommandError::new(format!("there is no base {base} whose nodes are to run a system")));
+        }
+    } else if let Some(service) = of {
+        status.bases.clear();
         if !status.services.iter().any(|known| known.name.as_str() == service) {
             return Err(unknown_service(service, status.services.iter().map(|known| known.name.as_str())));
         }
         status.services.retain(|known| known.name.as_str() == service);
     }
     if json.json {
-        let mut answer = json!({ "schema": status.schema, "services": status.services });
+        let mut answer = json!({ "schema": status.schema, "services": status.services, "bases": status.bases });
         if let Some(stale) = &status.stale {
             answer["stale"] = json!(stale);
         }
         output::json(&answer)?;
         return Ok(0);
     }
-    output::print(&render::rollouts(&status.services))?;
-    if service.is_some() {
+    let mut parts = Vec::new();
+    if status.bases.is_empty() || !status.services.is_empty() {
+        parts.push(render::rollouts(&status.services));
+    }
+    if !status.bases.is_empty() {
+        parts.push(render::bases(&status.bases));
+    }
+    output::print(&parts.join("\n"))?;
+    if !status.services.is_empty() && of.is_some() {
         output::print(&format!("\n{}", render::replicas(&status.services)))?;
     }
     connect::tell_stale(status.stale.as_ref());
@@ -124,6 +150,18 @@ fn history(cluster: &ClusterArgs, service: &Name, json: JsonArgs, stale: StaleAr
     Ok(0)
 }
 
+fn base_history(cluster: &ClusterArgs, base: &Name, json: JsonArgs, stale: StaleArgs) -> Result<u8, CommandError> {
+    let client = connect::require_to_read(cluster, stale)?;
+    let history = connect::runtime()?.block_on(client.base_rollouts(base))?;
+    if json.json {
+        output::json(&history)?;
+    } else {
+        output::print(&render::base_history(&history))?;
+        connect::tell_stale(history.stale.as_ref());
+    }
+    Ok(0)
+}
+
 /// An error with what might have been meant, if there is no such service.
 async fn explained(client: &Client, service: &Name, error: ClientError) -> CommandError {
     if let ClientError::Refused(body) = &error
@@ -135,8 +173,7 @@ async fn explained(client: &Client, service: &Name, error: ClientError) -> Comma
     error.into()
 }
 
-fn sentence(action: RolloutAction, answer: &RolloutAnswer) -> String {
-    let RolloutAnswer { service, rollout, .. } = answer;
+fn sentence(action: RolloutAction, service: &Rolled, rollout: &RolloutStatus) -> String {
     match action {
         RolloutAction::Pause => {
             format!("the rollout of {service} is paused; `icefield rollout resume {service}` has it go on")

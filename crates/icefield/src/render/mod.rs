@@ -1,10 +1,12 @@
 //! Turns answers into text for people. Nothing here speaks to a cluster or prints.
 
 mod audit;
+mod bases;
 mod count;
 mod docs;
 mod event;
 mod explanation;
+mod generation_diff;
 mod jobs;
 mod live;
 mod nodes;
@@ -19,10 +21,12 @@ mod table;
 mod trust;
 
 pub(crate) use audit::audit_entry;
+pub(crate) use bases::{base_history, bases, node_history};
 pub(crate) use count::count;
 pub(crate) use docs::{docs_function, docs_markdown, docs_overview};
 pub(crate) use event::{event, history, time};
 pub(crate) use explanation::explanation;
+pub(crate) use generation_diff::generation_diff;
 pub(crate) use jobs::{job_runs, jobs};
 pub(crate) use live::LiveText;
 pub(crate) use nodes::nodes;

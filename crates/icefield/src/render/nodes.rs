@@ -1,7 +1,22 @@
 use console::style;
-use icefield_api::{NodeState, NodeStatus};
+use icefield_api::{NodeState, NodeStatus, SystemState};
 
 use crate::render::Table;
+
+/// What there is to say of a node: its own message, how far it is with its system, and what is not as it should be.
+fn note(node: &NodeStatus) -> String {
+    let mut parts: Vec<String> = node.message.iter().cloned().collect();
+    if let Some(system) = &node.system {
+        let state = system.state;
+        if let Some(path) = system.system.as_ref().filter(|_| !matches!(state, SystemState::Active | SystemState::Idle))
+        {
+            let because = if system.message.is_empty() { String::new() } else { format!(" ({})", system.message) };
+            parts.push(format!("{}: {state}{because}", path.short()));
+        }
+        parts.extend(system.drift.iter().map(|drift| format!("drift: {drift}")));
+    }
+    parts.join("; ")
+}
 
 /// A line for each node.
 pub(crate) fn nodes(nodes: &[NodeStatus]) -> String {
@@ -26,7 +41,7 @@ pub(crate) fn nodes(nodes: &[NodeStatus]) -> String {
             format!("{} of {}", node.memory_used, node.memory),
             node.address.clone().unwrap_or_default(),
             labels.join(" "),
-            node.message.clone().unwrap_or_default(),
+            note(node),
         ]);
     }
     table.render()

@@ -24,7 +24,7 @@ pub(crate) fn rollouts(services: &[ServiceStatus]) -> String {
     table.render()
 }
 
-fn phase(rollout: &RolloutStatus) -> &'static str {
+pub(super) fn phase(rollout: &RolloutStatus) -> &'static str {
     match rollout.phase {
         _ if rollout.paused => "paused",
         None => "",
@@ -52,7 +52,7 @@ pub(crate) fn rollout_history(history: &RolloutHistory) -> String {
     table.render()
 }
 
-fn took(entry: &RolloutEntry) -> String {
+pub(super) fn took(entry: &RolloutEntry) -> String {
     let Some(ended) = entry.ended else { return String::new() };
     format!("{:.1} s", ended.saturating_sub(entry.started) as f64 / 1e3)
 }

@@ -2,24 +2,25 @@ use console::{StyledObject, style};
 use icefield_api::{NodeState, ReplicaState, RolloutState, ServiceStatus, Status};
 
 use crate::render::event::time;
-use crate::render::{Table, jobs, nodes};
+use crate::render::{Table, bases, jobs, nodes};
 
 /// Everything about a cluster in at most `rows` lines: replicas are left out before services and nodes are.
 pub(crate) fn status(status: &Status, rows: usize) -> String {
     let head = head(status);
     let services = services(&status.services);
     let jobs = jobs(&status.jobs);
+    let bases = bases(&status.bases);
     let nodes = nodes(&status.nodes);
     let replicas = replicas(&status.services);
     let blocks = |parts: &[&str]| {
         let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
         parts.join("\n")
     };
-    let whole = blocks(&[&head, &services, &jobs, &replicas, &nodes]);
+    let whole = blocks(&[&head, &services, &jobs, &replicas, &bases, &nodes]);
     if whole.lines().count() <= rows {
         return whole;
     }
-    let without_replicas = blocks(&[&head, &services, &jobs, &nodes]);
+    let without_replicas = blocks(&[&head, &services, &jobs, &bases, &nodes]);
     if without_replicas.lines().count() <= rows {
         return without_replicas;
     }

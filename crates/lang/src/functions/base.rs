@@ -1,7 +1,8 @@
-use icefield_spec::{Base, TimeSync};
+use icefield_spec::{Base, StorePath, TimeSync};
 use serde_json::Map;
 
 use super::module::nix_module;
+use super::service::{health, update};
 use super::{Function, Outcome};
 use crate::declarations::Declared;
 use crate::docs::{FunctionDoc, first, optional};
@@ -17,6 +18,30 @@ pub(crate) static BASE: Function = Function {
             optional("time", "ntp([\"0.pool.ntp.org\"])", "None", "How the nodes keep their clocks."),
             optional("nixos", "{\"boot.tmp.useTmpfs\": True}", "{}", "NixOS options by dotted path."),
             optional("modules", "[nix_file(\"base.nix\")]", "[]", "NixOS modules, from nix_file() or nix_text()."),
+            optional(
+                "system",
+                "\"/nix/store/s5zyn9lmv8cd1ag8hsh3iqfd6vjxfk2q-nixos-system\"",
+                "None",
+                "The NixOS system that it was built to; `icefield build` writes it.",
+            ),
+            optional(
+                "update",
+                "rolling(max_unavailable = 2)",
+                "None",
+                "How its nodes go to another system, zone by zone: rolling() or canary(). Without it one node is first, then one at a time, each healthy for 30s within 10m.",
+            ),
+            optional(
+                "health",
+                "command([\"systemctl\", \"is-system-running\"])",
+                "None",
+                "A command that says whether a node does well with a new system.",
+            ),
+            optional(
+                "reboot",
+                "True",
+                "False",
+                "Restart nodes for every new system, not only for one with another kernel.",
+            ),
         ],
         example: "base(\"std\", packages = [\"htop\"], nixos = {\"networking.firewall.allowedTCPPorts\": [22]})",
     },
@@ -33,6 +58,12 @@ pub(crate) static BASE: Function = Function {
             }),
             nixos: nixos.into_iter().collect::<Map<_, _>>(),
             modules: call.field_or("modules", Vec::new(), |arg| arg.items(nix_module)),
+            system: call.field("system", |arg| {
+                StorePath::new(&arg.text()?).map_err(|error| arg.refuse::<()>(error.to_string(), None)).ok()
+            }),
+            update: call.field("update", update),
+            health: call.field("health", health),
+            reboot: call.field_or("reboot", false, |arg| arg.flag()),
         };
         call.session.declarations.borrow_mut().insert(call, name, Declared::Base(base));
         Outcome::Nothing

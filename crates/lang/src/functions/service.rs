@@ -213,14 +213,14 @@ fn ports(arg: &Arg<'_, '_>) -> Option<BTreeMap<Name, Port>> {
     Some(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
-fn health(arg: &Arg<'_, '_>) -> Option<Health> {
+pub(super) fn health(arg: &Arg<'_, '_>) -> Option<Health> {
     arg.thing("made by http(), tcp() or command()", |thing| match thing {
         Thing::Health(health) => Some(health),
         _ => None,
     })
 }
 
-fn update(arg: &Arg<'_, '_>) -> Option<Update> {
+pub(super) fn update(arg: &Arg<'_, '_>) -> Option<Update> {
     arg.thing("made by rolling(), canary() or blue_green()", |thing| match thing {
         Thing::Update(update) => Some(update),
         _ => None,

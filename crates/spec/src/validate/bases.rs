@@ -1,6 +1,6 @@
 use super::Check;
 use super::syntax::is_attribute_path;
-use crate::{Base, Name, TimeSync};
+use crate::{Base, Name, Probe, Strategy, TimeSync, Update};
 
 impl Check<'_> {
     pub(super) fn base(&mut self, name: &Name, base: &Base) {
@@ -20,5 +20,31 @@ impl Check<'_> {
                 self.report(format!("bases.{name}.nixos"), format!("{option:?} is not the path of a NixOS option"));
             }
         }
+        if let Some(update) = &base.update {
+            self.base_update(&format!("bases.{name}.update"), update);
+        }
+        if let Some(health) = &base.health {
+            let at = format!("bases.{name}.health");
+            match &health.probe {
+                Probe::Exec { command } if command.is_empty() => self.report(&at, "the command is empty").help = None,
+                Probe::Exec { .. } => self.asking(&at, health),
+                Probe::Http { .. } | Probe::Tcp { .. } => {
+                    let message = "a base has no ports, so it can only be asked by command()";
+                    self.report(&at, message).help =
+                        Some("health = command([\"systemctl\", \"is-system-running\"])".into());
+                }
+            }
+        }
+    }
+
+    fn base_update(&mut self, at: &str, update: &Update) {
+        if matches!(update.kind, Strategy::BlueGreen { .. }) || update.max_surge > 0 {
+            let message = "a base updates the nodes that there are; none can be started beside them";
+            let help = "use rolling(max_unavailable = 1) or canary(count = 1)";
+            self.report(at, message).help = Some(help.into());
+        } else if update.max_unavailable == 0 {
+            self.report(at, "max_unavailable is 0, so no node could ever be updated");
+        }
+        self.proving(at, update);
     }
 }

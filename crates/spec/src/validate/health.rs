@@ -18,14 +18,19 @@ impl Check<'_> {
             Probe::Exec { command } => self.command(&at, command, unit),
             _ => {}
         }
+        self.asking(&at, health);
+    }
+
+    /// How often and how patiently is asked.
+    pub(super) fn asking(&mut self, at: &str, health: &Health) {
         if health.threshold == 0 {
-            self.report(&at, "threshold is 0: it would be unhealthy before it was asked");
+            self.report(at, "threshold is 0: it would be unhealthy before it was asked");
         }
         if health.interval < Millis::new(10) {
-            self.report(&at, format!("interval {} is too short; at least 10ms", health.interval));
+            self.report(at, format!("interval {} is too short; at least 10ms", health.interval));
         }
         if health.timeout == Millis::default() {
-            self.report(&at, "timeout is 0: no answer could be in time");
+            self.report(at, "timeout is 0: no answer could be in time");
         }
     }
 }

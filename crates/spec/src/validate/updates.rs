@@ -1,5 +1,5 @@
 use super::Check;
-use crate::{Port, Service, Share, Strategy};
+use crate::{Port, Service, Share, Strategy, Update};
 
 impl Check<'_> {
     pub(super) fn update(&mut self, path: &str, service: &Service) {
@@ -11,24 +11,29 @@ impl Check<'_> {
             let help = "max_unavailable takes old replicas down first, max_surge starts new ones first";
             self.report(&at, message).help = Some(help.into());
         }
+        self.proving(&at, update);
+        if update.needs_more() {
+            self.more_replicas(&at, service);
+        }
+    }
+
+    /// How what is new proves itself.
+    pub(super) fn proving(&mut self, at: &str, update: &Update) {
         if update.healthy_for >= update.deadline {
             let message =
                 format!("healthy_for ({}) must be shorter than deadline ({})", update.healthy_for, update.deadline);
-            self.report(&at, message);
+            self.report(at, message);
         }
         if let Strategy::Canary { share, .. } = update.kind {
             match share {
                 Share::Count(0) | Share::Percent(0) => {
-                    self.report(&at, "a canary of no replicas would try nothing");
+                    self.report(at, "a canary of none would try nothing");
                 }
                 Share::Percent(percent @ 101..) => {
-                    self.report(&at, format!("percent is {percent}; there are no more than 100"));
+                    self.report(at, format!("percent is {percent}; there are no more than 100"));
                 }
                 Share::Count(_) | Share::Percent(_) => {}
             }
-        }
-        if update.needs_more() {
-            self.more_replicas(&at, service);
         }
     }
 

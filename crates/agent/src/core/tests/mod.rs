@@ -41,6 +41,7 @@ fn plan(replicas: &[(&str, &Unit)]) -> NodePlan {
         address: "10.0.0.1".into(),
         system: "x86_64-linux".into(),
         base: None,
+        nixos: None,
         units: BTreeMap::new(),
         replicas: BTreeMap::new(),
     };

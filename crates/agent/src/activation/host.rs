@@ -1,0 +1,213 @@
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use icefield_spec::StorePath;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Command;
+
+use super::attempt::{Action, Before, Facts};
+use super::clock::Clock;
+use super::orphans;
+use crate::boottime;
+
+/// How much of what a command says is kept for the message, in bytes.
+const SAID: usize = 400;
+
+/// How many paths a command is given at most.
+const AT_ONCE: usize = 500;
+
+/// What of a system asks for a restart of the machine if it is not as the machine was started with.
+const OF_THE_KERNEL: [&str; 3] = ["kernel", "initrd", "kernel-modules"];
+
+/// How an agent changes the NixOS system of its node.
+#[derive(Debug, Clone)]
+pub struct SystemConfig {
+    /// The system profile: `/nix/var/nix/profiles/system`.
+    pub profile: PathBuf,
+    /// Where the links `current-system` and `booted-system` are: `/run`.
+    pub run: PathBuf,
+    /// The environment of the commands; `PATH` must lead to `nix-store` and `nix-env`.
+    pub environment: BTreeMap<String, String>,
+    /// Options of `nix-store --realise`: where it fetches from, and whose signatures it trusts.
+    pub options: Vec<String>,
+    /// What `switch-to-configuration` is started with, so that it goes on when the agent is restarted by it; may be empty.
+    pub switch: Vec<String>,
+    /// The command that restarts the machine.
+    pub reboot: Vec<String>,
+    /// The file that names the present start of the machine: `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: PathBuf,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub(super) struct Host {
+    config: SystemConfig,
+    /// Keeps the fetched system in the store until the profile does.
+    root: PathBuf,
+    /// The standard input of every command, by which those are found that outlived an agent.
+    input: PathBuf,
+}
+
+impl Host {
+    /// Takes the machine over, with the agent's folder `data` for its own files: what earlier agents have begun is ended.
+    pub(super) fn new(config: SystemConfig, data: &Path) -> io::Result<Self> {
+        let input = data.join("activation-input");
+        File::options().create(true).append(true).open(&input)?;
+        let input = fs::canonicalize(input)?;
+        orphans::end(&input);
+        Ok(Self { config, root: data.join("activation-root"), input })
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let boot = fs::read_to_string(&self.config.boot_id).unwrap_or_default();
+        Clock {
+            wall: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            boot: boot.trim().to_owned(),
+            uptime: boottime::now(),
+        }
+    }
+
+    /// What is true now; `wanted` is what may need a restart. The health of replicas is not known here.
+    pub(super) fn facts(&self, wanted: Option<&StorePath>) -> Facts {
+        let booted = self.config.run.join("booted-system");
+        Facts {
+            profile: self.profile(),
+            running: leads_to(&self.config.run.join("current-system")),
+            booted: leads_to(&booted),
+            needs_restart: wanted.is_some_and(|wanted| booted.exists() && differs(&booted, wanted.as_ref())),
+            healthy: Default::default(),
+        }
+    }
+
+    fn profile(&self) -> Option<Before> {
+        let link = fs::read_link(&self.config.profile).ok()?;
+        let number = link.file_name()?.to_str()?.rsplit_once("-link")?.0.rsplit_once('-')?.1.parse().ok();
+        Some(Before { system: leads_to(&self.config.profile)?, number })
+    }
+
+    /// Does it. `limit` is for each command.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub(super) async fn carry_out(&self, action: Action, limit: Duration) -> Result<(), String> {
+        match action {
+            Action::Fetch(path) => self.fetch(&path, limit).await,
+            Action::Verify(path) => self.verify(&path, limit).await,
+            Action::SetProfile(path) => self.set(&path, limit).await,
+            Action::RestoreProfile(before) => self.restore(&before, limit).await,
+            Action::Switch(path) => self.switch(&path, "switch", limit).await,
+            Action::Boot(path) => self.switch(&path, "boot", limit).await,
+            Action::Reboot => self.run(&self.config.reboot, limit).await.map(drop),
+        }
+    }
+
+    async fn fetch(&self, path: &StorePath, limit: Duration) -> Result<(), String> {
+        let mut command = words(&["nix-store", "--realise", path.as_str()]);
+        command.extend(["--add-root".into(), self.root.to_string_lossy().into_owned(), "--indirect".into()]);
+        command.extend(self.config.options.iter().cloned());
+        self.run(&command, limit).await?;
+        if !Path::new(path.as_str()).join("bin/switch-to-configuration").exists() {
+            return Err(format!("{path} is no NixOS system: it has no bin/switch-to-configuration"));
+        }
+        Ok(())
+    }
+
+    async fn verify(&self, path: &StorePath, limit: Duration) -> Result<(), String> {
+        let listed = self.run(&words(&["nix-store", "--query", "--requisites", path.as_str()]), limit).await?;
+        let closure: Vec<&str> = listed.lines().filter(|line| !line.is_empty()).collect();
+        for some in closure.chunks(AT_ONCE) {
+            self.run(&[words(&["nix-store", "--verify-path"]), words(some)].concat(), limit).await?;
+        }
+        Ok(())
+    }
+
+    async fn set(&self, path: &StorePath, limit: Duration) -> Result<(), String> {
+        let profile = self.config.profile.to_string_lossy();
+        self.run(&words(&["nix-env", "--profile", &profile, "--set", path.as_str()]), limit).await.map(drop)
+    }
+
+    async fn restore(&self, before: &Before, limit: Duration) -> Result<(), String> {
+        if self.profile().is_some_and(|profile| profile.system == before.system) {
+            return Ok(());
+        }
+        let profile = self.config.profile.to_string_lossy();
+        if let Some(number) = before.number {
+            let number = number.to_string();
+            let command = words(&["nix-env", "--profile", &profile, "--switch-generation", &number]);
+            if self.run(&command, limit).await.is_ok()
+                && self.profile().is_some_and(|profile| profile.system == before.system)
+            {
+                return Ok(());
+            }
+        }
+        // Its number may have been deleted.
+        self.set(&before.system, limit).await
+    }
+
+    async fn switch(&self, path: &StorePath, how: &str, limit: Duration) -> Result<(), String> {
+        let mut command = self.config.switch.clone();
+        command.extend([format!("{path}/bin/switch-to-configuration"), how.into()]);
+        self.run(&command, limit).await.map(drop)
+    }
+
+    /// What a command writes. After `limit` it is killed with all it started.
+    pub(super) async fn run(&self, command: &[String], limit: Duration) -> Result<String, String> {
+        let (program, arguments) = command.split_first().ok_or("the command is empty")?;
+        let name = Path::new(program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => format!("{name} is not there"),
+            _ => format!("{name}: {error}"),
+        };
+        let child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(&self.config.environment)
+            .stdin(Stdio::from(File::open(&self.input).map_err(failed)?))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let group = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let Ok(output) = tokio::time::timeout(limit, child.wait_with_output()).await else {
+            if let Some(group) = group {
+                // The child has not been waited for, so the number is still its own.
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            orphans::end(&self.input);
+            return Err(format!("{name} took longer than {} ms", limit.as_millis()));
+        };
+        let output = output.map_err(failed)?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.trim().lines().next_back().unwrap_or_default();
+        let last: String = last.chars().take(SAID).collect();
+        let colon = if last.is_empty() { "" } else { ": " };
+        Err(format!("{name} ended with {}{colon}{last}", output.status))
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// The store path that a link leads to in the end.
+fn leads_to(link: &Path) -> Option<StorePath> {
+    StorePath::new(fs::canonicalize(link).ok()?.to_str()?).ok()
+}
+
+/// Whether what a machine was started with differs from what `wanted` starts it with.
+fn differs(booted: &Path, wanted: &Path) -> bool {
+    let target = |system: &Path, part: &str| fs::canonicalize(system.join(part)).ok();
+    let parameters = |system: &Path| fs::read(system.join("kernel-params")).ok();
+    OF_THE_KERNEL.iter().any(|part| target(booted, part) != target(wanted, part))
+        || parameters(booted) != parameters(wanted)
+}
