@@ -20,7 +20,6 @@ mod follow;
 mod generation;
 mod heartbeat;
 mod home;
-mod hosts;
 mod kill;
 mod launch;
 mod logs;
