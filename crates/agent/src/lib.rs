@@ -20,6 +20,7 @@ mod follow;
 mod generation;
 mod heartbeat;
 mod home;
+mod host_names;
 mod kill;
 mod launch;
 mod logs;
