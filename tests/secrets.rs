@@ -268,7 +268,7 @@ fn a_secret_reaches_its_node_and_is_nowhere_else() {
     for target in ["nix", "systemd"] {
         let out = cluster.environment.path(target);
         let outcome = cluster.environment.run(["compile", &file, "--target", target, "--out", out.to_str().unwrap()]);
-        assert!(outcome.stderr.contains("files"), "files are the agent's: {outcome:#?}");
+        assert!(outcome.stderr.contains("is a template with the secret"), "nobody is asked for it: {outcome:#?}");
     }
     let searched = search(&cluster, &[FIRST, SECOND]);
     assert!(searched.looked_at > 100, "{}", searched.looked_at);
