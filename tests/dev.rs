@@ -433,6 +433,18 @@ fn shop_takes_an_order_through_all_its_programs_with_python() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(get(&format!("{web}/")).unwrap().contains("The Icefield Shop"));
+    // The store keeps its orders though it dies, and tells nobody who does not know the password.
+    let store = status["services"].as_array().unwrap().iter().find(|service| service["name"] == "store").unwrap();
+    let store = &store["replicas"][0];
+    kill(&store["pid"]);
+    let start = Instant::now();
+    while !get(&format!("{web}/orders")).unwrap_or_default().contains("\"sent\"") {
+        assert!(start.elapsed() < common::PATIENCE, "the order is lost");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let node = nodes.iter().find(|node| node["name"] == store["node"]).unwrap();
+    let url = format!("http://{}:{}/sql", node["address"].as_str().unwrap(), store["ports"]["http"]);
+    assert_eq!(request(&url, "POST", "{\"statement\": \"select 1\", \"values\": []}").0, 401);
     cluster.stop();
 }
 

@@ -159,7 +159,7 @@ node("n1", cpu = 2, memory = "1GiB")
 service("db", replicas = 1, cpu = "10m", memory = "16MiB", ports = {"sql": 5432},
     run = exec(["sleep", "1000"]))
 service("web", replicas = 1, cpu = "10m", memory = "16MiB", uses = ["db"],
-    run = exec(["sh", "-c", "echo db is $$DB_HOST; exec sleep 1000"]))
+    run = exec(["sh", "-c", "echo db is $DB_HOST:$DB_PORT_SQL; exec sleep 1000"]))
 "#,
     );
     let token = cluster.token(&["join-token", "create", "--node", "n1"]);
@@ -174,7 +174,7 @@ service("web", replicas = 1, cpu = "10m", memory = "16MiB", uses = ["db"],
     let ports = BTreeSet::from(["0 1 5432 0.db.shop.icefield".to_owned()]);
     until(dns, "_sql._tcp.db.shop.icefield", Rtype::SRV, |found| *found == ports);
     wait_for("what a replica is told", || {
-        cluster.environment.run(["logs", "web/0"]).stdout.contains("db is db.shop.icefield")
+        cluster.environment.run(["logs", "web/0"]).stdout.contains("db is db.shop.icefield:5432")
     });
 }
 

@@ -163,3 +163,44 @@ fn a_node_that_is_cut_off_never_runs_it_beside_another() {
     cluster.stop();
     child.wait().unwrap();
 }
+
+#[test]
+fn a_job_has_files_secrets_and_volumes_as_a_service_has() {
+    let environment = TestEnvironment::new();
+    let spec = r#"
+cluster("test")
+for name in ["a", "b"]:
+    node(name, cpu = 2, memory = "1GiB")
+namespace("team", cpu = 1)
+service("db", run = exec(["sleep", "1000"]), cpu = "10m", memory = "16MiB", ports = {"sql": 5432})
+job("count", namespace = "team", uses = ["db"], cpu = "10m", memory = "16MiB",
+    env = {"KEY": secret("key")},
+    ports = {"debug": dynamic()},
+    volumes = {"data": volume()},
+    files = [file("greeting", content = template("{{ env.DB_HOST }} {{ secrets.key }} {{ index }}\n"))],
+    run = exec(["sh", "-c", "echo x >> $VOLUME_DATA/runs; wc -l < $VOLUME_DATA/runs; cat $FILE_GREETING; echo $$KEY $DB_PORT_SQL"]))
+"#;
+    let file = environment.write("icefield.star", spec);
+    let given = ["--detach", "--secret", "team/key=winter"];
+    environment.ok(["dev", file.to_str().unwrap()].iter().chain(&given));
+    let cluster = DevCluster::running_already(&environment);
+    cluster.until("it is done", |status| job(status)["succeeded"] == true);
+    assert_eq!(environment.ok(["logs", "count"]), "1\ndb.test.icefield winter 0\nwinter 5432\n");
+    // What a run left in the volume, the next one finds, on the same node.
+    for run in 2..5 {
+        environment.ok(["job", "run", "count"]);
+        let index = run - 1;
+        let said = format!("{run}\ndb.test.icefield winter {index}\nwinter 5432\n");
+        assert_eq!(environment.ok(["logs", "count"]), said);
+    }
+    // Another namespace's secret of this name is another one.
+    let value = environment.write("value", "summer");
+    let set =
+        |more: &[&str]| environment.ok(["secret", "set", "key", "--file", value.to_str().unwrap()].iter().chain(more));
+    assert!(!set(&[]).contains("taken up"), "nothing of no namespace has it");
+    assert!(set(&["--namespace", "team"]).contains("taken up by count"));
+    let list = environment.json(["secret", "list", "--json"]);
+    let names: Vec<&Value> = list["secrets"].as_array().unwrap().iter().map(|secret| &secret["namespace"]).collect();
+    assert_eq!(names, [&Value::Null, &"team".into()], "{list}");
+    cluster.stop();
+}

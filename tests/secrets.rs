@@ -268,7 +268,7 @@ fn a_secret_reaches_its_node_and_is_nowhere_else() {
     for target in ["nix", "systemd"] {
         let out = cluster.environment.path(target);
         let outcome = cluster.environment.run(["compile", &file, "--target", target, "--out", out.to_str().unwrap()]);
-        assert!(outcome.stderr.contains("files"), "files are the agent's: {outcome:#?}");
+        assert!(outcome.stderr.contains("is a template with the secret"), "nobody is asked for it: {outcome:#?}");
     }
     let searched = search(&cluster, &[FIRST, SECOND]);
     assert!(searched.looked_at > 100, "{}", searched.looked_at);
@@ -357,4 +357,38 @@ fn files_follow_endpoints_as_they_are_declared_to() {
         of["rollout"]["state"].clone()
     };
     assert_eq!(restarts("restarted"), "done", "no rollout: the same revision");
+}
+
+#[test]
+fn who_joins_can_open_secrets_and_who_leaves_changes_their_key() {
+    let mut cluster = cluster();
+    let url = cluster.url("s1");
+    assert_eq!(set(&cluster, &["db-password"], FIRST).code, Some(0));
+    let happened = |cluster: &SecureCluster, subject: &str, message: &str| {
+        let events = cluster.environment.run(["events", "-n", "500"]).stdout;
+        events.lines().any(|line| line.contains(subject) && line.contains(message))
+    };
+    for name in ["s2", "s3"] {
+        let token = cluster.token(&["join-token", "create", "--as-server"]);
+        cluster.server(name, &["--join", &url, "--token", &token]);
+        wait_for("it to be granted the key", || happened(&cluster, &format!("server {name}"), "can open secrets"));
+    }
+    let file = cluster.environment.write("icefield.star", FILE);
+    cluster.environment.ok(["apply", file.to_str().unwrap(), "--yes"]);
+    let is_told =
+        |cluster: &SecureCluster, value: &str| has_log(cluster, "web/0", &[format!("variable {}", told(value))]);
+    wait_for("the first value", || is_told(&cluster, FIRST));
+
+    // What it has of the key opens nothing that is sealed from now on.
+    cluster.environment.ok(["member", "remove", "s3"]);
+    wait_for("another key", || happened(&cluster, "key of the secrets", "a new one is used"));
+    assert_eq!(set(&cluster, &["db-password"], SECOND).code, Some(0));
+    wait_for("the second value", || is_told(&cluster, SECOND));
+
+    // Those that stay have it for good.
+    cluster.kill("s1");
+    cluster.server("s1", &[]);
+    wait_for("the servers", || set(&cluster, &["another"], FIRST).code == Some(0));
+    let list = cluster.environment.json(["secret", "list", "--json"]);
+    assert_eq!(list["secrets"].as_array().map(Vec::len), Some(2), "{list}");
 }

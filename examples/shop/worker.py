@@ -1,4 +1,4 @@
-"""Takes orders from the store, packs them and says so."""
+"""Takes orders, packs them and says so."""
 
 import os
 import time
@@ -8,11 +8,11 @@ from common import call
 name = "worker/" + os.environ["ICEFIELD_INDEX"]
 while True:
     try:
-        order = call("store", "/take", {})
+        order = call("api", "/take", {})
         if order:
-            call("store", "/sent", {"number": order["number"]})
+            call("api", "/sent", {"number": order["number"]})
             print(name, "sent order", order["number"], flush=True)
             continue
     except OSError as problem:
-        print(name, "waits for the store:", problem, flush=True)
+        print(name, "waits for the shop:", problem, flush=True)
     time.sleep(0.2)

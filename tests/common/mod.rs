@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a failed test tells what it saw, a skipped one that it was")]
 
 pub(crate) mod hosts;
+pub(crate) mod resolver;
 pub(crate) mod secure;
 
 use std::ffi::OsStr;

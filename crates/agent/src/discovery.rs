@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::Timings;
 use crate::home::Home;
+use crate::host_names::HostNames;
 use crate::record::{self, Keep};
 use crate::servers::{Servers, pause};
 
@@ -21,6 +23,7 @@ pub(crate) struct Discovery {
     timings: Timings,
     zone: Arc<RwLock<Zone>>,
     known: Known,
+    names: HostNames,
 }
 
 /// What was last heard; kept on disk, so that an agent that is started while no server answers knows it.
@@ -48,10 +51,12 @@ impl Discovery {
         if let Some(cluster) = &known.cluster {
             zone.set_cluster(cluster);
         }
+        let mut names = HostNames::default();
         for (service, endpoints) in &known.services {
             zone.set(service, endpoints);
+            names.replace(&[], endpoints);
         }
-        Self { home: home.clone(), timings, zone: Arc::new(RwLock::new(zone)), known }
+        Self { home: home.clone(), timings, zone: Arc::new(RwLock::new(zone)), known, names }
     }
 
     /// The zone that it keeps.
@@ -66,8 +71,16 @@ impl Discovery {
         let mut is_written = true;
         loop {
             let asked = Instant::now();
-            let answer = servers.client().changed_endpoints(mark, Self::WAIT);
-            match timeout(Self::WAIT + Self::OVERDUE, answer).await {
+            let client = servers.client();
+            let answer = timeout(Self::WAIT + Self::OVERDUE, client.changed_endpoints(mark, Self::WAIT));
+            let mut answer = std::pin::pin!(answer);
+            let heard = loop {
+                tokio::select! {
+                    heard = &mut answer => break heard,
+                    (name, addresses) = self.names.next() => self.look_up(&name, addresses),
+                }
+            };
+            match heard {
                 Ok(Ok(changes)) => {
                     failures = 0;
                     let is_news = mark != Some(changes.mark);
@@ -92,6 +105,11 @@ impl Discovery {
         }
     }
 
+    /// Takes up the addresses of a node that is known by a name.
+    fn look_up(&self, name: &str, addresses: Vec<IpAddr>) {
+        self.zone.write().unwrap_or_else(PoisonError::into_inner).set_host(name, addresses);
+    }
+
     /// Takes up what has changed; whether anything has.
     fn take(&mut self, changes: EndpointChanges) -> bool {
         let EndpointChanges { cluster, whole, services, gone, mark: EndpointMark { .. }, schema: _ } = changes;
@@ -108,13 +126,15 @@ impl Discovery {
         let left_over: Vec<Name> = self.known.services.keys().filter(|service| is_gone(service)).cloned().collect();
         for service in left_over {
             zone.remove(&service);
-            self.known.services.remove(&service);
+            let before = self.known.services.remove(&service).unwrap_or_default();
+            self.names.replace(&before, &[]).iter().for_each(|name| zone.set_host(name, Vec::new()));
             changed = true;
         }
         for (service, endpoints) in services {
             if self.known.services.get(&service) != Some(&endpoints) {
                 zone.set(&service, &endpoints);
-                self.known.services.insert(service, endpoints);
+                let before = self.known.services.insert(service, endpoints.clone()).unwrap_or_default();
+                self.names.replace(&before, &endpoints).iter().for_each(|name| zone.set_host(name, Vec::new()));
                 changed = true;
             }
         }

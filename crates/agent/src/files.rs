@@ -76,12 +76,6 @@ fn template_data(
     sources: &Sources<'_>,
     variables: &BTreeMap<String, String>,
 ) -> Result<TemplateData, String> {
-    let texts = [
-        ("address", context.address.to_owned()),
-        ("cluster", context.cluster.to_string()),
-        ("node", context.node.to_string()),
-        ("service", context.service.to_string()),
-    ];
     let secret = |(name, value): (&Name, &SecretValue)| match value.text() {
         Some(text) => Ok((name.clone(), text.to_owned())),
         None => Err(format!("the secret {name} is no text, so it can stand in no template; give it a file of its own")),
@@ -89,15 +83,10 @@ fn template_data(
     let in_templates: Vec<Name> =
         unit.files.values().filter(|file| is_template(&file.content)).flat_map(|file| file.secrets()).collect();
     let secrets = sources.secrets.iter().filter(|(name, _)| in_templates.contains(name)).map(secret);
-    let own = |name: &String| Some((name.clone(), variables.get(name)?.clone()));
     Ok(TemplateData {
-        texts: texts.into_iter().collect(),
-        index: context.index,
-        ports: context.ports.clone(),
-        volumes: unit.volumes.keys().map(|name| (name.clone(), format!("{}/{name}", context.volumes))).collect(),
-        env: unit.env.keys().filter_map(own).collect(),
         secrets: secrets.collect::<Result<_, String>>()?,
         endpoints: sources.endpoints.clone(),
+        ..TemplateData::of(unit, context, variables)
     })
 }
 
@@ -184,6 +173,7 @@ mod tests {
             endpoints: "/e",
             volumes: "/v",
             files: folder.to_str().unwrap(),
+            credentials: None,
         };
         let peer = Peer { index: 0, node: name("n1"), address: "10.0.0.2".into(), ports: [(name("http"), 80)].into() };
         let secrets = BTreeMap::from([(name("key"), SecretValue::from(secret.to_vec()))]);

@@ -17,6 +17,7 @@ use icefield_spec::Name;
 /// replicas/web-3/        one replica
 /// volumes/web-3/data/    a volume of it, which stays when the replica goes
 /// volumes/web-3.lock     held by the supervisor that uses them
+/// volumes/migrate-job/   the volumes of a job, with a lock as well
 /// private                in memory: see [`crate::private`]
 /// private/web-3/         its files with secrets, and its secret variables until it has read them
 /// ```
@@ -81,13 +82,17 @@ impl Home {
         self.root.join("volumes")
     }
 
-    pub(crate) fn volumes_of(&self, id: &ReplicaId) -> PathBuf {
-        self.volumes().join(format!("{}-{}", id.service, id.index))
+    /// The folder of the volumes of `id`. All attempts of a job have the same, which is called like that of no replica.
+    pub(crate) fn volumes_of(&self, id: &ReplicaId, once: bool) -> PathBuf {
+        match once {
+            true => self.volumes().join(format!("{}-job", id.service)),
+            false => self.volumes().join(format!("{}-{}", id.service, id.index)),
+        }
     }
 
     /// Held by whoever uses the volumes of `id` on this node.
-    pub(crate) fn volume_lock(&self, id: &ReplicaId) -> PathBuf {
-        self.volumes().join(format!("{}-{}.lock", id.service, id.index))
+    pub(crate) fn volume_lock(&self, id: &ReplicaId, once: bool) -> PathBuf {
+        self.volumes_of(id, once).with_added_extension("lock")
     }
 
     pub(crate) fn private(&self) -> PathBuf {

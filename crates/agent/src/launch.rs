@@ -23,7 +23,6 @@ use crate::core::{Incarnation, drain};
 use crate::driver::{Drivers, Launch, NotStarted};
 use crate::files::{self, Rendered, Sources};
 use crate::home::{Home, ReplicaHome};
-use crate::hosts;
 use crate::past;
 use crate::ports;
 use crate::private;
@@ -80,8 +79,7 @@ impl Launcher {
         let folders = Folders::of(&self.home, id, unit);
         let context = folders.context(plan, id, &incarnation);
         let variables = replica_variables(unit, &context).map_err(|error| NotStarted::for_good(error.to_string()));
-        let mut variables = variables?;
-        hosts::tell(&mut variables, &plan.cluster, &unit.uses);
+        let variables = variables?;
         let values = secrets.of(unit).map_err(NotStarted::for_now)?;
         let sources = Sources { secrets: &values, endpoints: files::endpoints(&self.home, unit) };
         let files = files::render(unit, &context, &sources).map_err(NotStarted::for_now)?;
@@ -107,7 +105,7 @@ impl Launcher {
             program,
             once: unit.once,
             mounts: volumes::mounts(&self.home, id, unit),
-            lock: unit.is_tied().then(|| self.home.volume_lock(id)),
+            lock: unit.is_tied().then(|| self.home.volume_lock(id, unit.once)),
             secret: secret.as_ref().map(|(secret, _)| secret.clone()),
             groups,
             log: self.log,
@@ -191,7 +189,7 @@ impl Folders {
             true => home.private_of(id).join("files"),
             false => home.replica(id).files(),
         };
-        Self { endpoints: home.endpoints(), volumes: home.volumes_of(id), files }
+        Self { endpoints: home.endpoints(), volumes: home.volumes_of(id, unit.once), files }
     }
 
     fn context<'a>(
@@ -211,6 +209,7 @@ impl Folders {
             endpoints: self.endpoints.to_str().unwrap_or_default(),
             volumes: self.volumes.to_str().unwrap_or_default(),
             files: self.files.to_str().unwrap_or_default(),
+            credentials: None,
         }
     }
 }

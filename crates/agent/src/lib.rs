@@ -21,7 +21,7 @@ mod follow;
 mod generation;
 mod heartbeat;
 mod home;
-mod hosts;
+mod host_names;
 mod kill;
 mod launch;
 mod logs;

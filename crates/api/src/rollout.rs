@@ -33,6 +33,8 @@ pub enum RolloutAction {
     Confirm,
     /// Go back to the last good revision before; of a rollout that is done, to the one before it.
     Undo,
+    /// Go back to this revision: one that all replicas had proved themselves with, and that is kept.
+    UndoTo(Revision),
 }
 
 /// What became of a [`RolloutAction`].
@@ -55,6 +57,9 @@ pub struct RolloutHistory {
     pub service: Name,
     /// The last ones, newest first: the first is under way, or was the last one.
     pub rollouts: Vec<RolloutEntry>,
+    /// The revisions that an undo can go back to, newest first.
+    #[serde(default)]
+    pub kept: Vec<Revision>,
     /// Of an answer that may be out of date, because that was asked for: of when it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Stale>,

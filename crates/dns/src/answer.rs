@@ -5,9 +5,10 @@ use domain::base::message_builder::{AdditionalBuilder, AnswerBuilder, MessageBui
 use domain::base::name::{Name, ParsedName, ToLabelIter};
 use domain::base::{Header, HeaderSection, Message, Serial, Ttl};
 use domain::rdata::{A, Aaaa, Soa, Srv};
+use icefield_spec::DOMAIN;
 
 use crate::look_up::Found;
-use crate::zone::{Replica, SUFFIX, Service, TTL, Zone};
+use crate::zone::{Replica, Service, TTL, Zone};
 
 /// The most bytes of an answer over UDP: what passes any network in one piece.
 pub(crate) const UDP_MOST: u16 = 1232;
@@ -81,7 +82,7 @@ pub(crate) fn answer(zone: &Zone, query: &[u8], manner: Manner, out: &mut Vec<u8
         refuse(query, Rcode::REFUSED, manner.recursive, out);
         return Verdict::Answered;
     }
-    let found = zone.cluster.as_ref().map(|_| zone.look_up(labels));
+    let found = zone.cluster.as_ref().map(|_| zone.look_up(labels)).filter(Found::is_known);
     Answer { zone, message, manner }.write(question.qname(), question.qtype(), found, out);
     Verdict::Answered
 }
@@ -160,7 +161,7 @@ fn outside_or_nothing(
     out: &mut Vec<u8>,
 ) -> Verdict {
     let last = name.iter_labels().rfind(|label| !label.is_root());
-    if !last.is_some_and(|label| label.as_slice().eq_ignore_ascii_case(SUFFIX.as_bytes())) {
+    if !last.is_some_and(|label| label.as_slice().eq_ignore_ascii_case(DOMAIN.as_bytes())) {
         return Verdict::Outside;
     }
     let found = zone.cluster.is_some().then_some(Found::Nothing);
@@ -253,14 +254,17 @@ impl Answer<'_> {
                 }
                 Ok(())
             }
-            Found::Replica(replica) => match replica.address {
-                IpAddr::V4(address) if v4 => answer.push((name, Class::IN, TTL, A::new(address))),
-                IpAddr::V6(address) if v6 => answer.push((name, Class::IN, TTL, Aaaa::new(address))),
-                _ => Ok(()),
-            }
-            .map_err(|_| Full),
+            Found::Replica(replica) => replica
+                .addresses
+                .iter()
+                .try_for_each(|address| match address {
+                    IpAddr::V4(address) if v4 => answer.push((name, Class::IN, TTL, A::new(*address))),
+                    IpAddr::V6(address) if v6 => answer.push((name, Class::IN, TTL, Aaaa::new(*address))),
+                    _ => Ok(()),
+                })
+                .map_err(|_| Full),
             Found::Port(service, port) if matches!(rtype, Rtype::SRV | Rtype::ANY) => {
-                for replica in self.turned(&service.replicas) {
+                for replica in self.turned(&service.replicas).filter(|replica| !replica.addresses.is_empty()) {
                     let Some(number) = replica.port(port) else { continue };
                     let Some(target) = self.replica_name(service, replica) else { continue };
                     answer.push((name, Class::IN, TTL, Srv::new(0, 1, number, target))).map_err(|_| Full)?;
@@ -278,7 +282,7 @@ impl Answer<'_> {
     /// Says that there is nothing, and for how long that may be kept.
     fn nothing(&self, answer: AnswerBuilder<Target>) -> AdditionalBuilder<Target> {
         let mut authority = answer.authority();
-        if let (Some(apex), Some(soa)) = (joined(&[SUFFIX]), self.soa()) {
+        if let (Some(apex), Some(soa)) = (joined(&[DOMAIN]), self.soa()) {
             // Without room for it the answer is still true, only not kept.
             let _ = authority.push((apex, Class::IN, TTL, soa));
         }
@@ -291,10 +295,10 @@ impl Answer<'_> {
         let Some(Found::Port(service, port)) = found else { return additional };
         for replica in self.turned(&service.replicas).filter(|replica| replica.port(port).is_some()) {
             let Some(target) = self.replica_name(service, replica) else { continue };
-            let pushed = match replica.address {
-                IpAddr::V4(address) => additional.push((target, Class::IN, TTL, A::new(address))),
-                IpAddr::V6(address) => additional.push((target, Class::IN, TTL, Aaaa::new(address))),
-            };
+            let pushed = replica.addresses.iter().try_for_each(|address| match address {
+                IpAddr::V4(address) => additional.push((&target, Class::IN, TTL, A::new(*address))),
+                IpAddr::V6(address) => additional.push((&target, Class::IN, TTL, Aaaa::new(*address))),
+            });
             if pushed.is_err() {
                 break;
             }
@@ -311,12 +315,12 @@ impl Answer<'_> {
 
     fn replica_name(&self, service: &Service, replica: &Replica) -> Option<Name<Vec<u8>>> {
         let cluster = self.zone.cluster.as_ref()?;
-        joined(&[&replica.index.to_string(), &service.name, cluster.as_str(), SUFFIX])
+        joined(&[&replica.index.to_string(), &service.name, cluster.as_str(), DOMAIN])
     }
 
     fn soa(&self) -> Option<Soa<Name<Vec<u8>>>> {
         let ttl = Ttl::from_secs(TTL);
-        let (server, person) = (joined(&["ns", SUFFIX])?, joined(&["hostmaster", SUFFIX])?);
+        let (server, person) = (joined(&["ns", DOMAIN])?, joined(&["hostmaster", DOMAIN])?);
         Some(Soa::new(server, person, Serial(self.zone.serial), ttl, ttl, ttl, ttl))
     }
 }

@@ -14,4 +14,4 @@ mod zone;
 pub use forward::Forward;
 pub use resolv_conf::nameservers;
 pub use server::{DnsError, DnsServer};
-pub use zone::{SUFFIX, TTL, Zone};
+pub use zone::{TTL, Zone};

@@ -1,11 +1,13 @@
-use crate::zone::{Replica, SUFFIX, Service, Zone};
+use icefield_spec::DOMAIN;
+
+use crate::zone::{Replica, Service, Zone};
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Found<'a> {
-    /// A name that is not below [`SUFFIX`].
+    /// A name that is not below [`DOMAIN`].
     Outside,
-    /// [`SUFFIX`] itself.
+    /// [`DOMAIN`] itself.
     Apex,
     /// A name that is there, but only because others are below it.
     Between,
@@ -19,15 +21,26 @@ pub(crate) enum Found<'a> {
     Nothing,
 }
 
+impl Found<'_> {
+    /// Whether it can be said where it is: of nodes that are known by a name alone, only once that was looked up.
+    pub(crate) fn is_known(&self) -> bool {
+        match self {
+            Self::Service(service) | Self::Port(service, _) => !service.is_unknown(),
+            Self::Replica(replica) => !replica.addresses.is_empty(),
+            Self::Outside | Self::Apex | Self::Between | Self::Nothing => true,
+        }
+    }
+}
+
 impl Zone {
     /// Whether a name with these labels is of the clusters' domain.
     pub(crate) fn covers(labels: &[&str]) -> bool {
-        labels.last() == Some(&SUFFIX)
+        labels.last() == Some(&DOMAIN)
     }
 
     /// What a name with these labels (in lower case, the root left out) stands for.
     pub(crate) fn look_up<'a>(&'a self, labels: &[&'a str]) -> Found<'a> {
-        let Some((&SUFFIX, inner)) = labels.split_last() else { return Found::Outside };
+        let Some((&DOMAIN, inner)) = labels.split_last() else { return Found::Outside };
         let Some((last, before)) = inner.split_last() else { return Found::Apex };
         let is_own = self.cluster.as_ref().is_some_and(|cluster| cluster == last);
         // `web.shop.icefield`, and `web.icefield` as a short form for the own cluster. Where a service is called like the

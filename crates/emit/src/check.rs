@@ -11,7 +11,7 @@ const SYSTEMD: &str = "the environment of a systemd unit";
 /// Checks what no target could express: references to nothing, characters that no process can be given, a command that
 /// is none. A spec that was validated has few of these; a plan may come from anywhere.
 pub(crate) fn unit(service: &Name, unit: &Unit) -> Result<(), EmitError> {
-    let mut known: BTreeSet<String> = unit.given_variables().into_iter().collect();
+    let mut known: BTreeSet<String> = unit.given_variables().into_iter().chain(unit.told_variables()).collect();
     // A container's variables are arguments and a NixOS module's are values; the others are in systemd's hands.
     let in_systemd = matches!(unit.run, Run::Exec { .. } | Run::Nix { .. } | Run::Microvm { .. });
     for (variable, value) in &unit.env {

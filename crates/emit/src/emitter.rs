@@ -5,7 +5,7 @@ use crate::fleet::Fleet;
 use crate::form::Form;
 use crate::nix::Nix;
 use crate::systemd::Systemd;
-use crate::{EmitError, File, Target, Tree, secrets};
+use crate::{EmitError, File, Target, Tree, files, secrets};
 
 /// Writes one cluster in one target's form.
 pub struct Emitter<'a> {
@@ -20,7 +20,8 @@ impl<'a> Emitter<'a> {
     pub fn new(target: Target, spec: &'a Spec, plans: &'a [NodePlan]) -> Result<Self, EmitError> {
         let fleet = Fleet::new(spec, plans)?;
         for service in fleet.services.values() {
-            secrets::check(service.service, service.unit, target)?;
+            secrets::check(service.service, service.unit)?;
+            files::check(service.service, service.unit, target)?;
         }
         let form: Box<dyn Form + Sync + 'a> = match target {
             Target::Nix => Box::new(Nix::new(fleet)?),

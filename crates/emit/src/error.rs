@@ -1,4 +1,5 @@
 use icefield_placement::ReplicaId;
+use icefield_spec::template::TemplateError;
 use icefield_spec::{InvalidReference, Name};
 
 use crate::Target;
@@ -21,16 +22,53 @@ pub enum EmitError {
         /// A target that can.
         instead: Target,
     },
-    /// The target has nobody who makes files.
+    /// What is in a file is not known before its replica runs.
     #[error(
-        "service {service} has files, which Icefield's agent makes and the target {target} does not; leave them out, or give \
-         the program its settings by env"
+        "the file {file:?} of service {service} tells where {peer} is, which changes while it runs, and the target {target} has \
+         nobody who makes it anew; have the program read {peer}.json in $ICEFIELD_ENDPOINTS (uses = [\"{peer}\"]), or ask DNS"
     )]
-    Files {
+    Peers {
         /// The service.
         service: Name,
+        /// The file.
+        file: String,
+        /// The service whose endpoints are in it.
+        peer: Name,
         /// The target.
         target: Target,
+    },
+    /// A file would hold the value of a secret, which nobody is asked for.
+    #[error(
+        "the file {file:?} of service {service} is a template with the secret {secret} in it, and values of secrets are in nothing \
+         that is written; give the program the secret as a file of its own (content = secret(\"{secret}\"))"
+    )]
+    SecretInTemplate {
+        /// The service.
+        service: Name,
+        /// The file.
+        file: String,
+        /// The secret.
+        secret: Name,
+    },
+    /// A service of this kind cannot be given a file.
+    #[error("service {service} of the kind {kind} cannot be given the file {file:?}: write it into its modules")]
+    File {
+        /// The service.
+        service: Name,
+        /// The file.
+        file: String,
+        /// The service's kind.
+        kind: &'static str,
+    },
+    /// A file cannot be made.
+    #[error("the file {file:?} of service {service}: {source}")]
+    Template {
+        /// The service.
+        service: Name,
+        /// The file.
+        file: String,
+        /// What is wrong with its template.
+        source: TemplateError,
     },
     /// The target cannot give a service of this kind secrets.
     #[error(

@@ -2,7 +2,7 @@
 
 use icefield_spec::{Name, Run, Unit};
 
-use crate::{EmitError, Target};
+use crate::EmitError;
 
 /// The file with the variables of a service that are secrets, a line `NAME=value` each; who brings the units to a node sees
 /// to it.
@@ -10,11 +10,8 @@ pub(crate) fn environment_file(service: &Name) -> String {
     format!("/run/icefield/secrets/{service}.env")
 }
 
-/// Checks that `target` can give a service the secrets and files that it has.
-pub(crate) fn check(service: &Name, unit: &Unit, target: Target) -> Result<(), EmitError> {
-    if !unit.files.is_empty() {
-        return Err(EmitError::Files { service: service.clone(), target });
-    }
+/// Checks that a service can be given the secrets that it has as variables.
+pub(crate) fn check(service: &Name, unit: &Unit) -> Result<(), EmitError> {
     match &unit.run {
         Run::Nixos { .. } | Run::Microvm { .. } if !unit.secret_env.is_empty() => {
             Err(EmitError::Secrets { service: service.clone(), kind: unit.run.kind() })

@@ -61,6 +61,8 @@ fn every_replica_is_a_unit_with_its_command_and_variables_with_nix() {
                     let data = "/var/lib/icefield/volumes/store-0/data";
                     argv.extend([
                         format!("--volume={file}:{file}:ro"),
+                        "--volume=/etc/icefield/files/store-0/etc/redis.conf:/etc/redis.conf:ro".into(),
+                        "--volume=/run/credentials/icefield-store@0.service/run_secrets_acl:/run/secrets/acl:ro".into(),
                         format!("--volume={data}:{data}"),
                         image.clone(),
                     ]);
@@ -115,6 +117,24 @@ fn jobs_run_to_their_end_and_volumes_are_mounted_with_nix() {
     let timers = &config["systemd"]["timers"];
     let times = json!(["*-*-01 03:30:00 Europe/Berlin", "Mon,Tue,Wed,Thu,Fri *-*-* 03:30:00 Europe/Berlin"]);
     assert_eq!(timers["icefield-report@0"]["timerConfig"]["OnCalendar"], times);
+}
+
+#[test]
+fn files_are_where_their_replica_is_told_and_secrets_are_only_named_with_nix() {
+    let test = "files_are_where_their_replica_is_told_and_secrets_are_only_named_with_nix";
+    let Some(nix) = Nix::with(&emitted(Target::Nix), test) else { return };
+    let config = node(&nix, "metal-2");
+    let ledger = &config["systemd"]["services"]["icefield-ledger@0"]["serviceConfig"];
+    assert_eq!(ledger["LoadCredential"], json!(["tls_key.pem:/run/icefield/secrets/ledger/tls-key"]));
+    let store = &config["systemd"]["services"]["icefield-store@0"]["serviceConfig"];
+    assert_eq!(store["LoadCredential"], json!(["run_secrets_acl:/run/icefield/secrets/store/acl"]));
+    let etc = &config["environment"]["etc"];
+    let file = |path: &str| &etc[format!("icefield/files/{path}")];
+    let source = file("ledger-0/conf/ledger.toml")["source"].as_str().expect("a path");
+    assert!(source.ends_with("/files/metal-2/ledger-0/conf/ledger.toml"), "{source}");
+    assert_eq!(file("ledger-0/conf/ledger.toml")["mode"], "0640");
+    assert!(file("ledger-0/motd")["mode"].is_null() && file("store-0/etc/redis.conf")["source"].is_string());
+    assert!(file("ledger-0/tls/key.pem").is_null(), "its value is nowhere");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{plans, shop};
+use common::{name, plans, shop};
 use icefield_emit::{Target, emit};
-use icefield_spec::{ConfigFile, FileContent, FileMode, Name, Run, Spec};
+use icefield_spec::{ConfigFile, FileContent, FileMode, Run, Spec};
 use insta::assert_snapshot;
 
 /// What is said of the shop after `change`.
@@ -109,7 +109,7 @@ fn plans_that_do_not_fit() {
     assert_snapshot!(said(&odd), @r"the address of node metal-1 holds the character '\n', which the environment of a systemd unit cannot hold; remove it");
 
     let mut odd = plans(&spec);
-    odd[0].base = Some(common::name("gone"));
+    odd[0].base = Some(name("gone"));
     assert_snapshot!(said(&odd), @"node metal-1 is built from the base gone, which is not declared");
 
     // The revision of a rollout is in no spec, so its unit must be in the plan.
@@ -120,20 +120,26 @@ fn plans_that_do_not_fit() {
 }
 
 #[test]
-fn files_that_nobody_would_make_and_secrets_that_nothing_could_be_given() {
-    let file = |target: Target| {
+fn files_that_cannot_be_known_and_secrets_that_nothing_could_be_given() {
+    let of_web = |target: Target, content: FileContent, run: Option<Run>| {
         refused(target, |spec| {
-            let content = FileContent::Text { text: "x".into() };
-            let file = ConfigFile { content, mode: FileMode::DEFAULT, reload: None };
-            spec.services.get_mut("web").expect("it is declared").unit.files.insert("app.toml".into(), file);
+            let file = ConfigFile { content: content.clone(), mode: FileMode::DEFAULT, reload: None };
+            let unit = &mut spec.services.get_mut("web").expect("it is declared").unit;
+            unit.files.insert("app.toml".into(), file);
+            unit.run = run.clone().unwrap_or_else(|| unit.run.clone());
         })
     };
-    assert_snapshot!(file(Target::Systemd), @"service web has files, which Icefield's agent makes and the target systemd does not; leave them out, or give the program its settings by env");
-    assert_snapshot!(file(Target::Nix), @"service web has files, which Icefield's agent makes and the target nix does not; leave them out, or give the program its settings by env");
+    let template = |text: &str| FileContent::Template { template: text.into() };
+    assert_snapshot!(of_web(Target::Systemd, template("{{ endpoints.api.grpc | first }}"), None), @r#"the file "app.toml" of service web tells where api is, which changes while it runs, and the target systemd has nobody who makes it anew; have the program read api.json in $ICEFIELD_ENDPOINTS (uses = ["api"]), or ask DNS"#);
+    assert_snapshot!(of_web(Target::Nix, template("{{ secrets.key }}"), None), @r#"the file "app.toml" of service web is a template with the secret key in it, and values of secrets are in nothing that is written; give the program the secret as a file of its own (content = secret("key"))"#);
+    let secret = FileContent::Secret { secret: name("key") };
+    assert_snapshot!(of_web(Target::Nix, secret, Some(Run::Nixos { modules: Vec::new() })), @r#"service web of the kind nixos cannot be given the file "app.toml": write it into its modules"#);
+    let text = FileContent::Text { text: "x".into() };
+    assert_snapshot!(of_web(Target::Nix, text, Some(Run::Microvm { modules: Vec::new() })), @r#"service web of the kind microvm cannot be given the file "app.toml": write it into its modules"#);
     let secret = refused(Target::Nix, |spec| {
         let unit = &mut spec.services.get_mut("web").expect("it is declared").unit;
         unit.run = Run::Nixos { modules: Vec::new() };
-        unit.secret_env.insert("KEY".into(), Name::new("key").expect("a name"));
+        unit.secret_env.insert("KEY".into(), name("key"));
     });
     assert_snapshot!(secret, @"service web of the kind nixos has secrets in env, which only a program or a container can be given");
 }

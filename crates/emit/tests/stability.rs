@@ -88,6 +88,8 @@ fn a_moved_replica_changes_two_nodes_and_its_endpoints() {
         [before, after].map(|plans| emit(Target::Nix, &spec, &plans).expect("the shop can be written"));
     let expected = [
         "endpoints/store.json",
+        "files/metal-2/store-0/etc/redis.conf",
+        "files/workers-2/store-0/etc/redis.conf",
         "nodes/metal-2.json",
         "nodes/metal-2.nix",
         "nodes/workers-2.json",

@@ -16,6 +16,8 @@ mod rule;
 mod run;
 mod secret;
 mod service;
+mod steering;
+mod unit;
 mod update;
 mod var;
 mod volume;

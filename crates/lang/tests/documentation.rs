@@ -24,7 +24,8 @@ fn works(name: &str, text: &str) {
     let cluster = if name == "cluster" { "" } else { "cluster(\"c\")\n" };
     let base = if name == "base" { "" } else { "base(\"std\")\n" };
     let namespace = if name == "namespace" { "" } else { "namespace(\"team-a\")\n" };
-    let job = if name == "job" { "" } else { "job(\"migrate\", run = exec([\"true\"]))\n" };
+    let has_job = text.contains("job(\"migrate\", run");
+    let job = if has_job { "" } else { "job(\"migrate\", run = exec([\"true\"]))\n" };
     let evaluation = run(&format!("{cluster}{base}{namespace}{job}{text}{SURROUNDINGS}"), &[]);
     assert!(evaluation.spec.is_some() && evaluation.diagnostics.is_empty(), "{}", rendered(&evaluation));
 }

@@ -13,7 +13,7 @@ pub struct Job {
     /// Where there is no room for all, what has lower priority gives way. From -1000 to 1000.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
-    /// What a run is. It never has ports, nor a health check: it is well when it ends well.
+    /// What a run is. It has no health check: it is well when it ends well.
     pub unit: Unit,
     /// Where a run may and should be.
     #[serde(default)]

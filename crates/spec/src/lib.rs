@@ -22,6 +22,7 @@ mod probe;
 mod problem;
 mod quantity;
 mod quota;
+mod reach;
 mod reserve;
 mod revision;
 mod rules;
@@ -52,6 +53,7 @@ pub use probe::{Health, Probe};
 pub use problem::Problem;
 pub use quantity::{Bytes, Cpu, InvalidQuantity, Millis};
 pub use quota::Quota;
+pub use reach::{DOMAIN, FixedPorts};
 pub use reserve::Reserve;
 pub use revision::Revision;
 pub use rules::{Company, Layout, Prefer, Rules, Spread};
@@ -64,6 +66,7 @@ pub use suggest::nearest;
 pub use unit::Unit;
 pub use update::{Share, Strategy, Update, Wait};
 pub use variables::{
-    InvalidReference, Piece, ReplicaContext, expand, file_variable, pieces, references, replica_variables,
+    InvalidReference, Piece, ReplicaContext, credential_name, expand, file_variable, pieces, references,
+    replica_variables,
 };
 pub use volume::{Volume, VolumeSource};

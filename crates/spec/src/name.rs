@@ -49,6 +49,11 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name as it stands in the name of a variable: `raft-rpc` is `RAFT_RPC`.
+    pub(crate) fn in_capitals(&self) -> String {
+        self.0.to_ascii_uppercase().replace('-', "_")
+    }
 }
 
 impl FromStr for Name {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Environment, UndefinedBehavior};
 
-use crate::Name;
+use crate::{Name, ReplicaContext, Unit};
 
 /// Something that a template speaks of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,27 @@ pub struct TemplateData {
     pub secrets: BTreeMap<Name, String>,
     /// The replicas of other services.
     pub endpoints: BTreeMap<Name, Vec<Peer>>,
+}
+
+impl TemplateData {
+    /// What is known of a replica by its unit, its place and its `variables`: all but secrets and endpoints.
+    pub fn of(unit: &Unit, context: &ReplicaContext<'_>, variables: &BTreeMap<String, String>) -> Self {
+        let texts = [
+            ("address", context.address.to_owned()),
+            ("cluster", context.cluster.to_string()),
+            ("node", context.node.to_string()),
+            ("service", context.service.to_string()),
+        ];
+        let own = |name: &String| Some((name.clone(), variables.get(name)?.clone()));
+        Self {
+            texts: texts.into_iter().collect(),
+            index: context.index,
+            ports: context.ports.clone(),
+            volumes: unit.volumes.keys().map(|name| (name.clone(), format!("{}/{name}", context.volumes))).collect(),
+            env: unit.env.keys().chain(&unit.told_variables()).filter_map(own).collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Where one replica of another service is reached.

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Bytes, ConfigFile, Cpu, Health, Millis, Name, Port, Revision, Run, Volume};
+use crate::{Amount, Bytes, ConfigFile, Cpu, FixedPorts, Health, Millis, Name, Port, Revision, Run, Volume};
 
 /// What every replica of a service revision is, wherever it runs.
 ///
@@ -43,6 +43,10 @@ pub struct Unit {
     /// Services whose endpoints this one is told, in files that follow every change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uses: Vec<Name>,
+    /// The ports of the services in `uses` that are the same for all their replicas. The cluster fills it in when it puts a
+    /// spec in force; what is given is passed over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub used_ports: FixedPorts,
     /// How to tell whether it is healthy; without one, a running process is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
@@ -68,9 +72,9 @@ impl Unit {
         Millis::new(10_000)
     }
 
-    /// One second.
+    /// Two seconds: an answer of DNS may be kept for one, and is given by a node that may hear of a change a moment later.
     pub const fn default_drain() -> Millis {
-        Millis::new(1_000)
+        Millis::new(2_000)
     }
 
     /// A unit of which no more is known than this.
@@ -87,6 +91,7 @@ impl Unit {
             files: BTreeMap::new(),
             secrets: BTreeMap::new(),
             uses: Vec::new(),
+            used_ports: BTreeMap::new(),
             health: None,
             singleton: false,
             drain: Self::default_drain(),

@@ -17,6 +17,7 @@ mod rules;
 mod run;
 mod services;
 mod syntax;
+mod told;
 mod totals;
 mod unit;
 mod updates;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Name, Revision, Unit};
+use crate::{ConfigFile, FileContent, Name, Revision, Unit};
 
 /// What the variables of one replica are made from.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct ReplicaContext<'a> {
     pub volumes: &'a str,
     /// The folder that the relative paths of its files are within.
     pub files: &'a str,
+    /// The folder that its files are in that are secrets, each called by [`credential_name`], where that is another one.
+    pub credentials: Option<&'a str>,
 }
 
 /// Why a text with references cannot be expanded.
@@ -43,12 +45,12 @@ pub enum InvalidReference {
 
 /// The name of the variable for the port called `port`: `http` is `PORT_HTTP`, `raft-rpc` is `PORT_RAFT_RPC`.
 fn port_variable(port: &Name) -> String {
-    format!("PORT_{}", in_capitals(port))
+    format!("PORT_{}", port.in_capitals())
 }
 
 /// The name of the variable for the volume called `volume`: `data` is `VOLUME_DATA`.
 fn volume_variable(volume: &Name) -> String {
-    format!("VOLUME_{}", in_capitals(volume))
+    format!("VOLUME_{}", volume.in_capitals())
 }
 
 /// The name of the variable for the file with the path `path`: `conf/app.toml` is `FILE_CONF_APP_TOML`.
@@ -57,8 +59,10 @@ pub fn file_variable(path: &str) -> String {
     format!("FILE_{}", path.trim_start_matches('/').chars().map(word).collect::<String>())
 }
 
-fn in_capitals(name: &Name) -> String {
-    name.as_str().to_ascii_uppercase().replace('-', "_")
+/// What the file with the path `path` is called where files that are secrets are in one folder. No two files of a unit are
+/// called alike: their variables would be, too.
+pub fn credential_name(path: &str) -> String {
+    path.trim_start_matches('/').replace('/', "_")
 }
 
 const FIXED: [&str; 7] = [
@@ -81,7 +85,8 @@ impl Unit {
     }
 }
 
-/// The environment of one replica: what Icefield gives, then the unit's own `env` with its references expanded.
+/// The environment of one replica: what Icefield gives and tells of the services that it uses, then the unit's own `env` with
+/// its references expanded.
 ///
 /// # Errors
 /// If a value of `env` refers to something that Icefield does not give.
@@ -101,11 +106,15 @@ pub fn replica_variables(
     let mut given: BTreeMap<String, String> = FIXED.iter().map(|name| (*name).to_owned()).zip(values).collect();
     given.extend(context.ports.iter().map(|(name, port)| (port_variable(name), port.to_string())));
     given.extend(unit.volumes.keys().map(|name| (volume_variable(name), format!("{}/{name}", context.volumes))));
-    let path = |file: &String| match file.starts_with('/') {
-        true => file.clone(),
-        false => format!("{}/{file}", context.files),
+    let path = |(file, declared): (&String, &ConfigFile)| match (&declared.content, context.credentials) {
+        _ if file.starts_with('/') => file.clone(),
+        (FileContent::Secret { .. }, Some(folder)) => format!("{folder}/{}", credential_name(file)),
+        _ => format!("{}/{file}", context.files),
     };
-    given.extend(unit.files.keys().map(|file| (file_variable(file), path(file))));
+    given.extend(unit.files.iter().map(|file| (file_variable(file.0), path(file))));
+    for (variable, value) in unit.told(context.cluster.as_str()) {
+        given.entry(variable).or_insert(value);
+    }
     let mut all = given.clone();
     for (name, value) in &unit.env {
         all.insert(name.clone(), expand(value, &|name| given.get(name).cloned())?);
@@ -221,6 +230,7 @@ mod tests {
             endpoints: "/endpoints",
             volumes: "/volumes/db-3",
             files: "/files/db-3",
+            credentials: None,
         };
         let variables = replica_variables(&unit, &context).unwrap();
         assert_eq!(variables["PORT_RAFT_RPC"], "7000");

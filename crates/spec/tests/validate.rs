@@ -160,3 +160,42 @@ fn circles_of_company_are_told_once_however_long_they_are() {
     services.e.keep_with: keeping with "f" goes in a circle: e → f → e (one of them must come first: let it keep with none of the others)
     "#);
 }
+
+#[test]
+fn variables_that_tell_of_services() {
+    let of = |argument: &str, uses: Value, more: Value| {
+        let unit = |command: Value, more: Value| {
+            let mut unit = json!({"run": {"kind": "exec", "command": command}, "cpu": "100m", "memory": "64MiB"});
+            unit.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            service(json!({"replicas": 1, "unit": unit}))
+        };
+        let db = unit(json!(["db"]), json!({"ports": {"sql": {"fixed": 5432}, "http": "dynamic"}}));
+        let mut own = json!({"uses": uses});
+        own.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        problems(&spec(json!({"db": db, "web": unit(json!(["web", argument]), own)}), json!({})))
+    };
+    let uses = || json!(["db"]);
+    assert_eq!(of("$DB_HOST:$DB_PORT_SQL", uses(), json!({"env": {"URL": "sql://$DB_HOST"}})), "");
+    let file =
+        |text: &str| json!({"files": {"a": {"content": {"kind": "template", "template": text}, "mode": "0644"}}});
+    assert_eq!(of("", uses(), file("{{ env.DB_HOST }}:{{ env.DB_PORT_SQL }}")), "");
+    insta::assert_snapshot!(of("$DB_PORT_HTTP", uses(), json!({})), @"services.web.run: unknown variable $DB_PORT_HTTP (that port differs from replica to replica: ask DNS for SRV _http._tcp.db.c.icefield, or give it a number)");
+    insta::assert_snapshot!(of("$DB_HOST", json!([]), json!({})), @r#"services.web.run: unknown variable $DB_HOST (add "db" to uses)"#);
+    insta::assert_snapshot!(of("$DB_PORT_SQL", json!([]), json!({})), @r#"services.web.run: unknown variable $DB_PORT_SQL (add "db" to uses)"#);
+    insta::assert_snapshot!(of("$DB_HOTS", uses(), json!({})), @"services.web.run: unknown variable $DB_HOTS (did you mean $DB_HOST?)");
+    insta::assert_snapshot!(of("", json!([]), file("{{ env.DB_HOST }}")), @r#"services.web.files.a: the service has no variable "DB_HOST" (add "db" to uses)"#);
+    insta::assert_snapshot!(of("", uses(), json!({"env": {"DB_HOST": "here", "URL": "$DB_HOST"}})), @r#"services.web.env.URL: unknown variable $DB_HOST (write "$$" for the character itself)"#);
+    let port = json!({"ports": {"host": "dynamic"}, "uses": ["port"]});
+    let port = json!({"port": service(json!({})), "web": service(json!({"unit": {
+        "run": {"kind": "exec", "command": ["true"]}, "cpu": "1", "memory": "1MiB",
+        "ports": port["ports"], "uses": port["uses"]}}))});
+    insta::assert_snapshot!(problems(&spec(port, json!({}))), @"services.web.uses: $PORT_HOST is of the service itself, and would be of one that it uses as well (give one of them another name)");
+}
+
+#[test]
+fn what_only_one_may_have_is_of_one_service_or_job() {
+    let volumes = json!({"data": {"source": {"kind": "nfs", "server": "s", "path": "/export"}}});
+    let unit = json!({"run": {"kind": "exec", "command": ["true"]}, "cpu": "1", "memory": "1MiB", "volumes": volumes});
+    let job = json!({"jobs": {"migrate": {"unit": unit}}});
+    insta::assert_snapshot!(problems(&spec(json!({"db": service(json!({"replicas": 1, "unit": unit}))}), job)), @r#"jobs.migrate.volumes.data: "db" has "s:/export" too, and only one may"#);
+}

@@ -326,7 +326,8 @@ impl Replica {
     }
 }
 
-/// How long a replica of `unit` runs on after it has left discovery: where it has no ports, nobody calls it.
+/// How long a replica of `unit` runs on after it has left discovery. Where it has no ports, nobody calls it, and of jobs
+/// discovery does not tell.
 pub(crate) fn drain(unit: &Unit) -> Millis {
-    if unit.ports.is_empty() { Millis::default() } else { unit.drain }
+    if unit.ports.is_empty() || unit.once { Millis::default() } else { unit.drain }
 }

@@ -146,8 +146,9 @@ async fn key_to_seal_with(app: &App) -> Result<ClusterKey, Failure> {
     app.vault.cluster_key(&state).map_err(failure)?.ok_or_else(|| failure(VaultError::Closed))
 }
 
-/// Has a spec name the secrets that there are.
+/// Has a spec name the secrets that there are, and the ports of what its services use.
 pub(crate) fn resolved(state: &Agreed, spec: &mut icefield_spec::Spec) -> Result<(), Failure> {
+    spec.fill_in_ports();
     let missing = state.secrets.resolve(spec);
     if missing.is_empty() {
         return Ok(());

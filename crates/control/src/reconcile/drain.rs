@@ -62,7 +62,7 @@ fn bound(state: &State, node: &Name) -> Vec<Change> {
     let is_bound = |replica: &ReplicaId| {
         let services = state.spec.as_deref().map(|spec| &spec.services);
         let daemon = services.and_then(|services| services.get(&replica.service)).is_some_and(|one| one.daemon);
-        daemon || state.ties.get(replica).is_some()
+        daemon || state.tied_to(replica).is_some()
     };
     let on_it = state.placed.on_node(node.as_str()).map(|(replica, _)| replica.clone());
     on_it

@@ -8,7 +8,7 @@ use crate::State;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Opened {
     revision: Revision,
-    /// The attempt that is to be placed or is, and the node that it is on.
+    /// The attempt that is to be placed or is, and the node that it is on or must be on.
     attempt: Option<(u32, Option<Name>)>,
 }
 
@@ -20,7 +20,8 @@ impl Opened {
             return Some(Self { revision: record.revision, attempt: None });
         };
         let replica = ReplicaId::new(name.clone(), open.index);
-        let node = state.placed.get(&replica).map(|assignment| assignment.node.clone());
+        let placed = state.placed.get(&replica).map(|assignment| &assignment.node);
+        let node = placed.or_else(|| state.tied_to(&replica)).cloned();
         Some(Self { revision, attempt: Some((open.index, node)) })
     }
 

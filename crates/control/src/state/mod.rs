@@ -148,6 +148,7 @@ impl State {
         }
         // First of all, so that specs are compared with what they come to.
         if let Command::Apply { spec, .. } = &mut command {
+            spec.fill_in_ports();
             let missing: Vec<String> = self.secrets.resolve(spec).iter().map(ToString::to_string).collect();
             if !missing.is_empty() {
                 return Applied::Refused(missing.join("; "));

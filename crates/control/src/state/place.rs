@@ -119,7 +119,7 @@ impl State {
         if !self.declares_replica(replica) {
             return Err(format!("{replica} is not declared"));
         }
-        if let Some(node) = self.ties.get(replica).filter(|node| **node != to.node) {
+        if let Some(node) = self.tied_to(replica).filter(|node| **node != to.node) {
             return Err(format!("{replica} cannot be on {}: its volumes tie it to {node}", to.node));
         }
         if let Some(node) = self.holder_before(replica, to) {
@@ -140,13 +140,13 @@ impl State {
                 continue;
             }
             let Some(record) = self.services.get_mut(name) else { continue };
-            let kept = [Some(record.target), record.good, record.previous];
-            if record.units.keys().all(|revision| kept.contains(&Some(*revision))) {
+            let kept: Vec<_> = record.kept().collect();
+            if record.units.keys().all(|revision| kept.contains(revision)) {
                 continue;
             }
             let placed = self.placed.placement().service(name.as_str()).map(|(_, assignment)| assignment.revision);
             let mut needed: BTreeSet<_> = placed.collect();
-            needed.extend(kept.into_iter().flatten());
+            needed.extend(kept);
             record.units.retain(|revision, _| needed.contains(revision));
         }
         self.forget_versions();

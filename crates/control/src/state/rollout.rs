@@ -194,9 +194,7 @@ fn finish(record: &mut ServiceRecord, service: &Name, replicas: u64, at: u64) ->
     let target = record.target.short();
     let replicas = count(replicas, "replica");
     if record.rollout.to == record.target {
-        record.previous = record.good.filter(|good| *good != record.target).or(record.previous);
-        record.previous = record.previous.filter(|previous| *previous != record.target);
-        record.good = Some(record.target);
+        record.prove();
         record.rollout.message = String::new();
         record.rollout.end(RolloutState::Done, at);
         Ok(format!("rollout done: {replicas} at revision {target}"))

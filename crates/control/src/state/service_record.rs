@@ -20,6 +20,9 @@ pub struct ServiceRecord {
     /// The one that all had proved themselves with before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Revision>,
+    /// Those before that one, newest last.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub earlier: VecDeque<Revision>,
     /// Which replicas are the service's own, if those are not the first ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<BTreeSet<u32>>,
@@ -34,12 +37,65 @@ impl ServiceRecord {
     /// How many past rollouts of a service are told of.
     const PAST: usize = 20;
 
+    /// How many revisions are kept to go back to before [`Self::previous`].
+    const EARLIER: usize = 4;
+
+    /// The revisions that it can go back to, newest first.
+    pub fn ways_back(&self) -> Vec<Revision> {
+        let all = self.good.into_iter().chain(self.previous).chain(self.earlier.iter().rev().copied());
+        all.filter(|revision| *revision != self.target).collect()
+    }
+
+    /// The revisions whose units it needs, whatever replicas have.
+    pub(super) fn kept(&self) -> impl Iterator<Item = Revision> {
+        std::iter::once(self.target).chain(self.good).chain(self.previous).chain(self.earlier.iter().copied())
+    }
+
+    /// Whether `revision` is merely kept for an undo.
+    pub(super) fn is_past(&self, revision: &Revision) -> bool {
+        self.previous.as_ref() == Some(revision) || self.earlier.contains(revision)
+    }
+
+    /// All replicas have proved themselves with the target: it is the good revision now.
+    pub(super) fn prove(&mut self) {
+        if let Some(good) = self.good.filter(|good| *good != self.target) {
+            self.earlier.extend(self.previous.replace(good));
+        }
+        self.good = Some(self.target);
+        self.previous = self.previous.filter(|previous| *previous != self.target);
+        let (target, previous) = (self.target, self.previous);
+        self.earlier.retain(|earlier| *earlier != target && Some(*earlier) != previous);
+        while self.earlier.len() > Self::EARLIER {
+            self.earlier.pop_front();
+        }
+    }
+
+    /// Makes one of [`Self::ways_back`] the good revision; those after it are no ways back any more.
+    pub(super) fn go_back(&mut self, to: Revision) {
+        if self.good != Some(to) {
+            while self.previous.take_if(|previous| *previous != to).is_some() {
+                self.previous = self.earlier.pop_back();
+            }
+            self.previous = self.earlier.pop_back();
+        }
+        (self.good, self.target) = (Some(to), to);
+    }
+
     /// The record of a service that is declared for the first time.
     pub(super) fn first(name: &Name, service: &Service, at: u64) -> Self {
         let target = service.revision();
         let units = BTreeMap::from([(target, planned(name, service))]);
         let rollout = Rollout::start(None, target, first_phase(None, service), at);
-        Self { units, target, good: None, previous: None, own: None, rollout, past: VecDeque::new() }
+        Self {
+            units,
+            target,
+            good: None,
+            previous: None,
+            earlier: VecDeque::new(),
+            own: None,
+            rollout,
+            past: VecDeque::new(),
+        }
     }
 
     /// The revision that replica `index` is to have, given the one it has.

@@ -11,7 +11,8 @@ use super::events::Telling;
 /// The nodes that replicas are tied to by their volumes: each to the one it was first placed on.
 ///
 /// A tie outlives the placement: a replica whose node is lost waits for it. It ends with its reason: the service or the
-/// replica is declared no more, or has no volumes any more, or the node is declared no more.
+/// replica is declared no more, or has no volumes any more, or the node is declared no more. The attempts of a job share
+/// its volumes, and one tie: that of index 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ties {
@@ -55,14 +56,25 @@ impl Ties {
 }
 
 impl State {
+    /// The node that `replica` is tied to.
+    pub(crate) fn tied_to(&self, replica: &ReplicaId) -> Option<&Name> {
+        self.ties.get(&self.tied_as(replica))
+    }
+
+    /// Whose tie holds `replica`: its own, or that of its job.
+    fn tied_as(&self, replica: &ReplicaId) -> ReplicaId {
+        let is_job = self.spec.as_ref().is_some_and(|spec| spec.jobs.contains_key(&replica.service));
+        let index = if is_job { 0 } else { replica.index };
+        ReplicaId::new(replica.service.clone(), index)
+    }
+
     /// Ties a replica that is put somewhere to its node, if it has volumes and is not tied yet.
     pub(super) fn tie(&mut self, replica: &ReplicaId, to: &Assignment) {
         if !self.declares_replica(replica) || !self.declares(to.node.as_str()) {
             return;
         }
-        let units = self.services.get(&replica.service).map(|record| &record.units);
-        if units.and_then(|units| units.get(&to.revision)).is_some_and(|planned| planned.unit.is_tied()) {
-            self.ties.tie(replica, &to.node);
+        if self.unit(&replica.service, to.revision).is_some_and(|planned| planned.unit.is_tied()) {
+            self.ties.tie(&self.tied_as(replica), &to.node);
         }
     }
 
@@ -123,6 +135,13 @@ impl State {
     /// Why the tie of `replica` to `node` is to end, if it is.
     fn release(&self, replica: &ReplicaId, node: &Name) -> Option<String> {
         let spec = self.spec.as_deref()?;
+        if let Some(job) = spec.jobs.get(&replica.service) {
+            return match self.declares(node.as_str()) {
+                _ if !job.unit.is_tied() => Some("the job has no volumes any more".into()),
+                true => None,
+                false => Some(format!("{node} is declared no more")),
+            };
+        }
         let Some(service) = spec.services.get(&replica.service) else {
             return Some("the service is gone".into());
         };
@@ -137,7 +156,7 @@ impl State {
             .services
             .get(&replica.service)
             .into_iter()
-            .flat_map(|record| record.units.iter().filter(|(revision, _)| Some(**revision) != record.previous));
+            .flat_map(|record| record.units.iter().filter(|(revision, _)| !record.is_past(revision)));
         let has_volumes = service.unit.is_tied() || units.into_iter().any(|(_, planned)| planned.unit.is_tied());
         (!has_volumes).then(|| "the service has no volumes any more".into())
     }
@@ -145,11 +164,12 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use icefield_placement::{Change, ChangeKind};
-    use icefield_spec::{Spec, Volume};
+    use icefield_api::RunCause;
+    use icefield_placement::{Assignment, Change, ChangeKind};
+    use icefield_spec::{Job, Spec, Volume};
 
-    use crate::state::sample::{Sample, assignment, name, replica, spec};
-    use crate::state::{Applied, Command, RolloutStep, State};
+    use crate::state::sample::{Sample, assignment, name, replica, spec, unit};
+    use crate::state::{Applied, Command, JobStep, RolloutStep, State};
 
     const NODES: [&str; 2] = ["n1", "n2"];
 
@@ -203,6 +223,34 @@ mod tests {
         sample.apply(&spec(&NODES, &[]));
         assert!(sample.state.ties.is_empty());
         assert_eq!(sample.last_message(), "its volumes tie it to n2 no longer: the service is gone");
+    }
+
+    #[test]
+    fn the_attempts_of_a_job_share_its_volumes_and_so_its_node() {
+        let mut declared = spec(&NODES, &[]);
+        let mut unit = unit("a");
+        unit.volumes.insert(name("data"), Volume::default());
+        declared.jobs.insert(name("move"), Job::new(unit));
+        let mut sample = Sample::with(&NODES, &declared);
+        let revision = sample.state.jobs["move"].revision;
+        let step = |step| Command::Job { at: 5, job: name("move"), step };
+        let put = |sample: &mut Sample, attempt: &str, node: &str| {
+            let to = Assignment { node: name(node), revision, ports: Default::default() };
+            let change = Change { replica: replica(attempt), kind: ChangeKind::Place { to }, reason: "new".into() };
+            sample.command(Command::Place { at: 5, seen: sample.state.version, changes: vec![change] })
+        };
+        sample.done(step(JobStep::Start { cause: RunCause::Declared, revision, next: None }));
+        sample.done(step(JobStep::Attempt { run: 1 }));
+        assert!(matches!(put(&mut sample, "move/0", "n1"), Applied::Done(_)));
+        let (exit_code, took, message) = (Some(1), None, None);
+        sample.done(step(JobStep::Ended { index: 0, succeeded: false, exit_code, took, message }));
+        sample.done(step(JobStep::Attempt { run: 1 }));
+        let reason = "move/1 cannot be on n2: its volumes tie it to n1";
+        assert_eq!(put(&mut sample, "move/1", "n2"), Applied::Refused(reason.into()));
+        assert_eq!(sample.state.tied_to(&replica("move/1")), Some(&name("n1")));
+        assert!(matches!(put(&mut sample, "move/1", "n1"), Applied::Done(_)));
+        sample.apply(&spec(&NODES, &[]));
+        assert!(sample.state.ties.is_empty());
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub fn rollout_history(state: &State, service: &Name) -> Option<RolloutHistory> 
     let record = state.services.get(service)?;
     let now = std::iter::once(record.rollout.entry(None));
     let rollouts = now.chain(record.past.iter().rev().cloned()).collect();
-    Some(RolloutHistory { schema: SCHEMA, service: service.clone(), rollouts, stale: None })
+    Some(RolloutHistory { schema: SCHEMA, service: service.clone(), rollouts, kept: record.ways_back(), stale: None })
 }
 
 pub(super) fn status_of(

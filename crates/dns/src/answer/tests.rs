@@ -89,7 +89,6 @@ fn names_and_what_they_stand_for() {
         ("web.icefield", Rtype::AAAA),
         ("web.icefield", Rtype::TXT),
         ("idle.icefield", Rtype::A),
-        ("named.icefield", Rtype::A),
         ("_tcp.web.icefield", Rtype::SRV),
         ("_http._tcp.idle.icefield", Rtype::SRV),
         ("icefield", Rtype::A),
@@ -116,7 +115,7 @@ fn what_is_not_there_may_be_kept_for_as_long_as_the_rest() {
         let bytes = asked(&zone(3), &query(name, Rtype::TXT, None), MANNER);
         let message = Message::from_octets(&bytes[..]).unwrap();
         let soa = message.authority().unwrap().limit_to::<Soa<_>>().next().unwrap().unwrap();
-        assert_eq!((soa.owner().to_string().as_str(), soa.ttl().as_secs()), (SUFFIX, TTL));
+        assert_eq!((soa.owner().to_string().as_str(), soa.ttl().as_secs()), (DOMAIN, TTL));
         assert_eq!(soa.data().minimum().as_secs(), TTL);
         assert!(message.header().aa());
     }
@@ -229,4 +228,32 @@ proptest! {
         cut(&packet, &mut out);
         prop_assert!(out.len() <= 12 + 255 + 4 && room(&packet) >= 512);
     }
+}
+
+#[test]
+fn a_node_that_is_known_by_a_name_is_where_that_was_looked_up() {
+    let mut zone = zone(1);
+    let mixed = [endpoint(0, "some-host"), endpoint(1, "10.0.0.1"), endpoint(2, "other-host")];
+    zone.set(&label("mixed"), &mixed);
+    let find = |zone: &Zone, name: &str, rtype| told(&asked(zone, &query(name, rtype, Some(1232)), MANNER));
+    let unknown = (Rcode::SERVFAIL, Vec::new());
+    for (name, rtype) in [
+        ("named.icefield", Rtype::A),
+        ("0.named.icefield", Rtype::A),
+        ("_http._tcp.named.icefield", Rtype::SRV),
+        ("0.mixed.icefield", Rtype::A),
+    ] {
+        assert_eq!(find(&zone, name, rtype), unknown, "nobody may take it for nowhere: {name}");
+    }
+    assert_eq!(find(&zone, "mixed.icefield", Rtype::A).1, ["10.0.0.1"]);
+    assert_eq!(find(&zone, "_http._tcp.mixed.icefield", Rtype::SRV).1.len(), 1, "whoever follows it must arrive");
+    let serial = zone.serial;
+    zone.set_host("some-host", vec!["10.0.0.9".parse().unwrap(), "fd00::9".parse().unwrap()]);
+    assert_ne!(zone.serial, serial);
+    assert_eq!(find(&zone, "named.icefield", Rtype::A), (Rcode::NOERROR, vec!["10.0.0.9".into()]));
+    assert_eq!(find(&zone, "0.named.icefield", Rtype::AAAA).1, ["fd00::9"]);
+    assert_eq!(find(&zone, "mixed.icefield", Rtype::A).1.len(), 2);
+    assert_eq!(find(&zone, "_http._tcp.mixed.icefield", Rtype::SRV).1.len(), 2);
+    zone.set_host("some-host", Vec::new());
+    assert_eq!(find(&zone, "named.icefield", Rtype::A), unknown);
 }

@@ -14,6 +14,11 @@ let
 
   endpointsFolder = "/etc/icefield/endpoints";
 
+  # Where the files of a replica are, under /etc, and those that are secrets as long as it runs.
+  filesFolder = service: index: "icefield/files/${service.name}-${index}";
+  credentialsFolder = service: index: "/run/credentials/icefield-${service.name}@${index}.service";
+  credentialName = path: builtins.replaceStrings [ "/" ] [ "_" ] (lib.removePrefix "/" path);
+
   # Where it is noted that a revision of a job has succeeded, under /var/lib.
   jobsFolder = "icefield/jobs";
   done = service: "${jobsFolder}/${service.name}.${builtins.substring 0 10 service.revision}";
@@ -24,6 +29,13 @@ let
   # Commands and environments are either plain or functions of a replica's variables.
   orFunction = type: types.either (types.functionTo type) type;
   resolve = value: variables: if lib.isFunction value then value variables else value;
+
+  fileVariable =
+    path:
+    "FILE_"
+    + lib.toUpper (
+      builtins.replaceStrings [ "." "+" "-" "/" ] [ "_" "_" "_" "_" ] (lib.removePrefix "/" path)
+    );
 
   inCapitals = name: lib.toUpper (builtins.replaceStrings [ "-" ] [ "_" ] name);
 
@@ -78,6 +90,16 @@ let
           default = null;
           description = "The path on the node of a file with variables that are secrets. It is never read at build time.";
         };
+        secretFiles = mkOption {
+          type = types.attrsOf types.str;
+          default = { };
+          description = "Files that are secrets, by path: where on the node the value of each is. It is never read at build time.";
+        };
+        fileModes = mkOption {
+          type = types.attrsOf types.str;
+          default = { };
+          description = "Who may read and write files that are no secrets, by path; 0644 where nothing is said.";
+        };
         package = mkOption {
           type = types.nullOr types.package;
           default = null;
@@ -97,6 +119,11 @@ let
           type = types.attrsOf types.path;
           default = { };
           description = "Services that this one reaches, and the file with the endpoints of each.";
+        };
+        told = mkOption {
+          type = types.attrsOf types.str;
+          default = { };
+          description = "Variables that tell where the services are that this one reaches.";
         };
         volumes = mkOption {
           type = types.listOf types.str;
@@ -153,6 +180,11 @@ let
           default = { };
           description = "The replica's ports by name.";
         };
+        files = mkOption {
+          type = types.attrsOf types.path;
+          default = { };
+          description = "The replica's files by path, but for those that are secrets.";
+        };
         volumes = mkOption {
           type = types.listOf types.str;
           readOnly = true;
@@ -175,7 +207,17 @@ let
                 name = "VOLUME_" + inCapitals volume;
                 value = "/var/lib/${volumesFolder service name}/${volume}";
               }) (service.volumes ++ builtins.attrNames service.mounts);
-              given = builtins.listToAttrs (ports ++ volumes) // {
+              file = folder: path: {
+                name = fileVariable path;
+                value = if lib.hasPrefix "/" path then path else folder path;
+              };
+              files = map (file (path: "/etc/${filesFolder service name}/${path}")) (
+                builtins.attrNames config.files
+              );
+              secrets = map (file (path: "${credentialsFolder service name}/${credentialName path}")) (
+                builtins.attrNames service.secretFiles
+              );
+              given = service.told // builtins.listToAttrs (ports ++ volumes ++ files ++ secrets) // {
                 ICEFIELD_CLUSTER = cfg.cluster;
                 ICEFIELD_SERVICE = service.name;
                 ICEFIELD_INDEX = name;
@@ -245,6 +287,12 @@ let
     # One by one: the files are links that lead nowhere inside the container.
     ++ map (used: "--volume=${endpointsFolder}/${used}.json:${endpointsFolder}/${used}.json:ro") (
       builtins.attrNames service.uses
+    )
+    ++ map (path: "--volume=/etc/${filesFolder service index}/${lib.removePrefix "/" path}:${path}:ro") (
+      builtins.attrNames replica.files
+    )
+    ++ map (path: "--volume=${credentialsFolder service index}/${credentialName path}:${path}:ro") (
+      builtins.attrNames service.secretFiles
     )
     ++ map (folder: "--volume=${folder}:${folder}") replica.volumes
     ++ [ service.image ];
@@ -328,6 +376,11 @@ let
             volume: "${volumesFolder service index}/${volume}"
           ) service.volumes;
           StateDirectoryMode = "0700";
+        }
+        // lib.optionalAttrs (service.secretFiles != { }) {
+          LoadCredential = lib.mapAttrsToList (
+            path: source: "${credentialName path}:${source}"
+          ) service.secretFiles;
         }
         // lib.optionalAttrs (service.secretEnvironment != null && !isContainer) {
           EnvironmentFile = service.secretEnvironment;
@@ -419,7 +472,7 @@ in
       ) services
     );
 
-    # What each service may know of those that it uses.
+    # What each service may know of those that it uses, and the files of its replicas.
     environment.etc = builtins.listToAttrs (
       lib.concatMap (
         service:
@@ -427,6 +480,16 @@ in
           name = "icefield/endpoints/${used}.json";
           value.source = file;
         }) service.uses
+        ++ lib.concatMap (
+          index:
+          lib.mapAttrsToList (path: file: {
+            name = "${filesFolder service index}/${lib.removePrefix "/" path}";
+            value = {
+              source = file;
+            }
+            // lib.optionalAttrs (service.fileModes ? ${path}) { mode = service.fileModes.${path}; };
+          }) service.replicas.${index}.files
+        ) (builtins.attrNames service.replicas)
       ) services
     );
 

@@ -8,6 +8,7 @@
 //! services/<service>.nix what a service's replicas have in common; says nothing of any node
 //! nodes/<node>.nix       which base, which services, and its replicas with their ports
 //! nodes/<node>.json      the node's plan, as an agent gets it
+//! files/<node>/          the files of its replicas, but for those that are secrets
 //! endpoints/<service>.json   where a service is that another uses
 //! ```
 //!
@@ -34,7 +35,8 @@ use icefield_spec::{Name, Run};
 use self::flake::Inputs;
 use crate::fleet::{Fleet, json};
 use crate::form::Form;
-use crate::{EmitError, File};
+use crate::replica::Replica;
+use crate::{EmitError, File, files};
 
 pub(crate) struct Nix<'a> {
     fleet: Fleet<'a>,
@@ -82,10 +84,19 @@ impl Form for Nix<'_> {
 
     fn node(&self, plan: &NodePlan) -> Result<Vec<File>, EmitError> {
         let node = &plan.node;
-        Ok(vec![
+        let mut written = vec![
             File::new(format!("nodes/{node}.nix"), node::text(&self.fleet, plan)?),
             File::new(format!("nodes/{node}.json"), json(plan)),
-        ])
+        ];
+        for group in self.fleet.groups(plan)? {
+            for (index, planned) in &group.replicas {
+                for (path, text) in Replica::new(plan, group.service, *index, planned).files()? {
+                    let path = files::emitted(group.service.service, *index, path);
+                    written.push(File::new(format!("files/{node}/{path}"), text));
+                }
+            }
+        }
+        Ok(written)
     }
 }
 

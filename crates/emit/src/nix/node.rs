@@ -6,7 +6,9 @@ use icefield_plan::NodePlan;
 
 use super::{mark, text};
 use crate::EmitError;
+use crate::files;
 use crate::fleet::Fleet;
+use crate::replica::Replica;
 
 pub(super) fn text(fleet: &Fleet<'_>, plan: &NodePlan) -> Result<String, EmitError> {
     let groups = fleet.groups(plan)?;
@@ -35,19 +37,29 @@ pub(super) fn text(fleet: &Fleet<'_>, plan: &NodePlan) -> Result<String, EmitErr
         out.push_str("\n    services.");
         text::attribute(&mut out, &group.service.key);
         out.push_str(".replicas = {\n");
-        for (index, replica) in &group.replicas {
-            let _ = write!(out, "      \"{index}\"");
-            if replica.ports.is_empty() {
-                out.push_str(" = { };\n");
-                continue;
+        for (index, planned) in &group.replicas {
+            let replica = Replica::new(plan, group.service, *index, planned);
+            let files = replica.files()?;
+            if planned.ports.is_empty() && files.is_empty() {
+                let _ = writeln!(out, "      \"{index}\" = {{ }};");
             }
-            out.push_str(".ports = {");
-            for (name, port) in &replica.ports {
-                out.push(' ');
-                text::attribute(&mut out, name.as_str());
-                let _ = write!(out, " = {port};");
+            if !planned.ports.is_empty() {
+                let _ = write!(out, "      \"{index}\".ports = {{");
+                for (name, port) in &planned.ports {
+                    out.push(' ');
+                    text::attribute(&mut out, name.as_str());
+                    let _ = write!(out, " = {port};");
+                }
+                out.push_str(" };\n");
             }
-            out.push_str(" };\n");
+            if !files.is_empty() {
+                let _ = writeln!(out, "      \"{index}\".files = {{");
+                for (path, _) in files {
+                    let place = files::emitted(group.service.service, *index, path);
+                    let _ = writeln!(out, "        \"{path}\" = ../files/{}/{place};", plan.node);
+                }
+                out.push_str("      };\n");
+            }
         }
         out.push_str("    };\n");
     }

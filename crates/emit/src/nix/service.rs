@@ -11,7 +11,7 @@ use crate::calendar::calendar;
 use crate::fleet::ServiceRevision;
 use crate::limits::stop_timeout;
 use crate::package::Package;
-use crate::secrets;
+use crate::{files, secrets};
 
 pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Inputs<'_>) -> Result<String, EmitError> {
     let unit = service.unit;
@@ -79,6 +79,7 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
     if !unit.secret_env.is_empty() {
         let _ = writeln!(out, "    secretEnvironment = \"{}\";", secrets::environment_file(service.service));
     }
+    file_options(&mut out, service.service, unit);
     let on_node = unit.volumes.iter().filter(|(_, volume)| volume.source.is_host());
     if unit.is_tied() {
         out.push_str("    volumes = [\n");
@@ -98,10 +99,34 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
             text::attribute(&mut out, used.as_str());
             let _ = writeln!(out, " = ../endpoints/{used}.json;");
         }
+        out.push_str("    };\n    told = {\n");
+        for (variable, value) in unit.told(cluster.as_str()) {
+            out.push_str("      ");
+            text::attribute(&mut out, &variable);
+            out.push_str(" = ");
+            text::string(&mut out, &value);
+            out.push_str(";\n");
+        }
         out.push_str("    };\n");
     }
     out.push_str("  };\n}\n");
     Ok(out)
+}
+
+/// Which files are secrets, and where their values are; and who may read the others.
+fn file_options(out: &mut String, service: &Name, unit: &Unit) {
+    let secret: Vec<_> = files::secret_files(service, unit).collect();
+    let modes: Vec<_> = files::special_modes(unit).map(|(path, mode)| (path, mode.to_string())).collect();
+    for (option, entries) in [("secretFiles", secret), ("fileModes", modes)] {
+        if entries.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "    {option} = {{");
+        for (path, value) in entries {
+            let _ = writeln!(out, "      \"{path}\" = \"{value}\";");
+        }
+        out.push_str("    };\n");
+    }
 }
 
 /// The volumes that are not on the node.

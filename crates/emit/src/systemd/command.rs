@@ -7,7 +7,8 @@ use icefield_spec::{InvalidReference, Name, Run, Unit, expand};
 use super::word::is_plain_path;
 use crate::EmitError;
 use crate::package::Package;
-use crate::{secrets, volumes};
+use crate::replica::ENDPOINTS;
+use crate::{files, secrets, volumes};
 
 /// Where Nix puts itself on a Linux that it did not come with, then what systemd gives by default.
 pub(super) const NIX_PATH: &str =
@@ -66,9 +67,10 @@ fn podman(
         argv.push(format!("--env-file={}", secrets::environment_file(service)));
     }
     for used in &unit.uses {
-        let file = format!("{}/{used}.json", super::ENDPOINTS);
+        let file = format!("{ENDPOINTS}/{used}.json");
         argv.push(format!("--volume={file}:{file}:ro"));
     }
+    argv.extend(files::on_node(service, index, unit).map(|(path, on_node)| format!("--volume={on_node}:{path}:ro")));
     argv.extend(volumes::paths(service, index, unit).map(|path| format!("--volume={path}:{path}")));
     argv.push(image.to_owned());
     argv.extend(command);

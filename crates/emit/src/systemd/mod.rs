@@ -21,11 +21,9 @@ use icefield_spec::Run;
 
 use crate::fleet::{Fleet, json};
 use crate::form::Form;
-use crate::volumes;
+use crate::replica::Replica;
 use crate::{EmitError, File, Target};
-
-/// Where the endpoints of used services are on a node.
-const ENDPOINTS: &str = "/etc/icefield/endpoints";
+use crate::{files, volumes};
 
 pub(crate) struct Systemd<'a> {
     fleet: Fleet<'a>,
@@ -56,25 +54,30 @@ impl Form for Systemd<'_> {
 
     fn node(&self, plan: &NodePlan) -> Result<Vec<File>, EmitError> {
         let node = &plan.node;
-        let mut files = Vec::with_capacity(plan.replicas.len() + 1);
+        let mut written = Vec::with_capacity(plan.replicas.len() + 1);
         for group in self.fleet.groups(plan)? {
             for (index, replica) in &group.replicas {
                 let name = format!("icefield-{}@{index}.service", group.service.service);
-                let text = unit_file::text(plan, group.service, *index, replica)?;
-                files.push(File::new(format!("nodes/{node}/systemd/system/{name}"), text));
+                let replica = Replica::new(plan, group.service, *index, replica);
+                let text = unit_file::text(plan, group.service, *index, &replica)?;
+                written.push(File::new(format!("nodes/{node}/systemd/system/{name}"), text));
                 let service = group.service;
+                for (path, text) in replica.files()? {
+                    let path = files::emitted(service.service, *index, path);
+                    written.push(File::new(format!("nodes/{node}/files/{path}"), text));
+                }
                 for (folder, source) in volumes::mounted(service.service, *index, service.unit) {
                     let text = mount::text(plan, service.service, *index, &folder, source);
-                    files.push(File::new(format!("nodes/{node}/systemd/system/{}", mount::name(&folder)), text));
+                    written.push(File::new(format!("nodes/{node}/systemd/system/{}", mount::name(&folder)), text));
                 }
                 if let Some(text) = group.service.job.and_then(|job| job_unit::timer(plan, group.service.service, job))
                 {
                     let name = format!("icefield-{}@{index}.timer", group.service.service);
-                    files.push(File::new(format!("nodes/{node}/systemd/system/{name}"), text));
+                    written.push(File::new(format!("nodes/{node}/systemd/system/{name}"), text));
                 }
             }
         }
-        files.push(File::new(format!("nodes/{node}/manifest.json"), json(plan)));
-        Ok(files)
+        written.push(File::new(format!("nodes/{node}/manifest.json"), json(plan)));
+        Ok(written)
     }
 }

@@ -2,40 +2,24 @@
 
 use std::fmt::Write;
 
-use icefield_plan::{NodePlan, PlannedReplica};
-use icefield_spec::{ReplicaContext, Run, replica_variables};
+use icefield_plan::NodePlan;
+use icefield_spec::{Run, credential_name};
 
-use super::{ENDPOINTS, command, job_unit, word};
+use super::{command, job_unit, word};
 use crate::EmitError;
 use crate::fleet::ServiceRevision;
 use crate::limits::{cpu_weight, stop_timeout};
-use crate::{secrets, volumes};
+use crate::replica::Replica;
+use crate::{files, secrets, volumes};
 
 pub(super) fn text(
     plan: &NodePlan,
     service: &ServiceRevision<'_>,
     index: u32,
-    replica: &PlannedReplica,
+    replica: &Replica<'_>,
 ) -> Result<String, EmitError> {
     let ServiceRevision { service: name, revision, unit, .. } = *service;
-    let volumes = volumes::folder(name, index);
-    let context = ReplicaContext {
-        cluster: &plan.cluster,
-        service: name,
-        index,
-        node: &plan.node,
-        address: &plan.address,
-        revision: &revision,
-        ports: &replica.ports,
-        endpoints: ENDPOINTS,
-        volumes: &volumes,
-        files: "",
-    };
-    let mut variables = replica_variables(unit, &context).map_err(|source| EmitError::Reference {
-        service: name.clone(),
-        place: "the environment".into(),
-        source,
-    })?;
+    let mut variables = replica.variables()?;
     let argv = command::argv(name, index, unit, &variables)?;
     let is_container = matches!(unit.run, Run::Container { .. });
     if is_container {
@@ -63,6 +47,10 @@ pub(super) fn text(
             out.push_str("\n[Service]\nType=exec\n");
         }
     }
+    for (path, mode) in files::special_modes(unit) {
+        let path = format!("{}/{}", files::folder(name, index), path.trim_start_matches('/'));
+        let _ = writeln!(out, "ExecStartPre=/usr/bin/env chmod {mode} {path}");
+    }
     out.push_str("ExecStart=");
     words(&mut out, &argv);
     if is_container {
@@ -78,6 +66,9 @@ pub(super) fn text(
     }
     if !unit.secret_env.is_empty() && !is_container {
         let _ = writeln!(out, "EnvironmentFile={}", secrets::environment_file(name));
+    }
+    for (path, source) in files::secret_files(name, unit) {
+        let _ = writeln!(out, "LoadCredential={}:{source}", credential_name(path));
     }
     if unit.is_tied() {
         let folders: Vec<String> = volumes::state_directories(name, index, unit).collect();

@@ -51,7 +51,10 @@ pub(crate) const SHOP: &str = r#"{
       "health": {"probe": {"kind": "tcp", "port": "grpc"}, "interval": "500ms"}}},
     "store": {"replicas": 1, "unit": {
       "run": {"kind": "container", "image": "docker.io/library/redis:7", "command": ["redis-server", "--port", "$PORT_REDIS"]},
-      "cpu": "250m", "memory": "512MiB", "ports": {"redis": {"fixed": 6379}}, "uses": ["web"], "volumes": {"data": {"size": "1GiB"}}, "env": {"QUOTE": "it's $$5"}}},
+      "cpu": "250m", "memory": "512MiB", "ports": {"redis": {"fixed": 6379}}, "uses": ["web"], "volumes": {"data": {"size": "1GiB"}}, "env": {"QUOTE": "it's $$5"},
+      "files": {
+        "/etc/redis.conf": {"content": {"kind": "text", "text": "save 60 1\n"}, "mode": "0644"},
+        "/run/secrets/acl": {"content": {"kind": "secret", "secret": "acl"}, "mode": "0400"}}}},
     "tricky": {"replicas": 1, "unit": {
       "run": {"kind": "exec", "command": ["/opt/my app/run", "", ";", "%h", "$$HOME", "''$${x}", "a\"b\\c\nd\te", "grüße 🧊", "$TRICK$$", "`id`"]},
       "cpu": "0", "memory": "1MiB",
@@ -59,7 +62,12 @@ pub(crate) const SHOP: &str = r#"{
     "cow": {"replicas": 1, "unit": {
       "run": {"kind": "nix", "package": "cowsay", "command": ["cowsay", "moo"]}, "cpu": "10m", "memory": "16MiB"}},
     "ledger": {"replicas": 1, "unit": {
-      "run": {"kind": "exec", "command": ["ledger", "$VOLUME_DATA"]}, "cpu": "10m", "memory": "16MiB",
+      "run": {"kind": "exec", "command": ["ledger", "$VOLUME_DATA", "--config=$FILE_CONF_LEDGER_TOML", "--key=$FILE_TLS_KEY_PEM", "--store=$STORE_HOST:$STORE_PORT_REDIS"]}, "cpu": "10m", "memory": "16MiB",
+      "uses": ["store"],
+      "files": {
+        "conf/ledger.toml": {"content": {"kind": "template", "template": "node = \"{{ node }}/{{ index }}\"\nstore = \"{{ env.STORE_HOST }}\"\ndata = \"{{ volumes.data }}\"\n"}, "mode": "0640"},
+        "motd": {"content": {"kind": "text", "text": "hello ${x} '' %h\n"}, "mode": "0644"},
+        "tls/key.pem": {"content": {"kind": "secret", "secret": "tls-key"}, "mode": "0400"}},
       "volumes": {"data": {"source": {"kind": "nfs", "server": "10.0.0.5", "path": "/export/ledger", "options": "vers=4.2,hard"}}, "log": {}}}}
   },
   "jobs": {
@@ -85,7 +93,9 @@ pub(crate) fn name(text: &str) -> Name {
 }
 
 pub(crate) fn spec(text: &str) -> Spec {
-    Spec::from_json(text).unwrap_or_else(|problems| panic!("the spec is valid: {problems:?}"))
+    let mut spec = Spec::from_json(text).unwrap_or_else(|problems| panic!("the spec is valid: {problems:?}"));
+    spec.fill_in_ports();
+    spec
 }
 
 /// The shop for plain units, and with `nixos` the rest of it.
@@ -154,6 +164,8 @@ pub(crate) fn expected(plan: &NodePlan, id: &ReplicaId) -> (Vec<String>, BTreeMa
     let replica = &plan.replicas[id];
     let unit = &plan.units[&replica.revision].unit;
     let volumes = format!("/var/lib/icefield/volumes/{}-{}", id.service, id.index);
+    let files = format!("/etc/icefield/files/{}-{}", id.service, id.index);
+    let credentials = format!("/run/credentials/icefield-{}@{}.service", id.service, id.index);
     let context = ReplicaContext {
         cluster: &plan.cluster,
         service: &id.service,
@@ -164,7 +176,8 @@ pub(crate) fn expected(plan: &NodePlan, id: &ReplicaId) -> (Vec<String>, BTreeMa
         ports: &replica.ports,
         endpoints: "/etc/icefield/endpoints",
         volumes: &volumes,
-        files: "",
+        files: &files,
+        credentials: Some(&credentials),
     };
     let variables = replica_variables(unit, &context).expect("the references are good");
     let argument = |text: &String| expand(text, &|name| variables.get(name).cloned()).expect("the references are good");

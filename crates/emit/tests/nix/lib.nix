@@ -237,6 +237,12 @@ let
       concatStringsSep separator (map f list);
     inherit concatStringsSep;
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
+    removePrefix =
+      prefix: text:
+      if substring 0 (stringLength prefix) text == prefix then
+        substring (stringLength prefix) (stringLength text) text
+      else
+        text;
     hasInfix = part: text: builtins.replaceStrings [ part ] [ "" ] text != text;
     toUpper =
       let

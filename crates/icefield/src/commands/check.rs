@@ -19,10 +19,12 @@ pub(crate) struct CheckArgs {
 
 pub(crate) fn run(arguments: &CheckArgs) -> Result<u8, CommandError> {
     let source = Source::find(&arguments.source)?;
-    let spec = source.load()?.spec;
+    let mut spec = source.load()?.spec;
     if arguments.json.json {
         output::line(&spec.canonical_json())?;
     } else {
+        // As it is in force, so that the revision is that one too.
+        spec.fill_in_ports();
         let daemons = spec.services.values().filter(|service| service.daemon).count() as u64;
         let daemons = if daemons > 0 { format!(" and {}", count(daemons, "daemon")) } else { String::new() };
         output::line(&format!(

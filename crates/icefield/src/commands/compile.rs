@@ -41,7 +41,8 @@ fn targets() -> impl TypedValueParser<Value = Target> {
 
 pub(crate) fn run(arguments: &CompileArgs) -> Result<u8, CommandError> {
     let start = Instant::now();
-    let spec = Source::find(&arguments.source)?.load()?.spec;
+    let mut spec = Source::find(&arguments.source)?.load()?.spec;
+    spec.fill_in_ports();
     let placement = place(&spec, arguments.allow_unplaced)?;
     let plans = compile(
         &Fleet { spec: &spec, units: &units_of(&spec), addresses: &std::collections::BTreeMap::new() },

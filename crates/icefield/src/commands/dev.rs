@@ -6,7 +6,7 @@ use icefield_spec::Millis;
 
 use crate::cli::SourceArgs;
 use crate::command_error::CommandError;
-use crate::dev::{self, Options, Registry};
+use crate::dev::{self, DevSecrets, Options, Registry};
 use crate::source::Source;
 
 /// Runs a whole cluster on this machine
@@ -33,6 +33,10 @@ pub(crate) struct DevArgs {
     /// Start agents for only so many of the declared nodes, some of every kind
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
+    /// The value of a secret that FILE names, which another program on this machine may see: NAME=VALUE, or NAMESPACE/NAME=VALUE. One
+    /// that nobody sets gets a random value
+    #[arg(long, value_name = "NAME=VALUE")]
+    secret: Vec<String>,
     /// How many servers to run: one or three
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = servers)]
     servers: u8,
@@ -83,7 +87,8 @@ pub(crate) fn run(arguments: DevArgs) -> Result<u8, CommandError> {
         Some(data) => data.clone(),
         None => Registry::open()?.temporary_data(),
     };
-    let options = Options { source, data, temporary, sample: arguments.sample, servers: arguments.servers };
+    let secrets = DevSecrets::parse(&arguments.secret)?;
+    let options = Options { source, data, temporary, sample: arguments.sample, servers: arguments.servers, secrets };
     if arguments.detach {
         let background = background(&arguments, &options);
         return dev::detach(&options, &background, arguments.timeout.duration());
@@ -103,6 +108,9 @@ fn background(arguments: &DevArgs, options: &Options) -> Vec<OsString> {
     }
     for define in &arguments.source.define {
         all.extend(["-D".into(), define.into()]);
+    }
+    for secret in &arguments.secret {
+        all.extend(["--secret".into(), secret.into()]);
     }
     all
 }

@@ -31,7 +31,7 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, CommandError> {
-    let spec = Source::find(&arguments.source)?.load()?.spec;
+    let mut spec = Source::find(&arguments.source)?.load()?.spec;
     let client = if arguments.offline { None } else { connect::find(cluster)? };
     let offline = client.is_none();
     let report = match client {
@@ -49,7 +49,10 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, Com
             )
             .hint("`icefield dev FILE` starts one; --server URL names another"));
         }
-        None => icefield_control::view::offline_report(&spec).0,
+        None => {
+            spec.fill_in_ports();
+            icefield_control::view::offline_report(&spec).0
+        }
     };
     if arguments.json.json {
         output::json(&report)?;

@@ -1,6 +1,6 @@
 use clap::{Args, Subcommand};
 use icefield_api::{Client, ClientError, ErrorCode, RolloutAction, RolloutState, RolloutStatus};
-use icefield_spec::Name;
+use icefield_spec::{Name, Revision};
 use serde_json::json;
 
 use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
@@ -40,9 +40,16 @@ enum RolloutCommand {
     },
     /// Go back to the last good revision
     ///
-    /// Of a rollout that is under way or has failed that is the one before it; of one that is done, too. What the file in
-    /// force declares is then not what runs: it is tried again once it is changed, or applied after another one.
-    Undo(OfService),
+    /// Of a rollout that is under way or has failed that is the one before it; of one that is done, too. --to goes further back:
+    /// the last five good ones are kept. What the file in force declares is then not what runs: it is tried again once it is
+    /// changed, or applied after another one.
+    Undo {
+        #[command(flatten)]
+        of: OfService,
+        /// The revision to go back to, or the first characters of it, as `icefield rollout history` shows it
+        #[arg(long, value_name = "REVISION")]
+        to: Option<String>,
+    },
     /// Take no further step, neither on nor back
     Pause(OfService),
     /// Let a paused rollout go on
@@ -61,7 +68,7 @@ struct OfService {
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &RolloutArgs) -> Result<u8, CommandError> {
-    let (of, action) = match &arguments.command {
+    let (of, action, to) = match &arguments.command {
         RolloutCommand::Status { of, json, stale } => {
             return status(cluster, of.as_deref(), *json, *stale);
         }
@@ -71,20 +78,30 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &RolloutArgs) -> Result<u8, 
         RolloutCommand::History { of: Rolled::Base(base), json, stale } => {
             return base_history(cluster, base, *json, *stale);
         }
-        RolloutCommand::Undo(of) => (of, RolloutAction::Undo),
-        RolloutCommand::Pause(of) => (of, RolloutAction::Pause),
-        RolloutCommand::Resume(of) => (of, RolloutAction::Resume),
-        RolloutCommand::Confirm(of) => (of, RolloutAction::Confirm),
+        RolloutCommand::Undo { of, to } => (of, RolloutAction::Undo, to.as_deref()),
+        RolloutCommand::Pause(of) => (of, RolloutAction::Pause, None),
+        RolloutCommand::Resume(of) => (of, RolloutAction::Resume, None),
+        RolloutCommand::Confirm(of) => (of, RolloutAction::Confirm, None),
     };
     let client = connect::require(cluster)?;
     connect::runtime()?.block_on(async {
-        let rollout = match &of.of {
-            Rolled::Service(service) => match client.rollout(service, action).await {
-                Err(error) => return Err(explained(&client, service, error).await),
-                Ok(answer) if of.json.json => return output::json(&answer),
-                Ok(answer) => answer.rollout,
-            },
-            Rolled::Base(base) => match client.base_rollout(base, action).await? {
+        let rollout = match (&of.of, to) {
+            (Rolled::Service(service), to) => {
+                let action = match to {
+                    Some(to) => RolloutAction::UndoTo(kept(&client, service, to).await?),
+                    None => action,
+                };
+                match client.rollout(service, action).await {
+                    Err(error) => return Err(explained(&client, service, error).await),
+                    Ok(answer) if of.json.json => return output::json(&answer),
+                    Ok(answer) => answer.rollout,
+                }
+            }
+            (Rolled::Base(_), Some(_)) => {
+                let hint = "leave out --to, or apply a file in which the base has that system";
+                return Err(CommandError::new("a base goes back to its last good system only").hint(hint));
+            }
+            (Rolled::Base(base), None) => match client.base_rollout(base, action).await? {
                 answer if of.json.json => return output::json(&answer),
                 answer => answer.rollout,
             },
@@ -92,6 +109,24 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &RolloutArgs) -> Result<u8, 
         output::line(&sentence(action, &of.of, &rollout))
     })?;
     Ok(0)
+}
+
+/// The revision that begins with `text`, of those that one can go back to.
+async fn kept(client: &Client, service: &Name, text: &str) -> Result<Revision, CommandError> {
+    let history = match client.rollouts(service).await {
+        Err(error) => return Err(explained(client, service, error).await),
+        history => history?,
+    };
+    let mut found = history.kept.iter().filter(|revision| revision.to_string().starts_with(text));
+    if let (Some(revision), None) = (found.next(), found.next()) {
+        return Ok(*revision);
+    }
+    let kept: Vec<String> = history.kept.iter().map(Revision::short).collect();
+    let hint = match kept.as_slice() {
+        [] => format!("no revision of {service} is kept to go back to"),
+        kept => format!("kept are, newest first: {}", kept.join(", ")),
+    };
+    Err(CommandError::new(format!("no one revision of {service} that is kept begins with {text:?}")).hint(hint))
 }
 
 fn status(cluster: &ClusterArgs, of: Option<&str>, json: JsonArgs, stale: StaleArgs) -> Result<u8, CommandError> {
@@ -180,7 +215,11 @@ fn sentence(action: RolloutAction, service: &Rolled, rollout: &RolloutStatus) ->
         }
         RolloutAction::Resume => format!("the rollout of {service} goes on"),
         RolloutAction::Confirm => format!("the rollout of {service} is confirmed and goes on"),
-        RolloutAction::Undo if rollout.state == RolloutState::RolledBack => format!("{service} is back"),
-        RolloutAction::Undo => format!("{service} goes back; `icefield rollout status {service}` shows how far it is"),
+        RolloutAction::Undo | RolloutAction::UndoTo(_) if rollout.state == RolloutState::RolledBack => {
+            format!("{service} is back")
+        }
+        RolloutAction::Undo | RolloutAction::UndoTo(_) => {
+            format!("{service} goes back; `icefield rollout status {service}` shows how far it is")
+        }
     }
 }

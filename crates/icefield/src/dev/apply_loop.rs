@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use icefield_api::{ApplyRequest, ApplyResponse, Client, ClientError, ErrorCode};
 use icefield_spec::{Name, Spec};
 
+use super::secrets::DevSecrets;
 use crate::command_error::CommandError;
 use crate::connect::NOW;
 
@@ -28,18 +29,30 @@ pub(super) async fn wait_for_agents(client: &Client, nodes: &[Name]) {
     }
 }
 
+/// Sets the secrets that were given, waiting for a leader if there is none yet.
+pub(super) async fn set_given(client: &Client, secrets: &DevSecrets) -> Result<(), CommandError> {
+    let start = Instant::now();
+    while let Err(error) = secrets.set_given(client).await {
+        if !error.is_passing() || start.elapsed() > PATIENCE {
+            return Err(error.into());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
 /// Applies `spec`, waiting for a leader if there is none yet.
 ///
-/// Replicas that fit nowhere do not keep the others from running: the view shows them with the reason. Where a secret is
-/// missing that someone can only set now that the cluster runs, `missing` is told, and it goes on when that is there.
+/// Replicas that fit nowhere do not keep the others from running: the view shows them with the reason. A secret that nobody
+/// has set, which elsewhere keeps a spec from being applied, gets a value, and `made` is told of that.
 pub(super) async fn apply(
     client: &Client,
     spec: Spec,
-    mut missing: impl FnMut(&str) -> Result<(), CommandError>,
+    secrets: &DevSecrets,
+    mut made: impl FnMut(&[String]) -> Result<(), CommandError>,
 ) -> Result<ApplyResponse, CommandError> {
     let request = ApplyRequest::whatever_is_there(spec);
-    let mut start = Instant::now();
-    let mut told = String::new();
+    let start = Instant::now();
     loop {
         let error = match client.apply(&request).await {
             Ok(response) => return Ok(response),
@@ -48,14 +61,11 @@ pub(super) async fn apply(
         if let ClientError::Refused(body) = &error
             && body.code == ErrorCode::UnknownSecret
         {
-            let text = body.to_string();
-            if told != text {
-                missing(&text)?;
-                told = text;
+            let names = secrets.make_missing(client, &request.spec).await?;
+            if !names.is_empty() {
+                made(&names)?;
+                continue;
             }
-            start = Instant::now();
-            tokio::time::sleep(PAUSE * 10).await;
-            continue;
         }
         if !error.is_passing() || start.elapsed() > PATIENCE {
             return Err(error.into());

@@ -11,6 +11,7 @@ use icefield_spec::{Revision, Spec};
 
 use super::layout::Layout;
 use super::sample::nodes_to_start;
+use super::secrets::UNSET;
 use super::session::{Options, already_running};
 use crate::command_error::CommandError;
 use crate::commands::apply::follow;
@@ -22,7 +23,8 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Starts the cluster in the background and waits until all of it is healthy, for `limit` at most.
 pub(crate) fn detach(options: &Options, arguments: &[OsString], limit: Duration) -> Result<u8, CommandError> {
     // Mistakes are shown here and now, not in a log.
-    let spec = options.source.load()?.spec;
+    let mut spec = options.source.load()?.spec;
+    spec.fill_in_ports();
     nodes_to_start(&spec, options.sample)?;
     fs::create_dir_all(&options.data)
         .map_err(|error| CommandError::because(format!("cannot create {}", options.data.display()), &error))?;
@@ -70,6 +72,9 @@ pub(crate) fn detach(options: &Options, arguments: &[OsString], limit: Duration)
         follow(&client, &revision, false, limit.saturating_sub(start.elapsed()), &mut live)
             .await
             .map_err(|error| error.hint("the cluster goes on; `icefield dev --stop` ends it"))?;
+        for line in fs::read_to_string(&log)?.lines().filter(|line| line.starts_with(UNSET)) {
+            output::line(line)?;
+        }
         output::line(&format!("running in the background: {} (`icefield dev --stop` ends it)", running.urls()[0]))?;
         Ok(0)
     })
@@ -81,12 +86,14 @@ async fn in_force(client: &Client, spec: &Spec) -> Option<Revision> {
     if revision == spec.revision() {
         return Some(revision);
     }
-    if spec.services.values().all(|service| service.unit.secret_names().is_empty()) {
+    let services = spec.services.values().map(|service| &service.unit);
+    if services.chain(spec.jobs.values().map(|job| &job.unit)).all(|unit| unit.secret_names().is_empty()) {
         return None;
     }
     let mut found = client.spec().await.ok()??;
     let revision = found.revision();
     found.services.values_mut().for_each(|service| service.unit.secrets.clear());
+    found.jobs.values_mut().for_each(|job| job.unit.secrets.clear());
     (found == *spec).then_some(revision)
 }
 

@@ -9,11 +9,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::apply_loop::{apply, wait_for_agents};
+use super::apply_loop::{apply, set_given, wait_for_agents};
 use super::cluster::DevCluster;
 use super::layout::{Layout, Running};
 use super::registry::Registry;
 use super::sample::{MAX_AGENTS, nodes_to_start};
+use super::secrets::{DevSecrets, UNSET};
 use super::stop::sweep;
 use super::watched_files::WatchedFiles;
 use crate::command_error::CommandError;
@@ -34,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) sample: Option<u32>,
     /// How many servers there are.
     pub(crate) servers: u8,
+    /// What its secrets are.
+    pub(crate) secrets: DevSecrets,
 }
 
 /// How often files and processes are looked at.
@@ -147,8 +150,9 @@ impl Session<'_> {
         let client = Client::new(self.cluster.urls());
         let files = WatchedFiles::new(evaluated.files.iter().cloned());
         wait_for_agents(&client, &nodes).await;
-        let live = &mut self.live;
-        let applied = apply(&client, evaluated.spec, |missing| waits(live, missing)).await?.revision;
+        let (live, secrets) = (&mut self.live, &self.options.secrets);
+        set_given(&client, secrets).await?;
+        let applied = apply(&client, evaluated.spec, secrets, |made| tell_of(live, made)).await?.revision;
         self.follow(&client, files, applied, start).await
     }
 
@@ -218,9 +222,9 @@ impl Session<'_> {
         };
         self.cluster.start_nodes(&nodes)?;
         wait_for_agents(client, &nodes).await;
-        let live = &mut self.live;
+        let (live, secrets) = (&mut self.live, &self.options.secrets);
         // What is in force may be another revision than what was sent: the versions of secrets are part of it.
-        let applied = match apply(client, evaluated.spec, |missing| waits(live, missing)).await {
+        let applied = match apply(client, evaluated.spec, secrets, |made| tell_of(live, made)).await {
             Ok(applied) => applied,
             Err(error) => return self.keep(&error),
         };
@@ -272,11 +276,11 @@ impl Session<'_> {
     }
 }
 
-/// Says that the cluster waits for secrets.
-fn waits(live: &mut LiveText, missing: &str) -> Result<(), CommandError> {
-    live.note(missing)?;
-    live.note(&format!("{} waiting for that: set it in another terminal, it then goes on", style("!").yellow()))?;
-    Ok(())
+/// Says that secrets which nobody had set were given values.
+fn tell_of(live: &mut LiveText, made: &[String]) -> Result<(), CommandError> {
+    let names = made.join(", ");
+    let what = if made.len() == 1 { "a random value" } else { "random values" };
+    Ok(live.note(&format!("{UNSET}{names}: given {what}; `icefield secret set NAME` or --secret gives another"))?)
 }
 
 /// Sends every new status on, until nobody listens.

@@ -49,7 +49,11 @@ pub(crate) fn rollout_history(history: &RolloutHistory) -> String {
             entry.message.clone(),
         ]);
     }
-    table.render()
+    let kept: Vec<String> = history.kept.iter().map(Revision::short).collect();
+    match kept.as_slice() {
+        [] => table.render(),
+        kept => format!("{}\nkept for undo --to: {}\n", table.render(), kept.join(", ")),
+    }
 }
 
 pub(super) fn took(entry: &RolloutEntry) -> String {

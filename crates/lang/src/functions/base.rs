@@ -2,7 +2,8 @@ use icefield_spec::{Base, StorePath, TimeSync};
 use serde_json::Map;
 
 use super::module::nix_module;
-use super::service::{health, update};
+use super::service::update;
+use super::unit::health;
 use super::{Function, Outcome};
 use crate::declarations::Declared;
 use crate::docs::{FunctionDoc, first, optional};

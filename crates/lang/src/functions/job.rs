@@ -1,12 +1,8 @@
-use std::collections::BTreeMap;
+use icefield_spec::{Dependency, Job, Schedule};
 
-use icefield_spec::{Bytes, Cpu, Dependency, Job, Run, Schedule, Service, Unit};
-
-use super::resource::resources;
 use super::rule::rules;
-use super::secret::{Env, env};
-use super::service::run;
-use super::{Function, Outcome};
+use super::unit::unit;
+use super::{Function, Outcome, rule, steering, unit};
 use crate::arg::Arg;
 use crate::call::Call;
 use crate::declarations::Declared;
@@ -22,7 +18,7 @@ pub(crate) static JOB: Function = Function {
                   each change of what it is. What it gives back can stand in after; so can job(\"name\") alone, which \
                   means the job that is declared elsewhere.",
         parameters: &[
-            first("name", "\"migrate\"", "Its name: a-z, 0-9 and '-'. No service has it too."),
+            first("name", "\"report\"", "Its name: a-z, 0-9 and '-'. No service has it too."),
             optional(
                 "run",
                 "exec([\"program\", \"argument\"])",
@@ -48,30 +44,23 @@ pub(crate) static JOB: Function = Function {
                 "\"1h\"",
                 "How long a run may take with all its attempts; then it is ended and has failed.",
             ),
-            optional("after", "[\"db\"]", "[]", "Services and jobs that must be done before a run starts."),
-            optional("cpu", "\"500m\"", "\"100m\"", "CPU reserved for a run: cores, or thousandths (\"500m\")."),
-            optional("memory", "\"256MiB\"", "\"64MiB\"", "Memory reserved for a run; also its limit."),
-            optional("resources", "{\"gpu\": 1}", "{}", "What a run needs of other resources that nodes declare."),
-            optional("env", "{\"KEY\": \"value\"}", "{}", "Environment variables."),
-            optional("uses", "[\"db\"]", "[]", "Services whose endpoints it is told."),
-            optional("require", "{\"disk\": \"ssd\"}", "{}", "Hard: labels that the node must have, as of service()."),
-            optional("prefer", "[prefer(\"zone\", \"a\")]", "[]", "Soft: labels that make a node better."),
-            optional("keep_with", "[\"db\"]", "[]", "Hard: a replica of each of these services is on the same node."),
-            optional("keep_from", "[\"batch\"]", "[]", "Hard: no replica of these services is on the same node."),
-            optional("tolerate", "[\"gpu\"]", "[]", "Taints of nodes that do not keep it away."),
-            optional(
-                "priority",
-                "10",
-                "0",
-                "Where there is no room for all, what has lower priority gives way; from -1000 to 1000.",
-            ),
-            optional("namespace", "\"team-a\"", "None", "The namespace that it belongs to, declared by namespace()."),
-            optional(
-                "stop_grace",
-                "\"10s\"",
-                "\"10s\"",
-                "How long a run may take to end after SIGTERM, once its deadline is over.",
-            ),
+            steering::AFTER,
+            unit::CPU,
+            unit::MEMORY,
+            unit::RESOURCES,
+            unit::VOLUMES,
+            unit::PORTS,
+            unit::ENV,
+            unit::FILES,
+            unit::USES,
+            rule::REQUIRE,
+            rule::PREFERENCES,
+            rule::KEEP_WITH,
+            rule::KEEP_FROM,
+            rule::TOLERATE,
+            steering::PRIORITY,
+            steering::NAMESPACE,
+            unit::STOP_GRACE,
         ],
         example: "migrate = job(\"migrate\", run = exec([\"./migrate\", \"--all\"]), after = [\"db\"], deadline = \"10m\")\n\nservice(\"web\", run = exec([\"./web\"]), after = [\"db\", migrate])",
     },
@@ -118,30 +107,16 @@ pub(crate) static CRON: Function = Function {
 };
 
 fn job(call: &mut Call<'_, '_>) -> Job {
-    // Something harmless stands for what is no good, so that the rest can be checked.
-    let nothing = Run::Exec { command: vec!["true".into()] };
-    let run = call.field_or("run", nothing, run);
-    let cpu = call.field_or("cpu", Cpu::from_millis(100), |arg| arg.cpu());
-    let memory = call.field_or("memory", Bytes::new(64 << 20), |arg| arg.bytes());
-    let (texts, secret_env) = call.field_or("env", Env::default(), env);
-    let unit = Unit {
-        resources: call.field_or("resources", BTreeMap::new(), resources),
-        env: texts,
-        secret_env,
-        uses: call.field_or("uses", Vec::new(), |arg| arg.items(|item| item.name())),
-        stop_grace: call.field_or("stop_grace", Unit::default_stop_grace(), |arg| arg.millis()),
-        ..Unit::new(run, cpu, memory)
-    };
-    let (least, most) = Service::PRIORITIES.into_inner();
+    let unit = unit(call);
     Job {
-        namespace: call.field("namespace", |arg| arg.name()),
-        priority: call.field_or("priority", 0, |arg| arg.whole(least.into(), most.into())),
+        namespace: steering::namespace(call),
+        priority: steering::priority(call),
         rules: rules(call),
         schedule: call.field("schedule", schedule),
         retries: call.field_or("retries", Job::default_retries(), |arg| arg.whole(0, Job::MAX_RETRIES.into())),
         pause: call.field_or("pause", Job::default_pause(), |arg| arg.millis()),
         deadline: call.field_or("deadline", Job::default_deadline(), |arg| arg.millis()),
-        after: call.field_or("after", Vec::new(), |arg| arg.items(dependency)),
+        after: steering::after(call),
         ..Job::new(unit)
     }
 }
@@ -152,21 +127,6 @@ fn schedule(arg: &Arg<'_, '_>) -> Option<Schedule> {
     }
     arg.thing("made by cron()", |thing| match thing {
         Thing::Schedule(schedule) => Some(schedule),
-        _ => None,
-    })
-}
-
-/// An item of `after =`: the name of a service, or a job.
-pub(super) fn dependency(arg: &Arg<'_, '_>) -> Option<Dependency> {
-    if let Some(text) = arg.value().unpack_str() {
-        let name = text.strip_prefix("job:");
-        return match name {
-            Some(name) => arg.as_name(name).map(Dependency::Job),
-            None => arg.name().map(Dependency::Service),
-        };
-    }
-    arg.thing("the name of a service, or job(\"name\")", |thing| match thing {
-        Thing::Dependency(dependency) => Some(dependency),
         _ => None,
     })
 }

@@ -6,7 +6,7 @@ use super::condition::require;
 use super::{Function, Outcome};
 use crate::arg::Arg;
 use crate::call::Call;
-use crate::docs::{FunctionDoc, first, optional, optional_first};
+use crate::docs::{FunctionDoc, ParameterDoc, first, optional, optional_first};
 use crate::thing::Thing;
 
 pub(crate) static PREFER: Function = Function {
@@ -82,7 +82,31 @@ pub(crate) static NEAR: Function = Function {
     },
 };
 
-/// The rules among the arguments of a service.
+pub(super) const REQUIRE: ParameterDoc = optional(
+    "require",
+    "{\"disk\": \"ssd\"}",
+    "{}",
+    "Hard: labels that the node must have; a list means one of these. Or exists(), absent(), not_in(), at_least(), \
+     at_most(), between().",
+);
+pub(super) const PREFERENCES: ParameterDoc =
+    optional("prefer", "[prefer(\"zone\", \"a\")]", "[]", "Soft: labels that make a node better.");
+pub(super) const KEEP_WITH: ParameterDoc = optional(
+    "keep_with",
+    "[\"db\"]",
+    "[]",
+    "Hard: a replica of each of these services is on the same node; near() says by another label.",
+);
+pub(super) const KEEP_FROM: ParameterDoc = optional(
+    "keep_from",
+    "[near(\"batch\", \"zone\")]",
+    "[]",
+    "Hard: no replica of these services is on the same node; near() says by another label.",
+);
+pub(super) const TOLERATE: ParameterDoc =
+    optional("tolerate", "[\"gpu\"]", "[]", "Taints of nodes that do not keep it away.");
+
+/// The rules among the arguments of a service or a job.
 pub(super) fn rules(call: &mut Call<'_, '_>) -> Rules {
     Rules {
         require: call.field_or("require", BTreeMap::new(), require),

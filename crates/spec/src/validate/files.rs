@@ -110,10 +110,15 @@ impl Check<'_> {
                 let secret = unit.secret_env[variable].as_str().replace('-', "_");
                 (format!("{variable:?} is a secret"), Some(format!("write secrets.{secret}")))
             }
-            Reference::Env(variable) if !unit.env.contains_key(variable) => (
-                format!("the service has no variable {variable:?}"),
-                suggestion(variable, unit.env.keys().map(String::as_str)),
-            ),
+            Reference::Env(variable) if !unit.env.contains_key(variable) => {
+                let told = self.told(unit);
+                if told.contains(variable) {
+                    return;
+                }
+                let known = unit.env.keys().chain(&told).map(String::as_str);
+                let help = self.how_to_be_told(variable, unit).or_else(|| suggestion(variable, known));
+                (format!("the service has no variable {variable:?}"), help)
+            }
             Reference::Endpoints { service, port } => match self.spec.services.get(service) {
                 None => (
                     format!("there is no service {:?}", service.as_str()),
@@ -172,7 +177,8 @@ fn made_up(unit: &Unit, references: &[Reference], peers: u32) -> TemplateData {
                     peer.ports.insert(port.clone(), 1);
                 }
             }
-            Reference::Port(_) | Reference::Volume(_) | Reference::Env(_) => {}
+            Reference::Env(variable) => drop(data.env.entry(variable.clone()).or_insert_with(|| "1".into())),
+            Reference::Port(_) | Reference::Volume(_) => {}
         }
     }
     data

@@ -30,17 +30,9 @@ impl Check<'_> {
 
     /// What a run cannot have.
     fn job_unit(&mut self, path: &str, unit: &Unit) {
-        if !unit.ports.is_empty() {
-            self.report(format!("{path}.ports"), "a job has no ports: nothing is to reach it");
-        }
         if unit.health.is_some() {
             let message = "a job has no health check: it is well when it ends with exit code 0";
             self.report(format!("{path}.health"), message);
-        }
-        if !unit.volumes.is_empty() {
-            let message = "a job has no volumes: each of its runs may be on another node";
-            self.report(format!("{path}.volumes"), message).help =
-                Some("let it write to a service, as a migration does to its database".into());
         }
     }
 

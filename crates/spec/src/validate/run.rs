@@ -35,6 +35,7 @@ impl Check<'_> {
             self.report(at, "the program's name is empty");
         }
         let mut known: BTreeSet<String> = unit.given_variables().into_iter().collect();
+        known.extend(self.told(unit));
         known.extend(unit.env.keys().cloned());
         for argument in command {
             if let Ok(names) = references(argument)
@@ -48,19 +49,21 @@ impl Check<'_> {
             if argument.contains('\0') {
                 self.report(at, "an argument holds a NUL character, which no program can be given");
             }
-            self.text(at, argument, &known);
+            self.text(at, argument, &known, unit);
         }
     }
 
     /// Reports references in `text` that no replica could resolve.
-    pub(super) fn text(&mut self, at: &str, text: &str, known: &BTreeSet<String>) {
+    pub(super) fn text(&mut self, at: &str, text: &str, known: &BTreeSet<String>, unit: &Unit) {
         match references(text) {
             Ok(names) => {
                 for name in names.into_iter().filter(|name| !known.contains(*name)) {
-                    let help = nearest(name, known.iter().map(String::as_str)).map_or_else(
-                        || "write \"$$\" for the character itself".to_owned(),
-                        |near| format!("did you mean ${near}?"),
-                    );
+                    let help = self.how_to_be_told(name, unit).unwrap_or_else(|| {
+                        nearest(name, known.iter().map(String::as_str)).map_or_else(
+                            || "write \"$$\" for the character itself".to_owned(),
+                            |near| format!("did you mean ${near}?"),
+                        )
+                    });
                     self.report(at, InvalidReference::Unknown(name.into()).to_string()).help = Some(help);
                 }
             }

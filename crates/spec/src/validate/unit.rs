@@ -25,6 +25,8 @@ impl Check<'_> {
             }
         }
         let given: BTreeSet<String> = unit.given_variables().into_iter().collect();
+        let told = self.told(unit);
+        let known = given.iter().cloned().chain(told.iter().cloned()).collect();
         for (variable, value) in &unit.env {
             let at = format!("{path}.env.{variable}");
             if !is_variable(variable) {
@@ -32,7 +34,11 @@ impl Check<'_> {
             } else if variable.starts_with("ICEFIELD_") || given.contains(variable) {
                 self.report(&at, format!("{variable} is given by Icefield itself"));
             }
-            self.text(&at, value, &given);
+            self.text(&at, value, &known, unit);
+        }
+        for variable in told.intersection(&given) {
+            let message = format!("${variable} is of the service itself, and would be of one that it uses as well");
+            self.report(format!("{path}.uses"), message).help = Some("give one of them another name".into());
         }
         self.secret_env(path, unit);
         self.files(path, unit);

@@ -66,20 +66,22 @@ impl Check<'_> {
             Some("let the service have one replica; an nfs() that all may have at once is shared = True".into());
     }
 
-    /// Reports what several services want for themselves alone.
+    /// Reports what several services and jobs want for themselves alone.
     pub(super) fn volumes_in_common(&mut self) {
         let spec = self.spec;
         let mut first: BTreeMap<String, (String, bool)> = BTreeMap::new();
-        for (service, declared) in &spec.services {
-            for (name, volume) in declared.unit.volumes.iter().filter(|(_, volume)| !volume.source.is_host()) {
+        let services = spec.services.iter().map(|(name, service)| ("services", name, &service.unit));
+        let jobs = spec.jobs.iter().map(|(name, job)| ("jobs", name, &job.unit));
+        for (field, user, unit) in services.chain(jobs) {
+            for (name, volume) in unit.volumes.iter().filter(|(_, volume)| !volume.source.is_host()) {
                 let (device, exclusive) = (volume.source.device(), volume.source.is_exclusive());
                 match first.get(&device) {
                     Some((other, others)) if exclusive || *others => {
                         let message = format!("{other} has {device:?} too, and only one may");
-                        self.report(format!("services.{service}.volumes.{name}"), message);
+                        self.report(format!("{field}.{user}.volumes.{name}"), message);
                     }
                     Some(_) => {}
-                    None => drop(first.insert(device, (format!("{service:?}"), exclusive))),
+                    None => drop(first.insert(device, (format!("{:?}", user.as_str()), exclusive))),
                 }
             }
         }

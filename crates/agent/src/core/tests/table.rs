@@ -226,14 +226,20 @@ fn what_is_called_runs_on_until_its_callers_know() {
     let mut world = up(&called(1));
     world.at(500);
     world.plan = Some(plan(&[("web/0", &called(2))]));
-    assert_eq!((world.act(), world.due()), (vec![], Some(1_500)));
+    assert_eq!((world.act(), world.due()), (vec![], Some(2_500)));
     assert_eq!(world.report(), "stopping 0");
-    assert_eq!(world.at(1_500), ["stop web/0"]);
+    assert_eq!(world.at(2_500), ["stop web/0"]);
     world.note("web/0", ended("exited with status 0"));
     assert_eq!(world.act(), ["start web/0"]);
     world.note("web/0", started());
     world.plan = Some(plan(&[]));
     assert_eq!(world.act(), ["stop web/0"], "nobody calls what has not served yet");
+}
+
+#[test]
+fn an_attempt_of_a_job_is_called_by_nobody() {
+    assert_eq!(crate::core::drain(&called(1)), Unit::default_drain());
+    assert_eq!(crate::core::drain(&Unit { once: true, ..called(1) }), icefield_spec::Millis::default());
 }
 
 #[test]
@@ -246,7 +252,7 @@ fn what_is_wanted_again_before_it_was_to_end_runs_on() {
     assert_eq!((world.act(), world.due()), (vec![], None));
     assert_eq!(world.report(), "healthy 0");
     world.plan = Some(plan(&[]));
-    assert_eq!(world.due(), Some(1_500), "it has its whole time again");
+    assert_eq!(world.due(), Some(2_500), "it has its whole time again");
     world.quiet = true;
     assert_eq!(world.act(), ["stop web/0"], "unless its agent ends");
 }

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use icefield_api::EventKind;
 use icefield_spec::Name;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Grant, KeyRecord, SecretId, SecretRecord, Version};
 use crate::state::{Effect, State};
@@ -54,8 +55,17 @@ pub enum SecretStep {
         /// The new one.
         record: KeyRecord,
         /// Every version of every secret, with its data key wrapped with the new one. What is not among them goes.
+        #[serde(deserialize_with = "by_number")]
         sealed: BTreeMap<u64, Sealed>,
     },
+}
+
+/// Numbers that are keys are texts in JSON, and within an enum that is told apart by a field they stay texts unless they are
+/// read as such.
+fn by_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u64, Sealed>, D::Error> {
+    let texts = BTreeMap::<String, Sealed>::deserialize(deserializer)?;
+    let number = |(text, sealed): (String, Sealed)| Ok((text.parse().map_err(D::Error::custom)?, sealed));
+    texts.into_iter().map(number).collect()
 }
 
 impl SecretStep {
