@@ -4,7 +4,7 @@ mod common;
 
 use common::{plans, shop};
 use icefield_emit::{Target, emit};
-use icefield_spec::{ConfigFile, FileContent, FileMode, Name, Run, Spec};
+use icefield_spec::{Closures, ConfigFile, FileContent, FileMode, Name, NixSource, Run, Spec};
 use insta::assert_snapshot;
 
 /// What is said of the shop after `change`.
@@ -78,13 +78,18 @@ fn options_that_are_none() {
     assert_snapshot!(of_base("a.b", serde_json::json!("a\0b")), @r"bases/std.nix holds the character '\0', which a file of Nix cannot hold; remove it");
 }
 
+fn nix(package: &str, program: &str) -> Run {
+    let package = NixSource::Reference(package.into());
+    Run::Nix { package, command: vec![program.into()], closures: Closures::new() }
+}
+
 #[test]
 fn packages_that_are_none() {
     let of_cow = |target, package: &str, command: &str| {
         refused(target, |spec| {
             spec.services.retain(|name, _| *name == "cow");
             let unit = &mut spec.services.get_mut("cow").expect("it is declared").unit;
-            unit.run = Run::Nix { package: package.into(), command: vec![command.into()] };
+            unit.run = nix(package, command);
         })
     };
     assert_snapshot!(of_cow(Target::Nix, "cow say", "moo"), @r#"service cow: "cow say" is not a package: attribute paths are made of letters, digits, "_", "-" and "'", with dots between"#);
@@ -94,7 +99,7 @@ fn packages_that_are_none() {
 fn a_path_within_a_package_needs_the_nix_target() {
     let mut spec = shop(false);
     let unit = &mut spec.services.get_mut("cow").expect("it is declared").unit;
-    unit.run = Run::Nix { package: "cowsay".into(), command: vec!["share/cow".into()] };
+    unit.run = nix("cowsay", "share/cow");
     let error = emit(Target::Systemd, &spec, &plans(&spec)).expect_err("the store path is not known");
     assert_snapshot!(error, @r#"service cow cannot be started: its program "share/cow" is a path within its package, which the target systemd cannot know; name a program of its bin folder, or use the target nix"#);
     emit(Target::Nix, &spec, &plans(&spec)).expect("Nix knows the path");
@@ -132,7 +137,7 @@ fn files_that_nobody_would_make_and_secrets_that_nothing_could_be_given() {
     assert_snapshot!(file(Target::Nix), @"service web has files, which Icefield's agent makes and the target nix does not; leave them out, or give the program its settings by env");
     let secret = refused(Target::Nix, |spec| {
         let unit = &mut spec.services.get_mut("web").expect("it is declared").unit;
-        unit.run = Run::Nixos { modules: Vec::new() };
+        unit.run = Run::Nixos { modules: Vec::new(), nixpkgs: None, closures: Closures::new() };
         unit.secret_env.insert("KEY".into(), Name::new("key").expect("a name"));
     });
     assert_snapshot!(secret, @"service web of the kind nixos has secrets in env, which only a program or a container can be given");

@@ -18,6 +18,9 @@ pub struct Base {
     /// NixOS modules in Nix.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<NixModule>,
+    /// Where nixpkgs is taken from, if not from where all take it: a path, or a flake reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nixpkgs: Option<String>,
 }
 
 /// How a node keeps its clock.

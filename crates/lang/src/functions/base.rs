@@ -17,6 +17,7 @@ pub(crate) static BASE: Function = Function {
             optional("time", "ntp([\"0.pool.ntp.org\"])", "None", "How the nodes keep their clocks."),
             optional("nixos", "{\"boot.tmp.useTmpfs\": True}", "{}", "NixOS options by dotted path."),
             optional("modules", "[nix_file(\"base.nix\")]", "[]", "NixOS modules, from nix_file() or nix_text()."),
+            optional("nixpkgs", "\"github:NixOS/nixpkgs/nixos-26.05\"", "None", "Where nixpkgs is taken from."),
         ],
         example: "base(\"std\", packages = [\"htop\"], nixos = {\"networking.firewall.allowedTCPPorts\": [22]})",
     },
@@ -33,6 +34,7 @@ pub(crate) static BASE: Function = Function {
             }),
             nixos: nixos.into_iter().collect::<Map<_, _>>(),
             modules: call.field_or("modules", Vec::new(), |arg| arg.items(nix_module)),
+            nixpkgs: call.field("nixpkgs", |arg| arg.text()),
         };
         call.session.declarations.borrow_mut().insert(call, name, Declared::Base(base));
         Outcome::Nothing
