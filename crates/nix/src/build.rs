@@ -104,11 +104,7 @@ impl Builder<'_> {
         Ok(build)
     }
 
-    fn build_one(
-        &self,
-        target: &Target,
-        told: &(dyn Fn(&Target, Event<'_>) + Sync),
-    ) -> Result<Built, NixError> {
+    fn build_one(&self, target: &Target, told: &(dyn Fn(&Target, Event<'_>) + Sync)) -> Result<Built, NixError> {
         told(target, Event::Started);
         let start = Instant::now();
         let outcome = self.run(target, &|line| told(target, Event::Said(line)));
@@ -122,7 +118,8 @@ impl Builder<'_> {
     /// One call evaluates and builds.
     fn run(&self, target: &Target, on_line: &(dyn Fn(&str) + Sync)) -> Result<Built, NixError> {
         let folder = self.memo.write(target)?;
-        let mut command = self.nix.command(["build", "--json", "--impure", "--print-build-logs", "--no-write-lock-file"]);
+        let mut command =
+            self.nix.command(["build", "--json", "--impure", "--print-build-logs", "--no-write-lock-file"]);
         command.arg("--file").arg(folder.join(ROOT)).arg("--out-link").arg(self.memo.root(target)?);
         if !self.builders.is_empty() {
             command.args(["--builders", &self.builders.join(" ; "), "--max-jobs", "0"]);
@@ -130,8 +127,8 @@ impl Builder<'_> {
         let what = target.title();
         let call = Call::new(command, &*what).timeout(self.timeout).log(self.memo.log(target));
         let answer = call.on_line(on_line).stop(self.stop).run()?;
-        let path = output(&answer)
-            .ok_or_else(|| NixError::Unreadable { what, answer: answer.chars().take(200).collect() })?;
+        let path =
+            output(&answer).ok_or_else(|| NixError::Unreadable { what, answer: answer.chars().take(200).collect() })?;
         let closure = self.nix.closure(&path)?;
         let built =
             Built { kind: target.kind, name: target.name.clone(), system: target.system.clone(), path, closure };

@@ -40,7 +40,9 @@ impl Closure {
             Value::Object(set) => {
                 // The newest form names paths by their last part.
                 let (set, store) = match (set.get("info").and_then(Value::as_object), set.get("storeDir")) {
-                    (Some(info), store) => (info, format!("{}/", store.and_then(Value::as_str).unwrap_or("/nix/store"))),
+                    (Some(info), store) => {
+                        (info, format!("{}/", store.and_then(Value::as_str).unwrap_or("/nix/store")))
+                    }
                     (None, _) => (set, String::new()),
                 };
                 for (path, entry) in set.iter().filter(|(_, entry)| !entry.is_null()) {
@@ -70,8 +72,9 @@ mod tests {
             r#"[{{"path":"/s/x/{a}","narSize":7,"references":["/s/x/{a}"]}},{{"path":"/s/x/{b}","valid":false}}]"#
         );
         let set = format!(r#"{{"/s/x/{a}":{{"narSize":7,"references":["/s/x/{a}"]}},"/s/x/{b}":null}}"#);
-        let newest =
-            format!(r#"{{"version":2,"storeDir":"/s/x","info":{{"{a}":{{"narSize":7,"references":["{a}"]}},"{b}":null}}}}"#);
+        let newest = format!(
+            r#"{{"version":2,"storeDir":"/s/x","info":{{"{a}":{{"narSize":7,"references":["{a}"]}},"{b}":null}}}}"#
+        );
         for answer in [list, set, newest] {
             let closure = Closure::parse(&answer).unwrap_or_else(|| panic!("{answer}"));
             let path: StorePath = format!("/s/x/{a}").parse().unwrap();

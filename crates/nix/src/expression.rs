@@ -41,7 +41,8 @@ impl Writer<'_> {
         let text = unit::text(name, command).map_err(|error| declared(error.to_string()))?;
         files.insert(format!("tree/lib/systemd/system/icefield-{name}@.service"), text);
         let words: Vec<String> = command.iter().map(|word| nix_string(word)).collect();
-        let manifest = format!("{{\n  service = {};\n  command = [ {} ];\n}}\n", nix_string(name.as_str()), words.join(" "));
+        let manifest =
+            format!("{{\n  service = {};\n  command = [ {} ];\n}}\n", nix_string(name.as_str()), words.join(" "));
         let mut out = head(what, system);
         let _ = write!(
             out,
@@ -90,8 +91,8 @@ impl Writer<'_> {
         base: &Base,
     ) -> Result<Files, NixError> {
         let emitted = icefield_emit::base_files(cluster, name, base);
-        let emitted = emitted
-            .map_err(|error| NixError::Declared { what: what.to_owned(), reason: error.to_string() })?;
+        let emitted =
+            emitted.map_err(|error| NixError::Declared { what: what.to_owned(), reason: error.to_string() })?;
         let files: Files = emitted.into_iter().map(|file| (file.path, file.text)).collect();
         let mut out = head(what, system);
         let _ = write!(

@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use icefield_spec::StorePath;
 use rnix::SyntaxKind::{
-    self, TOKEN_IDENT, TOKEN_INTERPOL_END, TOKEN_INTERPOL_START, TOKEN_PATH_ABS, TOKEN_PATH_HOME, TOKEN_PATH_REL, TOKEN_PATH_SEARCH,
+    self, TOKEN_IDENT, TOKEN_INTERPOL_END, TOKEN_INTERPOL_START, TOKEN_PATH_ABS, TOKEN_PATH_HOME, TOKEN_PATH_REL,
+    TOKEN_PATH_SEARCH,
 };
 
 /// Files by their content, gathered over several expressions.
@@ -56,7 +57,9 @@ impl Inputs {
         for literal in paths {
             match literal {
                 Literal::Search(name) => self.search(&name, search_path),
-                Literal::Path(path) if path.starts_with('~') => self.loosen(format!("{path} depends on whose home it is")),
+                Literal::Path(path) if path.starts_with('~') => {
+                    self.loosen(format!("{path} depends on whose home it is"))
+                }
                 Literal::Path(path) => self.path(&normal(&folder.join(path)), search_path),
             }
         }

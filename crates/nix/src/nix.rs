@@ -21,6 +21,17 @@ impl Default for NixConfig {
     }
 }
 
+impl NixConfig {
+    /// Where `path` of the store is on this machine: below another root, if the store has one.
+    pub fn physical(&self, path: &str) -> String {
+        let root = self.store.as_deref().and_then(|store| match store.split_once('?') {
+            Some((_, parameters)) => parameters.split('&').find_map(|parameter| parameter.strip_prefix("root=")),
+            None => Some(store).filter(|store| store.starts_with('/')),
+        });
+        format!("{}{path}", root.unwrap_or_default().trim_end_matches('/'))
+    }
+}
+
 /// The `nix` of this machine.
 #[derive(Debug, Clone)]
 pub struct Nix {
@@ -61,20 +72,11 @@ impl Nix {
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(&self.config.program);
         command.args(["--extra-experimental-features", "nix-command flakes"]);
-        command.args(arguments);
         if let Some(store) = &self.config.store {
             command.args(["--store", store]);
         }
+        command.args(arguments);
         command
-    }
-
-    /// Where `path` of the store is on this machine: below another root, if the store has one.
-    pub fn physical(&self, path: &str) -> String {
-        let root = self.config.store.as_deref().and_then(|store| match store.split_once('?') {
-            Some((_, parameters)) => parameters.split('&').find_map(|parameter| parameter.strip_prefix("root=")),
-            None => Some(store).filter(|store| store.starts_with('/')),
-        });
-        format!("{}{path}", root.unwrap_or_default().trim_end_matches('/'))
     }
 }
 
@@ -85,8 +87,7 @@ mod tests {
     #[test]
     fn a_store_below_another_root_is_found() {
         let at = |store: Option<&str>| {
-            let config = NixConfig { store: store.map(str::to_owned), ..NixConfig::default() };
-            Nix { config, said: String::new() }.physical("/nix/store/x")
+            NixConfig { store: store.map(str::to_owned), ..NixConfig::default() }.physical("/nix/store/x")
         };
         assert_eq!(at(None), "/nix/store/x");
         assert_eq!(at(Some("daemon")), "/nix/store/x");

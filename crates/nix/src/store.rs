@@ -70,7 +70,8 @@ impl Nix {
     /// The reference of a flake as it is now, with its revision. Nothing is evaluated.
     pub(crate) fn lock_flake(&self, url: &str) -> Result<String, NixError> {
         let what = format!("looking for the flake {url}");
-        let answer = Call::new(self.command(["flake", "metadata", "--json", "--no-write-lock-file", url]), &*what).run()?;
+        let answer =
+            Call::new(self.command(["flake", "metadata", "--json", "--no-write-lock-file", url]), &*what).run()?;
         let parsed: Option<serde_json::Value> = serde_json::from_str(&answer).ok();
         let locked = parsed.as_ref().and_then(|answer| answer["url"].as_str());
         locked
@@ -78,22 +79,23 @@ impl Nix {
             .ok_or_else(|| NixError::Unreadable { what, answer: answer.chars().take(200).collect() })
     }
 
-    /// Signs `path` and all that it needs with the secret key in a file (`nix key generate-secret` makes one).
+    /// Signs `paths` and all that they need with the secret key in a file (`nix key generate-secret` makes one).
     ///
     /// # Errors
     /// The key cannot be read or is none.
-    pub fn sign(&self, path: &StorePath, key: &Path) -> Result<(), NixError> {
-        let mut command = self.command(["store", "sign", "--recursive", path.as_str(), "--key-file"]);
-        command.arg(key);
-        Call::new(command, format!("signing {path}")).run().map(drop)
+    pub fn sign(&self, paths: &[StorePath], key: &Path) -> Result<(), NixError> {
+        let mut command = self.command(["store", "sign", "--recursive", "--key-file"]);
+        command.arg(key).args(paths.iter().map(StorePath::as_str));
+        Call::new(command, "signing what was built").run().map(drop)
     }
 
-    /// Copies `path` and all that it needs to another store: `https://cache.example`, `file:///srv/cache`, `ssh-ng://node`.
+    /// Copies `paths` and all that they need to another store: `https://cache.example`, `file:///srv/cache`, `ssh-ng://node`.
     ///
     /// # Errors
     /// The other store cannot be reached or refuses it.
-    pub fn copy_to(&self, path: &StorePath, store: &str) -> Result<(), NixError> {
-        let command = self.command(["copy", "--to", store, path.as_str()]);
-        Call::new(command, format!("copying {path} to {store}")).timeout(TO_COPY).run().map(drop)
+    pub fn copy_to(&self, paths: &[StorePath], store: &str) -> Result<(), NixError> {
+        let mut command = self.command(["copy", "--to", store]);
+        command.args(paths.iter().map(StorePath::as_str));
+        Call::new(command, format!("copying what was built to {store}")).timeout(TO_COPY).run().map(drop)
     }
 }

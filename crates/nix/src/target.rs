@@ -206,7 +206,9 @@ impl Gather<'_, '_> {
     /// Takes in an expression that is no file.
     fn text(&self, what: &str, text: &str, inputs: &mut Inputs) -> Result<(), NixError> {
         if let Some(path) = relative_path(text) {
-            let reason = format!("{path} is relative, and what is passed on as text has no place; give a file, or an absolute path");
+            let reason = format!(
+                "{path} is relative, and what is passed on as text has no place; give a file, or an absolute path"
+            );
             return Err(NixError::Declared { what: what.to_owned(), reason });
         }
         inputs.text(text, self.writer.scope.search_path.as_deref());

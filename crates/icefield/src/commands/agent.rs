@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use icefield_agent::{Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, Timings};
+use icefield_agent::{Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, Sources, Timings};
 use icefield_api::{Capacity, IdentityFolder, JoinError, Keyring};
 use icefield_dns::{Forward, nameservers};
 use icefield_pki::{Identity, JoinToken};
@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::building::NixArguments;
 use crate::cli::ClusterArgs;
 use crate::command_error::CommandError;
 use crate::connect;
@@ -47,6 +48,16 @@ pub(crate) struct AgentArgs {
     /// The folder that `exec` programs are started in, instead of one for each replica
     #[arg(long, value_name = "DIR")]
     exec_dir: Option<PathBuf>,
+    #[command(flatten)]
+    nix: NixArguments,
+    /// Fetch what Nix has built from this binary cache, before those that Nix itself is configured with; may be given several
+    /// times
+    #[arg(long, value_name = "URL")]
+    substituter: Vec<String>,
+    /// Trust what is signed with this key (NAME:BASE64), besides those that Nix itself is configured with; may be given several
+    /// times
+    #[arg(long, value_name = "KEY")]
+    trusted_key: Vec<String>,
     /// Answer DNS for the names of services here: an address of this node or a loopback one, such as 127.0.0.1:53
     #[arg(long, value_name = "ADDRESS:PORT")]
     dns: Option<SocketAddr>,
@@ -84,6 +95,8 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         listen,
         capacity: Capacity { cpu: processors(), memory: memory()?, ports: arguments.ports },
         exec_dir: arguments.exec_dir,
+        nix: arguments.nix.config(),
+        sources: Sources { substituters: arguments.substituter, trusted_keys: arguments.trusted_key },
         base_env: base_environment(),
         shim_command: vec![crate::own_binary(), "shim".into()],
         secrets_on_disk,

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use icefield_api::ApplyRequest;
 
+use crate::building::{BuildArguments, build_services};
 use crate::cli::{ClusterArgs, JsonArgs, SourceArgs};
 use crate::command_error::CommandError;
 use crate::saved_plan::SavedPlan;
@@ -18,6 +19,8 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
+    build: BuildArguments,
+    #[command(flatten)]
     json: JsonArgs,
     /// Do not count replicas that fit nowhere as an error
     #[arg(long)]
@@ -31,7 +34,9 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, CommandError> {
-    let spec = Source::find(&arguments.source)?.load()?.spec;
+    let source = Source::find(&arguments.source)?;
+    let mut spec = source.load()?.spec;
+    build_services(&mut spec, source.folder(), &arguments.build)?;
     let client = if arguments.offline { None } else { connect::find(cluster)? };
     let offline = client.is_none();
     let report = match client {

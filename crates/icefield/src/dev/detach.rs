@@ -12,6 +12,7 @@ use icefield_spec::{Revision, Spec};
 use super::layout::Layout;
 use super::sample::nodes_to_start;
 use super::session::{Options, already_running};
+use crate::building::build_services;
 use crate::command_error::CommandError;
 use crate::commands::apply::follow;
 use crate::render::LiveText;
@@ -22,7 +23,8 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Starts the cluster in the background and waits until all of it is healthy, for `limit` at most.
 pub(crate) fn detach(options: &Options, arguments: &[OsString], limit: Duration) -> Result<u8, CommandError> {
     // Mistakes are shown here and now, not in a log.
-    let spec = options.source.load()?.spec;
+    let mut spec = options.source.load()?.spec;
+    build_services(&mut spec, options.source.folder(), &options.build)?;
     nodes_to_start(&spec, options.sample)?;
     fs::create_dir_all(&options.data)
         .map_err(|error| CommandError::because(format!("cannot create {}", options.data.display()), &error))?;
