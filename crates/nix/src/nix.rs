@@ -22,13 +22,21 @@ impl Default for NixConfig {
 }
 
 impl NixConfig {
-    /// Where `path` of the store is on this machine: below another root, if the store has one.
+    /// Where `path` of the store is on this machine: below another root, or in another folder, if the store says so.
     pub fn physical(&self, path: &str) -> String {
-        let root = self.store.as_deref().and_then(|store| match store.split_once('?') {
-            Some((_, parameters)) => parameters.split('&').find_map(|parameter| parameter.strip_prefix("root=")),
-            None => Some(store).filter(|store| store.starts_with('/')),
-        });
-        format!("{}{path}", root.unwrap_or_default().trim_end_matches('/'))
+        let Some(store) = &self.store else { return path.to_owned() };
+        let Some((_, parameters)) = store.split_once('?') else {
+            let root = if store.starts_with('/') { store.trim_end_matches('/') } else { "" };
+            return format!("{root}{path}");
+        };
+        let given = |name: &str| {
+            let value = parameters.split('&').find_map(|parameter| parameter.strip_prefix(name)?.strip_prefix('='));
+            value.map(|value| value.trim_end_matches('/'))
+        };
+        match (given("real"), given("root")) {
+            (Some(real), _) => format!("{real}/{}", path.rsplit('/').next().unwrap_or_default()),
+            (None, root) => format!("{}{path}", root.unwrap_or_default()),
+        }
     }
 }
 
@@ -93,6 +101,7 @@ mod tests {
         assert_eq!(at(Some("daemon")), "/nix/store/x");
         assert_eq!(at(Some("/mnt/")), "/mnt/nix/store/x");
         assert_eq!(at(Some("local?root=/mnt&trusted=1")), "/mnt/nix/store/x");
+        assert_eq!(at(Some("local?store=/nix/store&real=/mnt/x/&state=/y")), "/mnt/x/x");
         assert_eq!(at(Some("local?store=/nix/store&state=/var/x")), "/nix/store/x");
     }
 
