@@ -7,50 +7,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{DevCluster, TestEnvironment, all_healthy, get, replicas};
+use common::{DevCluster, TestEnvironment, all_healthy, example, get, replicas};
 use serde_json::Value;
 
 /// A work folder with a store of its own, and a `nix` that counts what it is asked to evaluate.
 struct Shop {
     environment: TestEnvironment,
-}
-
-const FILE: &str = r#"
-cluster("shop")
-for name in ["a", "b"]:
-    node(name, cpu = 2, memory = "1GiB")
-for name in ["web", "api"]:
-    service(name,
-        run = nix(nix_file(name + ".nix"), [name, "$PORT_HTTP"]),
-        replicas = 1, cpu = "10m", memory = "32MiB",
-        ports = {"http": dynamic()},
-        health = http("/", port = "http", every = "200ms"),
-        update = rolling(healthy_for = "0s", deadline = "15s", rollback = True))
-"#;
-
-/// A program that answers every request with `text`.
-fn program(name: &str, text: &str) -> String {
-    format!(
-        r#"derivation {{
-  name = "{name}";
-  system = builtins.currentSystem;
-  builder = "/bin/sh";
-  args = [ "-c" "PATH=/usr/bin:/bin; mkdir -p $out/bin; cp $program $out/bin/{name}; chmod +x $out/bin/{name}" ];
-  program = builtins.toFile "{name}" ''
-    #!/usr/bin/env python3
-    import http.server, os, sys
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response({status})
-            self.end_headers()
-            self.wfile.write(b"{text}")
-        def log_message(self, *_): pass
-    http.server.HTTPServer((os.environ["ICEFIELD_ADDRESS"], int(sys.argv[1])), Answer).serve_forever()
-  '';
-}}
-"#,
-        status = if text == "ill" { 500 } else { 200 },
-    )
 }
 
 impl Shop {
@@ -65,9 +27,10 @@ impl Shop {
             return None;
         }
         let mut shop = Self { environment: TestEnvironment::new() };
-        shop.environment.write("icefield.star", FILE);
-        shop.write("web", "hello");
-        shop.write("api", "hello");
+        for entry in fs::read_dir(example("nix")).unwrap() {
+            let entry = entry.unwrap();
+            shop.environment.write(entry.file_name().to_str().unwrap(), &fs::read_to_string(entry.path()).unwrap());
+        }
         let count = shop.environment.path("count");
         let script = format!(
             "#!/bin/sh\nfor word; do case $word in --file|eval|--expr) echo \"$*\" >>{};; esac; done\nexec nix \"$@\"\n",
@@ -82,8 +45,13 @@ impl Shop {
         Some(shop)
     }
 
-    fn write(&self, name: &str, text: &str) {
-        self.environment.write(&format!("{name}.nix"), &program(name, text));
+    /// Changes what a service answers with.
+    fn write(&self, name: &str, status: u32, text: &str) {
+        let program = fs::read_to_string(example("nix").join(format!("{name}.py"))).unwrap();
+        let before = format!("STATUS, TEXT = 200, b\"hello from {name}\\n\"");
+        assert!(program.contains(&before));
+        let after = format!("STATUS, TEXT = {status}, b\"{text}\\n\"");
+        self.environment.write(&format!("{name}.py"), &program.replace(&before, &after));
     }
 
     /// How often Nix was asked to evaluate anything.
@@ -129,7 +97,7 @@ fn each_is_evaluated_once_and_what_is_the_same_never_again_with_nix() {
     assert_eq!(Shop::paths(&first), Shop::paths(&again));
 
     // A change of one builds one.
-    shop.write("web", "changed");
+    shop.write("web", 200, "changed");
     let changed = shop.build();
     assert_eq!((changed["evaluated"].as_u64(), shop.evaluations()), (Some(1), 3));
     let (before, after) = (Shop::paths(&first), Shop::paths(&changed));
@@ -183,7 +151,7 @@ fn dev_builds_serves_and_goes_back_with_nix() {
     let first = cluster.status();
     assert!(all_healthy(&first));
     for service in ["api", "web"] {
-        assert_eq!(get(&url(&first, service)).as_deref(), Some("hello"), "{service}");
+        assert_eq!(get(&url(&first, service)), Some(format!("hello from {service}\n")));
     }
     assert_eq!(shop.evaluations(), 2, "what was built for the check was not evaluated for the start");
     let pid = |status: &Value, service: &str| replica(status, service)["pid"].clone();
@@ -204,9 +172,10 @@ fn dev_builds_serves_and_goes_back_with_nix() {
     assert_eq!(kept.len(), 2, "{kept:?}");
 
     // A change of one builds one, and replaces one.
-    shop.write("web", "changed");
+    shop.write("web", 200, "changed");
+    let done = || shop.environment.run(["events", "-n", "60"]).stdout.matches("service web       rollout done").count();
     let changed = cluster.until("web is replaced", |status| {
-        all_healthy(status) && get(&url(status, "web")).as_deref() == Some("changed")
+        done() == 2 && all_healthy(status) && get(&url(status, "web")).as_deref() == Some("changed\n")
     });
     assert_eq!(shop.evaluations(), 3);
     assert_eq!(pid(&first, "api"), pid(&changed, "api"));
@@ -216,24 +185,26 @@ fn dev_builds_serves_and_goes_back_with_nix() {
     // One that does not build leaves all as it was.
     let good = shop.environment.path("web.nix");
     let text = fs::read_to_string(&good).unwrap();
-    fs::write(&good, text.replace("mkdir -p", "echo 'no such thing' >&2; exit 1; mkdir -p")).unwrap();
+    fs::write(&good, text.replace("web.py", "no-such-thing.py")).unwrap();
     let log = shop.environment.path("home");
     cluster.until("dev has said so", |_| {
         let logs = walk(&log).into_iter().filter(|path| path.ends_with("dev.log"));
         let said: String = logs.map(|log| fs::read_to_string(log).unwrap()).collect();
-        said.contains("no such thing") && said.contains("the cluster stays as it was")
+        said.contains("no-such-thing.py") && said.contains("the cluster stays as it was")
     });
     assert_eq!(pid(&changed, "web"), pid(&cluster.status(), "web"));
 
+    fs::write(&good, text).unwrap();
+
     // One that builds and is not well is rolled back.
-    shop.write("web", "ill");
+    shop.write("web", 500, "ill");
     let evaluated = shop.evaluations();
     cluster.until("the rollout has failed and gone back", |_| {
         let events = shop.environment.run(["events", "-n", "60"]).stdout;
         shop.evaluations() > evaluated && events.contains("rolled back")
     });
     let back = cluster.until("web is as it was", |status| {
-        all_healthy(status) && get(&url(status, "web")).as_deref() == Some("changed")
+        all_healthy(status) && get(&url(status, "web")).as_deref() == Some("changed\n")
     });
 
     // Moving a replica needs neither an evaluation nor a build.
