@@ -217,3 +217,93 @@ fn dev_builds_serves_and_goes_back_with_nix() {
     assert_eq!(shop.evaluations(), evaluated);
     cluster.stop();
 }
+
+#[test]
+fn what_is_shown_of_a_node_is_what_it_runs_with_nix() {
+    let Some(shop) = Shop::new("what_is_shown_of_a_node_is_what_it_runs") else { return };
+    let file = shop.file();
+    let refused = shop.environment.run(["compile", file.to_str().unwrap(), "--target", "nix", "--out", "out"]);
+    assert!(refused.stderr.contains("it was not built; `icefield build FILE --out SPEC` builds it"), "{refused:#?}");
+    shop.environment.ok(["build", file.to_str().unwrap(), "--out", "spec.json"]);
+    let paths = Shop::paths(&shop.build());
+    let evaluated = shop.evaluations();
+    // From a spec with paths nothing is built, wherever it goes.
+    for target in ["nix", "systemd"] {
+        shop.environment.ok(["compile", "spec.json", "--target", target, "--out", target]);
+    }
+    shop.environment.ok(["build", "spec.json", "--json"]);
+    assert_eq!(shop.environment.run(["plan", "spec.json", "--offline"]).code, Some(2));
+    assert_eq!(shop.evaluations(), evaluated);
+
+    let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../emit/tests/nix");
+    for name in ["evaluate.nix", "lib.nix"] {
+        shop.environment.write(&format!("nix/test/{name}"), &fs::read_to_string(stand_in.join(name)).unwrap());
+    }
+    for (service, closure) in paths {
+        let unit = format!("icefield-{service}@0");
+        let of_systemd = walk(&shop.environment.path("systemd"));
+        let file = of_systemd.iter().find(|path| path.ends_with(format!("{unit}.service"))).unwrap();
+        let node = file.strip_prefix(shop.environment.path("systemd")).unwrap().iter().nth(1).unwrap();
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.contains(&format!("ExecStart={closure}/bin/{service} ")), "{text}");
+        assert!(text.contains(&format!("PATH={closure}/bin:")), "{text}");
+        let evaluated = Command::new("nix-instantiate")
+            .args(["--eval", "--strict", "--json", "--store", &shop.store(), "--argstr", "node"])
+            .arg(node)
+            .arg(shop.environment.path("nix/test/evaluate.nix"))
+            .env("NIX_CONFIG", CONFIG)
+            .output()
+            .unwrap();
+        assert!(evaluated.status.success(), "{}", String::from_utf8_lossy(&evaluated.stderr));
+        let config: Value = serde_json::from_slice(&evaluated.stdout).unwrap();
+        let start = config["systemd"]["services"][&unit]["serviceConfig"]["ExecStart"].as_str().unwrap();
+        assert!(start.starts_with(&format!("\"{closure}/bin/{service}\" ")), "{start}");
+    }
+}
+
+#[test]
+fn the_nixos_module_gives_commands_that_the_program_knows_with_nix() {
+    let Some(shop) = Shop::new("the_nixos_module_gives_commands") else { return };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let files: Vec<_> = walk(&root.join("nix"));
+    assert!(files.len() >= 3);
+    for file in &files {
+        let parsed = Command::new("nix-instantiate").arg("--parse").arg(file).output().unwrap();
+        assert!(parsed.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&parsed.stderr));
+    }
+    let expression = format!(
+        r#"let config = (import {root}/crates/emit/tests/nix/lib.nix).evaluate {{
+             arguments = {{ }};
+             modules = [ {root}/nix/module.nix {{ services.icefield = {{
+               enable = true;
+               package = {{ type = "derivation"; name = "icefield"; outPath = "/package"; }};
+               server = {{ enable = true; name = "s1"; listen = "10.0.0.1:7700"; newCluster = true; }};
+               agent = {{ enable = true; node = "n1"; address = "10.0.0.11"; servers = [ "https://a" "https://b" ];
+                         joinTokenFile = "/root/100% $token"; trustedKeys = [ "shop-1:x=" ]; dns = "127.0.0.1:53"; }};
+             }}; }} ];
+           }}; in builtins.mapAttrs (_: unit: unit.serviceConfig.ExecStart) config.systemd.services"#,
+        root = root.canonicalize().unwrap().display()
+    );
+    let evaluated = Command::new("nix-instantiate")
+        .args(["--eval", "--strict", "--json", "--expr", &expression, "--store", &shop.store()])
+        .env("NIX_CONFIG", CONFIG)
+        .output()
+        .unwrap();
+    assert!(evaluated.status.success(), "{}", String::from_utf8_lossy(&evaluated.stderr));
+    let starts: Value = serde_json::from_slice(&evaluated.stdout).unwrap();
+    for (name, role) in [("icefield-server", "server"), ("icefield-agent", "agent")] {
+        let words: Vec<String> = starts[name]
+            .as_str()
+            .unwrap()
+            .split("\" \"")
+            .map(|word| word.trim_matches('"').replace("%%", "%").replace("$$", "$"))
+            .collect();
+        assert_eq!((words[0].as_str(), words[1].as_str()), ("/package/bin/icefield", role));
+        // Every option is one that the program has.
+        let help = shop.environment.ok([role, "--help"]);
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option.as_str()), "{role} has no {option}");
+        }
+    }
+    assert!(starts["icefield-agent"].as_str().unwrap().contains("\"@/root/100%% $$token\""), "{starts:#}");
+}

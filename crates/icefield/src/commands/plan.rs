@@ -36,9 +36,12 @@ pub(crate) struct PlanArgs {
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, CommandError> {
     let source = Source::find(&arguments.source)?;
     let mut spec = source.load()?.spec;
-    build_services(&mut spec, source.folder(), &arguments.build)?;
     let client = if arguments.offline { None } else { connect::find(cluster)? };
     let offline = client.is_none();
+    // Where there is nothing that it could differ from, it does not matter what was built.
+    if !offline {
+        build_services(&mut spec, source.folder(), &arguments.build)?;
+    }
     let report = match client {
         Some(client) => {
             let request = ApplyRequest::whatever_is_there(spec);

@@ -45,8 +45,12 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ShowArgs) -> Result<u8, Com
         Some(("endpoints", _)) => false,
         _ => file.path != "flake.nix",
     };
+    let (common, shared): (Vec<File>, Vec<File>) =
+        shared.into_iter().filter(is_of_node).partition(|file| file.path == "icefield.nix");
+    let own = own.into_iter().filter(|file| !file.path.ends_with(".json"));
     let mut text = String::new();
-    for file in own.iter().filter(|file| !file.path.ends_with(".json")).chain(shared.iter().filter(|f| is_of_node(f))) {
+    // What is the same for every node comes last.
+    for file in own.chain(shared).chain(common) {
         let _ = writeln!(text, "### {}\n{}", file.path, file.text);
     }
     output::print(&text)?;
