@@ -224,6 +224,8 @@ impl Work {
                 Some(fetched) = fetched_inbox.recv() => {
                     self.closures.take(fetched);
                     self.look_for_what_is_missing();
+                    // It may be wanted no longer.
+                    self.let_go_of_closures();
                 }
                 Some(generation) = offers_inbox.recv() => {
                     self.consider(generation);
