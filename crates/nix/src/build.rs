@@ -82,6 +82,10 @@ impl Builder<'_> {
             }
         }
         let threads = self.jobs.clamp(1, waiting.len().max(1));
+        if threads > 1 {
+            // Several that open a new store at once make the same folders, and all but one fail.
+            self.nix.open_store()?;
+        }
         let (waiting, outcomes) = (Mutex::new(waiting), Mutex::new(outcomes));
         std::thread::scope(|scope| {
             for _ in 0..threads {

@@ -40,6 +40,11 @@ impl Nix {
         Call::new(command, format!("fetching {path}")).timeout(TO_COPY).run().map(drop)
     }
 
+    /// Opens the store, which makes it if it is new.
+    pub(crate) fn open_store(&self) -> Result<(), NixError> {
+        Call::new(self.command(["store", "ping"]), "opening the store").run().map(drop)
+    }
+
     /// Which of `paths` the store has, with what is known of each.
     ///
     /// # Errors
