@@ -21,6 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A home and a work folder that nothing else uses.
 pub(crate) struct TestEnvironment {
     folder: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 /// What a command printed and how it ended.
@@ -33,7 +34,12 @@ pub(crate) struct Outcome {
 
 impl TestEnvironment {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+    }
+
+    /// Has every command find `value` in the variable `name`.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.variables.push((name.to_owned(), value.into()));
     }
 
     /// A path in the work folder.
@@ -58,6 +64,7 @@ impl TestEnvironment {
             .env_remove("ICEFIELD_TOKEN")
             .env_remove("ICEFIELD_JOIN_TOKEN")
             .env("NO_COLOR", "1")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .current_dir(self.folder.path());
         command

@@ -67,7 +67,7 @@ impl Agent {
         let instance = format!("{}-{}", config.node, Revision::of(&data.to_string_lossy()).short());
         let launcher = Launcher {
             home: home.clone(),
-            drivers: Drivers::new(config.base_env.clone(), config.exec_dir.clone()),
+            drivers: Drivers::new(config.base_env.clone(), config.exec_dir.clone(), &config.nix),
             groups: Groups::detect(&instance),
             log: config.log,
             secrets_on_disk: config.secrets_on_disk,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use icefield_api::{Capacity, Keyring};
 use icefield_dns::Forward;
+use icefield_nix::{NixConfig, Sources};
 use icefield_spec::Name;
 
 use crate::{LogLimits, SystemConfig, Timings};
@@ -29,6 +30,10 @@ pub struct AgentConfig {
     pub capacity: Capacity,
     /// Where programs of `exec` units run, if not each in a folder of its own.
     pub exec_dir: Option<PathBuf>,
+    /// Which Nix and which store `nix` units are run from.
+    pub nix: NixConfig,
+    /// Where closures are fetched from that the store does not have.
+    pub sources: Sources,
     /// What every program's environment begins with: `PATH` and the like. The agent's own environment is not passed on.
     pub base_env: BTreeMap<String, String>,
     /// The command line that ends in [`crate::shim_main`], whatever folder it is run in: the program and the hidden

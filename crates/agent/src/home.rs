@@ -15,6 +15,7 @@ use icefield_spec::Name;
 /// endpoints/api.json     where the replicas of a used service are reached
 /// services.json          where all services are reached, as last heard
 /// replicas/web-3/        one replica
+/// closures/<hash>-<name>  links that keep what Nix built in the store
 /// volumes/web-3/data/    a volume of it, which stays when the replica goes
 /// volumes/web-3.lock     held by the supervisor that uses them
 /// volumes/migrate-job/   the volumes of a job, with a lock as well
@@ -76,6 +77,10 @@ impl Home {
 
     pub(crate) fn services(&self) -> PathBuf {
         self.root.join("services.json")
+    }
+
+    pub(crate) fn closures(&self) -> PathBuf {
+        self.root.join("closures")
     }
 
     pub(crate) fn volumes(&self) -> PathBuf {

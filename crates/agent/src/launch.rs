@@ -84,7 +84,7 @@ impl Launcher {
         let sources = Sources { secrets: &values, endpoints: files::endpoints(&self.home, unit) };
         let files = files::render(unit, &context, &sources).map_err(NotStarted::for_now)?;
         volumes::make(&self.home, id, unit).map_err(NotStarted::for_now)?;
-        let program = self.drivers.order(&Launch { unit, variables, work: &home.work() })?;
+        let program = self.drivers.order(&Launch { unit, system: &plan.system, variables, work: &home.work() })?;
         if let Some(port) = ports::taken(&incarnation.address, &incarnation.ports) {
             return Err(NotStarted::for_now(format!("port {port} is in use by another process")));
         }

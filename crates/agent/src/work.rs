@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use icefield_api::{IdentityFolder, Keeper, NodeSecrets, SystemReport};
 use icefield_plan::{Generation, ReplicaId};
-use icefield_spec::{Health, Probe};
+use icefield_spec::{Health, Probe, StorePath};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::activation::{Activation, Given};
 use crate::adopt::{Adopted, adopt};
 use crate::cgroup::Groups;
+use crate::closures::{Closures, FetchClosures, Fetched};
 use crate::core::{Action, Answer, Event, Incarnation, Local, Moment, Wanted, decide};
 use crate::discovery::Discovery;
 use crate::driver::NotStarted;
@@ -45,6 +46,9 @@ pub(crate) struct Work {
     runs: BTreeMap<ReplicaId, Run>,
     endpoints: EndpointFiles,
     secrets: SecretStore,
+    closures: Closures,
+    /// The closures that are missing.
+    unfetched: watch::Sender<BTreeSet<StorePath>>,
     /// The versions of secrets that are missing.
     missing: watch::Sender<BTreeSet<u64>>,
     reloads: Reloads,
@@ -108,6 +112,8 @@ impl Work {
             local: Local::new(config.timings.clone()),
             endpoints: EndpointFiles::new(launcher.home.clone()),
             secrets: SecretStore::default(),
+            closures: Closures::new(launcher.home.closures()),
+            unfetched: watch::Sender::new(BTreeSet::new()),
             missing: watch::Sender::new(BTreeSet::new()),
             reloads: Reloads::default(),
             discovery,
@@ -165,6 +171,7 @@ impl Work {
         let (replies, mut replies_inbox) = mpsc::unbounded_channel::<Reply>();
         let (offers, mut offers_inbox) = mpsc::unbounded_channel::<Generation>();
         let (given, mut given_inbox) = mpsc::unbounded_channel::<NodeSecrets>();
+        let (fetched, mut fetched_inbox) = mpsc::unbounded_channel::<Fetched>();
 
         self.settle();
         // An earlier agent may not have come to it.
@@ -201,6 +208,7 @@ impl Work {
         contact.spawn(heartbeats.run(reports, replies));
         contact.spawn(follow.run(offers));
         contact.spawn(fetch.run(given));
+        contact.spawn(self.fetch_closures().run(fetched));
         if let Some(discovery) = discovery {
             contact.spawn(discovery);
         }
@@ -230,6 +238,12 @@ impl Work {
                     self.secrets.take(secrets);
                     self.look_for_what_is_missing();
                     self.reloads.look(self.now() + self.config.timings.files_apart);
+                }
+                Some(fetched) = fetched_inbox.recv() => {
+                    self.closures.take(fetched);
+                    self.look_for_what_is_missing();
+                    // It may be wanted no longer.
+                    self.let_go_of_closures();
                 }
                 Some(generation) = offers_inbox.recv() => {
                     self.consider(generation);
@@ -277,6 +291,16 @@ impl Work {
         }
     }
 
+    fn fetch_closures(&self) -> FetchClosures {
+        FetchClosures {
+            nix: self.config.nix.clone(),
+            sources: self.config.sources.clone(),
+            folder: self.launcher.home.closures(),
+            retry: self.config.timings.retry,
+            missing: self.unfetched.subscribe(),
+        }
+    }
+
     /// Goes by a generation that a server offers, if it is to be gone by.
     fn consider(&mut self, generation: Generation) {
         let complaint = match self.kept.offer(generation) {
@@ -303,6 +327,7 @@ impl Work {
         if let Some(generation) = self.kept.newest() {
             self.endpoints.use_only(&used(&generation.plan));
             self.look_for_what_is_missing();
+            self.let_go_of_closures();
         }
     }
 
@@ -350,6 +375,7 @@ impl Work {
             Action::Remove { id } => {
                 let run = self.runs.remove(&id);
                 self.launcher.remove(&id, run.as_ref().map(|run| &run.order));
+                self.let_go_of_closures();
             }
         }
     }
@@ -436,6 +462,7 @@ impl Work {
     fn hear(&mut self, RunNews { id, run: number, news }: RunNews) {
         let now = self.now();
         let Some(run) = self.runs.get_mut(&id).filter(|run| run.order.run == number) else { return };
+        let mut launched = false;
         let event = match news {
             News::Launched(process) => {
                 tracing::info!(replica = %id, pid = process.pid, "started");
@@ -443,6 +470,7 @@ impl Work {
                 run.process = Some(process);
                 // What its files are made from may have changed while it was being started.
                 self.reloads.look(now + self.config.timings.files_apart);
+                launched = true;
                 Event::Started { pid }
             }
             News::NotLaunched(NotStarted { message, retry }) => {
@@ -456,6 +484,10 @@ impl Work {
             }
         };
         self.local.note(&id, event, now);
+        if launched {
+            // What it ran before it was replaced.
+            self.let_go_of_closures();
+        }
     }
 
     fn hear_answer(&mut self, Answered { id, run, answer, health }: Answered) {

@@ -13,6 +13,8 @@ use crate::{Common, Failure};
 pub(crate) struct DevCluster {
     binary: PathBuf,
     home: TempDir,
+    /// What its commands find in their environment besides.
+    variables: Vec<(String, String)>,
     /// Its client.
     pub(crate) client: Client,
     /// How long its start took: from the command to all healthy.
@@ -30,10 +32,15 @@ impl DevCluster {
 
     /// The same with the file or folder at `path`.
     pub(crate) fn of(common: &Common, path: &Path) -> Result<Self, Failure> {
+        Self::with(common, path, Vec::new())
+    }
+
+    /// The same with some variables in the environment of every command.
+    pub(crate) fn with(common: &Common, path: &Path, variables: Vec<(String, String)>) -> Result<Self, Failure> {
         let binary = binary(common)?;
         let home = tempfile::tempdir()?;
         let began = Instant::now();
-        let mut cluster = Self { binary, home, client: Client::new([]), start: Duration::ZERO };
+        let mut cluster = Self { binary, home, variables, client: Client::new([]), start: Duration::ZERO };
         cluster.run(&["dev".as_ref(), path.as_os_str(), "--detach".as_ref()])?;
         cluster.start = began.elapsed();
         let status = cluster.run(&["status".as_ref(), "--json".as_ref()])?;
@@ -48,6 +55,7 @@ impl DevCluster {
         let output = Command::new(&self.binary)
             .args(arguments)
             .env("ICEFIELD_HOME", self.home.path())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .output()?;
         if output.status.success() {

@@ -12,6 +12,7 @@ mod dns;
 mod figure;
 mod leader_kill;
 mod machine;
+mod nix_evals;
 mod node_kill;
 mod placement;
 mod raft_writes;
@@ -136,6 +137,15 @@ enum Figure {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Nix evaluations to deploy 1,000 nodes of 3 pools with 20 services: goal 23, and none to move replicas. Needs `nix`
+    NixEvals {
+        /// How many nodes
+        #[arg(long, default_value_t = 1_000)]
+        nodes: u32,
+        /// How many of them are evaluated one by one, to compare
+        #[arg(long, default_value_t = 20)]
+        sample: u32,
+    },
     /// Names of services resolved over UDP, on one core: goal 50,000 answers/s; and from a change of endpoints to a node's
     /// answer that has it: goal p99 100 ms
     Dns {
@@ -213,6 +223,9 @@ fn run(bench: &Bench) -> Result<(), Failure> {
             }
             Figure::Scale(arguments) => print(common, &scale::measure(common, *arguments).await?),
             Figure::Compile { runs } => print(common, &compile::measure(common, *runs)?),
+            Figure::NixEvals { nodes, sample } => {
+                print(common, &nix_evals::measure(common, (*nodes).max(3), (*sample).max(1)).await?)
+            }
             Figure::Dns { seconds, runs } => print(common, &dns::measure(common, (*seconds).max(1), *runs).await?),
             Figure::ActivationKill { kills, seed } => {
                 let kills = activation::measure(*kills, *seed)?;

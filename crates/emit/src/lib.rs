@@ -27,4 +27,5 @@ mod volumes;
 pub use emitter::{Emitter, emit};
 pub use error::EmitError;
 pub use file::{File, Tree};
+pub use nix::{base_files, nix_string};
 pub use target::{Target, UnknownTarget};

@@ -1,10 +1,15 @@
-use icefield_spec::Name;
+use icefield_spec::{Closures, Name, NixSource};
 
 use crate::EmitError;
 
 /// What a service of the kind `nix` is built from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Package<'a> {
+    /// What it was built to already.
+    Built {
+        /// By system.
+        closures: &'a Closures,
+    },
     /// An attribute path of nixpkgs.
     Nixpkgs {
         /// The path's parts.
@@ -20,8 +25,22 @@ pub(crate) enum Package<'a> {
 }
 
 impl<'a> Package<'a> {
+    /// What was built if anything was, else what `source` names.
+    pub(crate) fn of(service: &Name, source: &'a NixSource, closures: &'a Closures) -> Result<Self, EmitError> {
+        if !closures.is_empty() {
+            return Ok(Self::Built { closures });
+        }
+        let package = match source {
+            NixSource::Reference(reference) => return Self::parse(service, reference),
+            NixSource::File(file) => &file.file,
+            NixSource::Text(text) => &text.name,
+        };
+        let reason = "it was not built; `icefield build FILE --out SPEC` builds it, then compile SPEC";
+        Err(EmitError::Package { service: service.clone(), package: package.clone(), reason })
+    }
+
     /// Reads `"htop"`, `"python3Packages.requests"`, `"nixpkgs#htop"`, `"github:o/r"` or `"github:o/r#name"`.
-    pub(crate) fn parse(service: &Name, text: &'a str) -> Result<Self, EmitError> {
+    fn parse(service: &Name, text: &'a str) -> Result<Self, EmitError> {
         let fail = |reason| EmitError::Package { service: service.clone(), package: text.to_owned(), reason };
         let (url, fragment) = match text.split_once('#') {
             Some((url, fragment)) => (url, Some(fragment)),
@@ -39,7 +58,10 @@ impl<'a> Package<'a> {
             return Ok(Self::Nixpkgs { attributes });
         }
         if url.is_empty() || url.starts_with('.') {
-            return Err(fail("a flake beside the declaration cannot be found from elsewhere; write its URL"));
+            return Err(fail(
+                "a flake beside the declaration cannot be found from elsewhere; write its URL, or build it first (`icefield \
+                 build FILE --out SPEC`)",
+            ));
         }
         if url.chars().any(|c| c.is_whitespace() || c.is_control()) || url.starts_with('-') {
             return Err(fail("a flake reference holds no white space and does not start with \"-\""));

@@ -10,7 +10,7 @@ use common::{emitted, expected, name, one, plans, shop, skip};
 use icefield_emit::{Target, emit};
 use icefield_placement::Placement;
 use icefield_plan::{Fleet, compile};
-use icefield_spec::{Run, Spec};
+use icefield_spec::{NixSource, Run, Spec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ fn every_replica_is_a_unit_with_its_command_and_variables_with_nix() {
                 // A space is beyond what the first word of a command line can hold.
                 Run::Exec { .. } => [vec!["/nix/store/coreutils/bin/env".to_owned()], command].concat(),
                 Run::Nix { package, .. } => {
-                    let package = if package == "cowsay" { "cowsay" } else { "api" };
+                    let package = if *package == NixSource::Reference("cowsay".into()) { "cowsay" } else { "api" };
                     [vec![format!("/nix/store/{package}/bin/{}", command[0])], command[1..].to_vec()].concat()
                 }
                 Run::Container { image, .. } => {

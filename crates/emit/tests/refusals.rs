@@ -4,7 +4,7 @@ mod common;
 
 use common::{name, plans, shop};
 use icefield_emit::{Target, emit};
-use icefield_spec::{ConfigFile, FileContent, FileMode, Run, Spec};
+use icefield_spec::{Closures, ConfigFile, FileContent, FileMode, Run, Spec};
 use insta::assert_snapshot;
 
 /// What is said of the shop after `change`.
@@ -78,13 +78,18 @@ fn options_that_are_none() {
     assert_snapshot!(of_base("a.b", serde_json::json!("a\0b")), @r"bases/std.nix holds the character '\0', which a file of Nix cannot hold; remove it");
 }
 
+fn nix(package: &str, program: &str) -> Run {
+    let package = NixSource::Reference(package.into());
+    Run::Nix { package, command: vec![program.into()], closures: Closures::new() }
+}
+
 #[test]
 fn packages_that_are_none() {
     let of_cow = |target, package: &str, command: &str| {
         refused(target, |spec| {
             spec.services.retain(|name, _| *name == "cow");
             let unit = &mut spec.services.get_mut("cow").expect("it is declared").unit;
-            unit.run = Run::Nix { package: package.into(), command: vec![command.into()] };
+            unit.run = nix(package, command);
         })
     };
     assert_snapshot!(of_cow(Target::Nix, "cow say", "moo"), @r#"service cow: "cow say" is not a package: attribute paths are made of letters, digits, "_", "-" and "'", with dots between"#);
@@ -94,7 +99,7 @@ fn packages_that_are_none() {
 fn a_path_within_a_package_needs_the_nix_target() {
     let mut spec = shop(false);
     let unit = &mut spec.services.get_mut("cow").expect("it is declared").unit;
-    unit.run = Run::Nix { package: "cowsay".into(), command: vec!["share/cow".into()] };
+    unit.run = nix("cowsay", "share/cow");
     let error = emit(Target::Systemd, &spec, &plans(&spec)).expect_err("the store path is not known");
     assert_snapshot!(error, @r#"service cow cannot be started: its program "share/cow" is a path within its package, which the target systemd cannot know; name a program of its bin folder, or use the target nix"#);
     emit(Target::Nix, &spec, &plans(&spec)).expect("Nix knows the path");
@@ -133,12 +138,12 @@ fn files_that_cannot_be_known_and_secrets_that_nothing_could_be_given() {
     assert_snapshot!(of_web(Target::Systemd, template("{{ endpoints.api.grpc | first }}"), None), @r#"the file "app.toml" of service web tells where api is, which changes while it runs, and the target systemd has nobody who makes it anew; have the program read api.json in $ICEFIELD_ENDPOINTS (uses = ["api"]), or ask DNS"#);
     assert_snapshot!(of_web(Target::Nix, template("{{ secrets.key }}"), None), @r#"the file "app.toml" of service web is a template with the secret key in it, and values of secrets are in nothing that is written; give the program the secret as a file of its own (content = secret("key"))"#);
     let secret = FileContent::Secret { secret: name("key") };
-    assert_snapshot!(of_web(Target::Nix, secret, Some(Run::Nixos { modules: Vec::new() })), @r#"service web of the kind nixos cannot be given the file "app.toml": write it into its modules"#);
+    assert_snapshot!(of_web(Target::Nix, secret, Some(Run::Nixos { modules: Vec::new(), nixpkgs: None, closures: Closures::new() })), @r#"service web of the kind nixos cannot be given the file "app.toml": write it into its modules"#);
     let text = FileContent::Text { text: "x".into() };
     assert_snapshot!(of_web(Target::Nix, text, Some(Run::Microvm { modules: Vec::new() })), @r#"service web of the kind microvm cannot be given the file "app.toml": write it into its modules"#);
     let secret = refused(Target::Nix, |spec| {
         let unit = &mut spec.services.get_mut("web").expect("it is declared").unit;
-        unit.run = Run::Nixos { modules: Vec::new() };
+        unit.run = Run::Nixos { modules: Vec::new(), nixpkgs: None, closures: Closures::new() };
         unit.secret_env.insert("KEY".into(), name("key"));
     });
     assert_snapshot!(secret, @"service web of the kind nixos has secrets in env, which only a program or a container can be given");

@@ -4,6 +4,7 @@
 //! text. Libraries print nothing and read no environment: all of that happens here.
 
 mod artefacts;
+mod building;
 mod cli;
 mod command_error;
 mod commands;

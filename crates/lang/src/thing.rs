@@ -16,7 +16,7 @@ pub(crate) enum Thing {
     Company(Company),
     Update(Update),
     Time(TimeSync),
-    Module(NixModule),
+    Code(NixCode),
     Balance(Balance),
     Schedule(Schedule),
     Dependency(Dependency),
@@ -24,4 +24,12 @@ pub(crate) enum Thing {
     Template(String),
     File(String, Box<ConfigFile>),
     Reload(Reload),
+}
+
+/// Something in Nix: from a file, whose path is relative to the root file's folder, or written in the declaration.
+#[derive(Debug, Clone)]
+pub(crate) struct NixCode {
+    pub(crate) module: NixModule,
+    pub(crate) path: Option<String>,
+    pub(crate) attribute: String,
 }

@@ -20,6 +20,9 @@ pub struct Base {
     /// NixOS modules in Nix.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<NixModule>,
+    /// Where nixpkgs is taken from, if not from where all take it: a path, or a flake reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nixpkgs: Option<String>,
     /// The NixOS system that it was built to, which its nodes are to run; written by `icefield build`. Without it, nodes keep
     /// the system that they have.
     #[serde(skip_serializing_if = "Option::is_none")]

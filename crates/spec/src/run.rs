@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::NixModule;
+use crate::{Closures, NixModule, NixSource};
 
 /// What a replica is made of.
 ///
@@ -16,15 +16,24 @@ pub enum Run {
     },
     /// A program that Nix builds.
     Nix {
-        /// The package: an attribute path of nixpkgs, or a flake reference (`"github:o/r#name"`).
-        package: String,
+        /// The package: an attribute path of nixpkgs, a flake reference (`"github:o/r#name"`), a file or an expression.
+        package: NixSource,
         /// The program within the package and its arguments.
         command: Vec<String>,
+        /// What it was built to.
+        #[serde(default, skip_serializing_if = "Closures::is_empty")]
+        closures: Closures,
     },
     /// NixOS options as a service; at most one replica a node.
     Nixos {
         /// The modules.
         modules: Vec<NixModule>,
+        /// Where nixpkgs is taken from, if not from where all take it: a path, or a flake reference.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nixpkgs: Option<String>,
+        /// What it was built to.
+        #[serde(default, skip_serializing_if = "Closures::is_empty")]
+        closures: Closures,
     },
     /// A container image.
     Container {
@@ -58,6 +67,22 @@ impl Run {
         match self {
             Self::Exec { command } | Self::Nix { command, .. } | Self::Container { command, .. } => command,
             Self::Nixos { .. } | Self::Microvm { .. } => &[],
+        }
+    }
+
+    /// What it was built to, where Nix builds it.
+    pub const fn closures(&self) -> Option<&Closures> {
+        match self {
+            Self::Nix { closures, .. } | Self::Nixos { closures, .. } => Some(closures),
+            _ => None,
+        }
+    }
+
+    /// The same, to be filled in.
+    pub const fn closures_mut(&mut self) -> Option<&mut Closures> {
+        match self {
+            Self::Nix { closures, .. } | Self::Nixos { closures, .. } => Some(closures),
+            _ => None,
         }
     }
 

@@ -11,6 +11,7 @@ mod health;
 mod jobs;
 mod machines;
 mod namespaces;
+mod nix;
 mod policy;
 mod resources;
 mod rules;

@@ -27,11 +27,7 @@ impl Driver for Exec {
     }
 
     fn order(&self, launch: &Launch<'_>) -> Result<ProgramOrder, NotStarted> {
-        let lookup = |name: &str| launch.variables.get(name).cloned();
-        let expanded = |argument: &String| {
-            expand(argument, &lookup).map_err(|error| NotStarted::for_good(format!("{argument:?}: {error}")))
-        };
-        let arguments = launch.unit.run.command().iter().map(expanded).collect::<Result<Vec<_>, _>>()?;
+        let arguments = arguments(launch)?;
         let mut environment = self.base_env.clone();
         environment.extend(launch.variables.clone());
         let folder = self.folder.clone().unwrap_or_else(|| launch.work.to_owned());
@@ -40,4 +36,13 @@ impl Driver for Exec {
             .map_err(NotStarted::for_now)?;
         Ok(ProgramOrder { program, arguments, environment, folder })
     }
+}
+
+/// The command with the replica's variables in their places.
+pub(super) fn arguments(launch: &Launch<'_>) -> Result<Vec<String>, NotStarted> {
+    let lookup = |name: &str| launch.variables.get(name).cloned();
+    let expanded = |argument: &String| {
+        expand(argument, &lookup).map_err(|error| NotStarted::for_good(format!("{argument:?}: {error}")))
+    };
+    launch.unit.run.command().iter().map(expanded).collect()
 }

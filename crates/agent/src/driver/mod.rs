@@ -1,14 +1,17 @@
 //! What replicas are started with. A driver says which program makes a replica of a unit; the supervisor runs it.
 
 mod exec;
+mod nix;
 mod search;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use icefield_nix::NixConfig;
 use icefield_spec::Unit;
 
 pub(crate) use exec::Exec;
+pub(crate) use nix::Nix;
 pub(crate) use search::find_program;
 
 use crate::shim::ProgramOrder;
@@ -26,6 +29,8 @@ pub(crate) trait Driver: Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
     pub(crate) unit: &'a Unit,
+    /// The system of its node: `x86_64-linux`.
+    pub(crate) system: &'a str,
     /// Its variables: those that Icefield gives and those of its unit.
     pub(crate) variables: BTreeMap<String, String>,
     /// Its own folder.
@@ -54,9 +59,17 @@ impl NotStarted {
 pub(crate) struct Drivers(Vec<Box<dyn Driver>>);
 
 impl Drivers {
-    /// All that there are.
-    pub(crate) fn new(base_env: BTreeMap<String, String>, exec_dir: Option<PathBuf>) -> Self {
-        Self(vec![Box::new(Exec::new(base_env, exec_dir))])
+    /// All that there are; that for Nix only where its program is.
+    pub(crate) fn new(base_env: BTreeMap<String, String>, exec_dir: Option<PathBuf>, nix: &NixConfig) -> Self {
+        let path = base_env.get("PATH").map_or("", String::as_str);
+        let program = nix.program.to_string_lossy();
+        let mut drivers: Vec<Box<dyn Driver>> = Vec::new();
+        if find_program(&program, path, Path::new("/")).is_ok() {
+            let store = nix.clone();
+            drivers.push(Box::new(Nix::new(base_env.clone(), move |path| store.physical(path))));
+        }
+        drivers.insert(0, Box::new(Exec::new(base_env, exec_dir)));
+        Self(drivers)
     }
 
     pub(crate) fn kinds(&self) -> Vec<String> {
@@ -90,7 +103,9 @@ mod tests {
         let base = BTreeMap::from([("PATH".to_owned(), "/bin:/usr/bin".to_owned())]);
         let variables = BTreeMap::from([("PORT_HTTP".to_owned(), "8080".to_owned())]);
         let unit = unit(run);
-        Drivers::new(base, None).order(&Launch { unit: &unit, variables, work: Path::new("/w") })
+        let nix = NixConfig { program: "/nowhere/nix".into(), store: None };
+        let launch = Launch { unit: &unit, system: "x86_64-linux", variables, work: Path::new("/w") };
+        Drivers::new(base, None, &nix).order(&launch)
     }
 
     fn exec(command: &[&str]) -> Run {

@@ -1,4 +1,4 @@
-//! The part of the agent's loop that is about secrets and files.
+//! The part of the agent's loop that is about what replicas need before they start: closures, secrets and files.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use icefield_plan::{Generation, ReplicaId};
 use icefield_spec::Reload;
 
 use super::Work;
+use crate::closures::Closures;
 use crate::core::Local;
 use crate::reload;
 
@@ -15,9 +16,15 @@ impl Work {
         let Some(Generation { plan, .. }) = self.kept.newest() else { return };
         let missing = self.secrets.keep_only(plan);
         self.missing.send_if_modified(|before| std::mem::replace(before, missing.clone()) != missing);
+        let unfetched = self.closures.missing(&Closures::wanted(plan));
+        self.unfetched.send_if_modified(|before| std::mem::replace(before, unfetched.clone()) != unfetched);
         let mut held = BTreeMap::new();
         for id in plan.replicas.keys() {
             let Some(unit) = plan.unit(id).map(|planned| &planned.unit) else { continue };
+            if let Some(why) = self.closures.waits(unit, &plan.system) {
+                held.insert(id.clone(), why);
+                continue;
+            }
             if unit.files.is_empty() && unit.secret_env.is_empty() {
                 continue;
             }
@@ -37,6 +44,13 @@ impl Work {
             }
         }
         self.local.hold(held);
+    }
+
+    /// Lets go of the closures that neither the newest generation nor anything that still runs needs.
+    pub(super) fn let_go_of_closures(&mut self) {
+        let Some(Generation { plan, .. }) = self.kept.newest() else { return };
+        let programs = self.runs.values().map(|run| run.order.program.program.as_path());
+        self.closures.keep_only(&Closures::wanted(plan), programs);
     }
 
     /// Makes the files of running replicas anew that are due, and has those started anew whose turn it is.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use icefield_agent::{Agent, AgentConfig, AgentError, LogLimits, Shutdown, Timings, kill_all};
+use icefield_agent::{Agent, AgentConfig, AgentError, LogLimits, NixConfig, Shutdown, Sources, Timings, kill_all};
 use icefield_api::{Capacity, Heartbeat, ReplicaReport, ReplicaState};
 use icefield_plan::{Generation, NodePlan, PLAN_SCHEMA, PlannedReplica, PlannedUnit, ReplicaId};
 use icefield_spec::{Bytes, Cpu, Health, Millis, Name, Probe, Run, Unit};
@@ -190,6 +190,8 @@ fn config(data: &Path, server: &str, log: LogLimits) -> AgentConfig {
         listen: ([127, 0, 0, 1], 0).into(),
         capacity: Capacity { cpu: Cpu::from_millis(4000), memory: Bytes::new(1 << 30), ports: None },
         exec_dir: None,
+        nix: NixConfig { program: "/nowhere/nix".into(), store: None },
+        sources: Sources::default(),
         base_env: BTreeMap::from([("PATH".to_owned(), path)]),
         shim_command: vec![std::env::current_exe().unwrap().into(), "shim".into()],
         secrets_on_disk: true,

@@ -282,7 +282,7 @@ fn go_to(record: &mut BaseRecord, system: StorePath, message: String, at: u64) {
 
 /// Does what a person asks of the rollout; `None` if it is so already.
 fn steer(record: &mut BaseRecord, name: &Name, action: RolloutAction, at: u64) -> Result<Option<String>, String> {
-    if !record.rollout.is_under_way() && action != RolloutAction::Undo {
+    if !record.rollout.is_under_way() && !matches!(action, RolloutAction::Undo | RolloutAction::UndoTo(_)) {
         return Err(format!("no rollout of base {name} is under way"));
     }
     let message = match action {
@@ -309,6 +309,7 @@ fn steer(record: &mut BaseRecord, name: &Name, action: RolloutAction, at: u64) -
             "rollout confirmed: it goes on".to_owned()
         }
         RolloutAction::Undo => undo(record, name, at)?,
+        RolloutAction::UndoTo(_) => return Err(format!("base {name} goes back to its last good system only")),
     };
     Ok(Some(message))
 }

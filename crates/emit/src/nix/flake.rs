@@ -28,8 +28,8 @@ impl<'a> Inputs<'a> {
         let mut microvm = false;
         for service in fleet.services.values() {
             match &service.unit.run {
-                Run::Nix { package, .. } => {
-                    if let Package::Flake { url, .. } = Package::parse(service.service, package)? {
+                Run::Nix { package, closures, .. } => {
+                    if let Package::Flake { url, .. } = Package::of(service.service, package, closures)? {
                         urls.insert(url);
                     }
                 }
@@ -52,6 +52,17 @@ impl<'a> Inputs<'a> {
     pub(super) fn package(&self, package: &Package<'_>) -> String {
         let mut out = String::new();
         match package {
+            Package::Built { closures } => {
+                out.push_str("builtins.storePath {");
+                for (system, path) in *closures {
+                    out.push(' ');
+                    text::attribute(&mut out, system);
+                    out.push_str(" = ");
+                    text::string(&mut out, path.as_str());
+                    out.push(';');
+                }
+                out.push_str(" }.${pkgs.stdenv.hostPlatform.system}");
+            }
             Package::Nixpkgs { attributes } => {
                 out.push_str("pkgs.");
                 text::attribute_path(&mut out, attributes.iter().copied());

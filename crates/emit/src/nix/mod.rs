@@ -30,7 +30,7 @@ mod text;
 mod value;
 
 use icefield_plan::NodePlan;
-use icefield_spec::{Name, Run};
+use icefield_spec::{Base, Name, Run};
 
 use self::flake::Inputs;
 use crate::fleet::{Fleet, json};
@@ -59,13 +59,12 @@ impl Form for Nix<'_> {
             files.push(File::new("microvm.nix", marked(cluster, include_str!("microvm.nix"))));
         }
         for (name, base) in &self.fleet.spec.bases {
-            files.push(File::new(format!("bases/{name}.nix"), base::text(cluster, name, base)?));
-            files.extend(modules::files(&format!("bases/{name}"), &base.modules));
+            files.extend(base_files(cluster, name, base)?);
         }
         for service in self.fleet.services.values() {
             let text = service::text(cluster, service, &self.inputs)?;
             files.push(File::new(format!("services/{}.nix", service.key), text));
-            if let Run::Nixos { modules } | Run::Microvm { modules } = &service.unit.run {
+            if let Run::Nixos { modules, .. } | Run::Microvm { modules } = &service.unit.run {
                 files.extend(modules::files(&format!("services/{}", service.key), modules));
             }
         }
@@ -98,6 +97,23 @@ impl Form for Nix<'_> {
         }
         Ok(written)
     }
+}
+
+/// The module of a base, and the modules that it imports: `bases/<name>.nix` and what is below `bases/<name>`.
+///
+/// # Errors
+/// If an option of it cannot be written in Nix.
+pub fn base_files(cluster: &Name, name: &Name, base: &Base) -> Result<Vec<File>, EmitError> {
+    let mut files = vec![File::new(format!("bases/{name}.nix"), base::text(cluster, name, base)?)];
+    files.extend(modules::files(&format!("bases/{name}"), &base.modules));
+    Ok(files)
+}
+
+/// `text` as a string of Nix.
+pub fn nix_string(text: &str) -> String {
+    let mut out = String::new();
+    text::string(&mut out, text);
+    out
 }
 
 /// The first line of every file.

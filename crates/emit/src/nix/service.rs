@@ -30,16 +30,16 @@ pub(super) fn text(cluster: &Name, service: &ServiceRevision<'_>, inputs: &Input
         );
     }
     let package = match &unit.run {
-        Run::Nix { package, .. } => Some(Package::parse(service.service, package)?),
+        Run::Nix { package, closures, .. } => Some(Package::of(service.service, package, closures)?),
         _ => None,
     };
     out.push_str(match package {
-        Some(Package::Nixpkgs { .. }) => "{ pkgs, ... }:\n{\n",
+        Some(Package::Nixpkgs { .. } | Package::Built { .. }) => "{ pkgs, ... }:\n{\n",
         Some(Package::Flake { .. }) => "{ inputs, pkgs, ... }:\n{\n",
         None => "{ ... }:\n{\n",
     });
     match &unit.run {
-        Run::Nixos { modules } => list(&mut out, 2, "imports", module_paths(service, modules)),
+        Run::Nixos { modules, .. } => list(&mut out, 2, "imports", module_paths(service, modules)),
         Run::Microvm { .. } => out.push_str("  imports = [ ../microvm.nix ];\n\n"),
         _ => {}
     }

@@ -22,6 +22,7 @@ pub(super) fn argv(
     service: &Name,
     index: u32,
     unit: &Unit,
+    system: &str,
     variables: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, EmitError> {
     let expanded = |argument: &String| expand(argument, &|name| variables.get(name).cloned());
@@ -33,7 +34,7 @@ pub(super) fn argv(
     })?;
     match &unit.run {
         Run::Container { image, .. } => Ok(podman(service, index, unit, image, variables, command)),
-        Run::Nix { package, .. } => nix(service, package, command),
+        Run::Nix { package, closures, .. } => nix(service, &Package::of(service, package, closures)?, system, command),
         _ if command.first().is_some_and(|program| is_plain_path(program)) => Ok(command),
         _ => Ok(std::iter::once("/usr/bin/env".to_owned()).chain(command).collect()),
     }
@@ -77,10 +78,27 @@ fn podman(
     argv
 }
 
-/// A unit cannot know where in the store a package will be, so Nix is asked at each start; it builds or fetches the
-/// package at the first.
-fn nix(service: &Name, package: &str, command: Vec<String>) -> Result<Vec<String>, EmitError> {
-    let installable = match Package::parse(service, package)? {
+/// What was built is run from its closure. Else a unit cannot know where in the store a package will be, so Nix is asked at
+/// each start; it builds or fetches the package at the first.
+fn nix(
+    service: &Name,
+    package: &Package<'_>,
+    system: &str,
+    mut command: Vec<String>,
+) -> Result<Vec<String>, EmitError> {
+    let installable = match package {
+        Package::Built { closures } => {
+            let Some(closure) = closures.get(system) else {
+                let reason = "was not built for the system of a node that it is on";
+                let program = command.swap_remove(0);
+                return Err(EmitError::Program { service: service.clone(), program, reason });
+            };
+            if let Some(program) = command.first_mut().filter(|program| !program.starts_with('/')) {
+                let folder = if program.contains('/') { "" } else { "bin/" };
+                *program = format!("{closure}/{folder}{program}");
+            }
+            return Ok(command);
+        }
         Package::Nixpkgs { attributes } => format!("nixpkgs#{}", attributes.join(".")),
         Package::Flake { url, attributes } => format!("{url}#{}", attributes.join(".")),
     };

@@ -20,13 +20,16 @@ pub(super) fn text(
 ) -> Result<String, EmitError> {
     let ServiceRevision { service: name, revision, unit, .. } = *service;
     let mut variables = replica.variables()?;
-    let argv = command::argv(name, index, unit, &variables)?;
+    let argv = command::argv(name, index, unit, &plan.system, &variables)?;
     let is_container = matches!(unit.run, Run::Container { .. });
     if is_container {
         variables.clear();
     }
-    if matches!(unit.run, Run::Nix { .. }) {
-        variables.entry("PATH".into()).or_insert_with(|| command::NIX_PATH.into());
+    if let Run::Nix { closures, .. } = &unit.run {
+        let path = closures
+            .get(&plan.system)
+            .map_or_else(|| command::NIX_PATH.to_owned(), |closure| format!("{closure}/bin:{}", command::NIX_PATH));
+        variables.entry("PATH".into()).or_insert(path);
     }
 
     let mut out = String::with_capacity(1024);

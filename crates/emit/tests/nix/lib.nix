@@ -103,7 +103,8 @@ let
     str = leaf "string" (isType "string");
     bool = leaf "bool" (isType "bool");
     path = leaf "path" (value: isPath value || builtins.isString value);
-    package = leaf "package" isAttrs;
+    # A path of the store will do.
+    package = leaf "package" (value: isAttrs value || builtins.isString value);
     raw = leaf "value" (_: true);
     port = leaf "port" (value: isType "int" value && value >= 0 && value < 65536);
     ints.unsigned = leaf "unsigned" (value: isType "int" value && value >= 0);

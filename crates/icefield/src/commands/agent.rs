@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use icefield_agent::{Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, SystemConfig, Timings};
+use icefield_agent::{Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, Sources, SystemConfig, Timings};
 use icefield_api::{Capacity, IdentityFolder, JoinError, Keyring};
 use icefield_dns::{Forward, nameservers};
 use icefield_pki::{Identity, JoinToken};
@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::building::NixArguments;
 use crate::cli::ClusterArgs;
 use crate::command_error::CommandError;
 use crate::connect;
@@ -54,18 +55,22 @@ pub(crate) struct AgentArgs {
     /// Where the links current-system and booted-system are
     #[arg(long, value_name = "DIR", default_value = "/run", requires = "system_profile")]
     system_run: PathBuf,
-    /// Fetch systems from this binary cache too; may be given several times
-    #[arg(long, value_name = "URL", requires = "system_profile")]
-    system_cache: Vec<String>,
-    /// Trust what is signed with this key (NAME:BASE64); may be given several times
-    #[arg(long, value_name = "KEY", requires = "system_profile")]
-    system_cache_key: Vec<String>,
     /// The command that restarts this machine
     #[arg(long, value_name = "COMMAND", default_value = "systemctl reboot", requires = "system_profile")]
     reboot_command: String,
     /// The file that names the present start of this machine
     #[arg(long, hide = true, value_name = "FILE", default_value = "/proc/sys/kernel/random/boot_id")]
     boot_id: PathBuf,
+    #[command(flatten)]
+    nix: NixArguments,
+    /// Fetch what Nix has built from this binary cache, before those that Nix itself is configured with; may be given several
+    /// times
+    #[arg(long, value_name = "URL")]
+    substituter: Vec<String>,
+    /// Trust what is signed with this key (NAME:BASE64), besides those that Nix itself is configured with; may be given several
+    /// times
+    #[arg(long, value_name = "KEY")]
+    trusted_key: Vec<String>,
     /// Answer DNS for the names of services here: an address of this node or a loopback one, such as 127.0.0.1:53
     #[arg(long, value_name = "ADDRESS:PORT")]
     dns: Option<SocketAddr>,
@@ -104,6 +109,8 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         listen,
         capacity: Capacity { cpu: processors(), memory: memory()?, ports: arguments.ports },
         exec_dir: arguments.exec_dir,
+        nix: arguments.nix.config(),
+        sources: Sources { substituters: arguments.substituter, trusted_keys: arguments.trusted_key },
         base_env: base_environment(),
         shim_command: vec![crate::own_binary(), "shim".into()],
         secrets_on_disk,
@@ -133,8 +140,8 @@ fn system(arguments: &AgentArgs) -> Option<SystemConfig> {
             options.extend(["--option".to_owned(), name.to_owned(), values.join(" ")]);
         }
     };
-    option("extra-substituters", &arguments.system_cache);
-    option("extra-trusted-public-keys", &arguments.system_cache_key);
+    option("extra-substituters", &arguments.substituter);
+    option("extra-trusted-public-keys", &arguments.trusted_key);
     let mut environment = base_environment();
     environment.extend(std::env::vars().filter(|(name, _)| name.starts_with("NIX_") || name == "LOCALE_ARCHIVE"));
     // A switch may restart the agent, which must not be its end.

@@ -6,6 +6,7 @@ use console::{Term, style};
 use icefield_api::{ApplyRequest, Client};
 use icefield_spec::{Millis, Revision};
 
+use crate::building::{BuildArguments, build_services};
 use crate::cli::{ClusterArgs, SourceArgs};
 use crate::command_error::CommandError;
 use crate::progress::{Progress, progress};
@@ -23,6 +24,8 @@ use crate::{connect, output, render};
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    build: BuildArguments,
     /// Do not ask. Then only another spec that was put in force since the plan was made refuses it; nodes that were lost or
     /// replicas that were moved meanwhile do not
     #[arg(short, long)]
@@ -47,7 +50,12 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ApplyArgs) -> Result<u8, Co
     }
     let loaded = match saved {
         Some(SavedPlan { spec, report, .. }) => (spec, Some(report)),
-        None => (Source::find(&arguments.source)?.load()?.spec, None),
+        None => {
+            let source = Source::find(&arguments.source)?;
+            let mut spec = source.load()?.spec;
+            build_services(&mut spec, source.folder(), &arguments.build)?;
+            (spec, None)
+        }
     };
     let client = connect::require(cluster)?;
     connect::runtime()?.block_on(async {

@@ -34,7 +34,7 @@ pub(crate) struct CompileArgs {
     allow_unplaced: bool,
 }
 
-fn targets() -> impl TypedValueParser<Value = Target> {
+pub(super) fn targets() -> impl TypedValueParser<Value = Target> {
     let values = Target::ALL.map(|target| PossibleValue::new(target.name()).help(target.summary()));
     PossibleValuesParser::new(values).try_map(|name| name.parse::<Target>())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use icefield_spec::Millis;
 
+use crate::building::BuildArguments;
 use crate::cli::SourceArgs;
 use crate::command_error::CommandError;
 use crate::dev::{self, DevSecrets, Options, Registry};
@@ -18,6 +19,8 @@ use crate::source::Source;
 pub(crate) struct DevArgs {
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    build: BuildArguments,
     /// Keep the cluster's state in this folder; the next start with it goes on from there
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -87,8 +90,15 @@ pub(crate) fn run(arguments: DevArgs) -> Result<u8, CommandError> {
         Some(data) => data.clone(),
         None => Registry::open()?.temporary_data(),
     };
-    let secrets = DevSecrets::parse(&arguments.secret)?;
-    let options = Options { source, data, temporary, sample: arguments.sample, servers: arguments.servers, secrets };
+    let options = Options {
+        source,
+        data,
+        temporary,
+        sample: arguments.sample,
+        build: arguments.build.clone(),
+        servers: arguments.servers,
+        secrets: DevSecrets::parse(&arguments.secret)?,
+    };
     if arguments.detach {
         let background = background(&arguments, &options);
         return dev::detach(&options, &background, arguments.timeout.duration());
@@ -106,6 +116,7 @@ fn background(arguments: &DevArgs, options: &Options) -> Vec<OsString> {
     if let Some(sample) = options.sample {
         all.extend(["--sample".into(), sample.to_string().into()]);
     }
+    all.extend(arguments.build.arguments());
     for define in &arguments.source.define {
         all.extend(["-D".into(), define.into()]);
     }

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod build;
 pub(crate) mod ca;
 pub(crate) mod check;
 pub(crate) mod compile;
@@ -28,6 +29,7 @@ pub(crate) mod rolled;
 pub(crate) mod rollout;
 pub(crate) mod secret;
 pub(crate) mod server;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod watch;
@@ -43,6 +45,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Plan(arguments) => plan::run(cluster, &arguments),
         Command::Apply(arguments) => apply::run(cluster, &arguments),
+        Command::Build(arguments) => build::run(&arguments),
         Command::Rollout(arguments) => rollout::run(cluster, &arguments),
         Command::Rebalance(arguments) => rebalance::run(cluster, &arguments),
         Command::Status(arguments) => status::run(cluster, &arguments),
@@ -65,6 +68,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
+        Command::Show(arguments) => show::run(cluster, &arguments),
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Server(arguments) => server::run(arguments),

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use icefield_api::ApplyRequest;
 
+use crate::building::{BuildArguments, build_services};
 use crate::cli::{ClusterArgs, JsonArgs, SourceArgs};
 use crate::command_error::CommandError;
 use crate::saved_plan::SavedPlan;
@@ -18,6 +19,8 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
+    build: BuildArguments,
+    #[command(flatten)]
     json: JsonArgs,
     /// Do not count replicas that fit nowhere as an error
     #[arg(long)]
@@ -31,9 +34,14 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, CommandError> {
-    let mut spec = Source::find(&arguments.source)?.load()?.spec;
+    let source = Source::find(&arguments.source)?;
+    let mut spec = source.load()?.spec;
     let client = if arguments.offline { None } else { connect::find(cluster)? };
     let offline = client.is_none();
+    // Where there is nothing that it could differ from, it does not matter what was built.
+    if !offline {
+        build_services(&mut spec, source.folder(), &arguments.build)?;
+    }
     let report = match client {
         Some(client) => {
             let request = ApplyRequest::whatever_is_there(spec);

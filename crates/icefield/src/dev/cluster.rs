@@ -12,6 +12,7 @@ use super::layout::{Layout, Running, RunningNode, RunningServer};
 use super::process::{ProcessPlan, Supervised};
 use super::slots::Slots;
 use super::stop::kill_replicas;
+use crate::building::NixArguments;
 use crate::command_error::CommandError;
 
 /// The processes of a dev cluster.
@@ -22,6 +23,7 @@ pub(super) struct DevCluster {
     /// The file that is applied.
     file: PathBuf,
     temporary: bool,
+    nix: NixArguments,
     servers: BTreeMap<String, (String, Supervised)>,
     /// With where each answers DNS.
     nodes: BTreeMap<Name, (SocketAddr, Supervised)>,
@@ -39,10 +41,11 @@ impl DevCluster {
         layout: Layout,
         file: PathBuf,
         temporary: bool,
+        nix: NixArguments,
         notes: mpsc::UnboundedSender<String>,
     ) -> Result<Self, CommandError> {
         let slots = Slots::load(&layout)?;
-        Ok(Self { layout, slots, file, temporary, servers: BTreeMap::new(), nodes: BTreeMap::new(), notes })
+        Ok(Self { layout, slots, file, temporary, nix, servers: BTreeMap::new(), nodes: BTreeMap::new(), notes })
     }
 
     /// Starts `count` servers.
@@ -92,6 +95,7 @@ impl DevCluster {
             arguments.extend(["--dns".into(), dns.to_string().into()]);
             arguments.extend(["--exec-dir".into(), folder.clone().into()]);
             arguments.extend(["--data".into(), self.layout.node(name.as_str()).into()]);
+            arguments.extend(self.nix.arguments());
             for url in self.urls() {
                 arguments.extend(["--server".into(), url.into()]);
             }

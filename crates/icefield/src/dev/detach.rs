@@ -13,6 +13,7 @@ use super::layout::Layout;
 use super::sample::nodes_to_start;
 use super::secrets::UNSET;
 use super::session::{Options, already_running};
+use crate::building::build_services;
 use crate::command_error::CommandError;
 use crate::commands::apply::follow;
 use crate::render::LiveText;
@@ -24,6 +25,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(crate) fn detach(options: &Options, arguments: &[OsString], limit: Duration) -> Result<u8, CommandError> {
     // Mistakes are shown here and now, not in a log.
     let mut spec = options.source.load()?.spec;
+    build_services(&mut spec, options.source.folder(), &options.build)?;
     spec.fill_in_ports();
     nodes_to_start(&spec, options.sample)?;
     fs::create_dir_all(&options.data)

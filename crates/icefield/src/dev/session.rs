@@ -1,9 +1,12 @@
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use console::{Term, style};
 use icefield_api::{Client, NodeState, Status};
+use icefield_nix::{Event, Target};
 use icefield_spec::{Name, Revision};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -17,10 +20,11 @@ use super::sample::{MAX_AGENTS, nodes_to_start};
 use super::secrets::{DevSecrets, UNSET};
 use super::stop::sweep;
 use super::watched_files::WatchedFiles;
+use crate::building::{BuildArguments, Builds, Listen, Scope, Unbuilt, View, told};
 use crate::command_error::CommandError;
 use crate::progress::{Progress, progress};
 use crate::render::{self, LiveText};
-use crate::source::{Evaluated, Source};
+use crate::source::{Evaluated, Mistakes, Source};
 
 /// How a dev cluster is to be run.
 #[derive(Debug, Clone)]
@@ -33,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) temporary: bool,
     /// How many nodes get an agent, if not all.
     pub(crate) sample: Option<u32>,
+    /// How what Nix builds is built.
+    pub(crate) build: BuildArguments,
     /// How many servers there are.
     pub(crate) servers: u8,
     /// What its secrets are.
@@ -46,7 +52,11 @@ const WATCH: Duration = Duration::from_secs(5);
 
 /// Runs the cluster until Ctrl-C or SIGTERM, then ends all of it.
 pub(crate) fn run(options: &Options) -> Result<u8, CommandError> {
-    let evaluated = options.source.load()?;
+    let mut evaluated = options.source.load()?;
+    let view = View::new(options.build.logs);
+    let scope = Scope { folder: options.source.folder(), bases: false };
+    let Builds { watched, .. } = options.build.build(&mut evaluated.spec, &scope, &view)?;
+    evaluated.files.extend(watched);
     let nodes = nodes_to_start(&evaluated.spec, options.sample)?;
     fs::create_dir_all(&options.data)
         .map_err(|error| CommandError::because(format!("cannot create {}", options.data.display()), &error))?;
@@ -62,7 +72,9 @@ pub(crate) fn run(options: &Options) -> Result<u8, CommandError> {
     // One thread: the processes started here end with the thread that started them.
     let result = crate::connect::runtime()?.block_on(async {
         let (notes, noted) = mpsc::unbounded_channel();
-        let cluster = DevCluster::new(layout.clone(), options.source.path().to_path_buf(), options.temporary, notes)?;
+        let nix = options.build.nix.clone();
+        let file = options.source.path().to_path_buf();
+        let cluster = DevCluster::new(layout.clone(), file, options.temporary, nix, notes)?;
         let mut session = Session { options, layout: &layout, cluster, noted, live: LiveText::new(Term::stdout()) };
         let mut end = End::listen()?;
         let result = tokio::select! {
@@ -196,16 +208,45 @@ impl Session<'_> {
         if self.options.sample.is_none() && few { self.cluster.start_nodes(&joining) } else { Ok(()) }
     }
 
+    /// Evaluates the file and builds what it needs, saying what is built.
+    async fn evaluate(&mut self) -> Result<Result<Evaluated, Mistakes>, CommandError> {
+        let (source, build) = (self.options.source.clone(), self.options.build.clone());
+        let (lines, mut said) = mpsc::unbounded_channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        // Whoever drops this future has what is being built ended.
+        let _stops = StopOnDrop(Arc::clone(&stop));
+        let mut work = tokio::task::spawn_blocking(move || {
+            let mut evaluated = match source.evaluate()? {
+                Ok(evaluated) => evaluated,
+                Err(mistakes) => return Ok(Err(mistakes)),
+            };
+            let scope = Scope { folder: source.folder(), bases: false };
+            match build.build(&mut evaluated.spec, &scope, &Lines { lines, stop }) {
+                Ok(Builds { watched, .. }) => evaluated.files.extend(watched),
+                Err(Unbuilt { error, watched }) => {
+                    let files = [evaluated.files, watched].concat();
+                    return Ok(Err(Mistakes { text: error.text(), count: 1, files }));
+                }
+            }
+            Ok::<_, CommandError>(Ok(evaluated))
+        });
+        loop {
+            tokio::select! {
+                Some(line) = said.recv() => self.live.note(&line)?,
+                done = &mut work => {
+                    return done.map_err(|error| CommandError::because("the evaluation broke off", &error))?;
+                }
+            }
+        }
+    }
+
     /// Applies the file again after a change; one with mistakes leaves the cluster as it is.
     async fn apply_anew(
         &mut self,
         client: &Client,
         files: &mut WatchedFiles,
     ) -> Result<Option<Revision>, CommandError> {
-        let source = self.options.source.clone();
-        let evaluated = tokio::task::spawn_blocking(move || source.evaluate()).await;
-        let evaluated = evaluated.map_err(|error| CommandError::because("the evaluation broke off", &error))?;
-        let evaluated = match evaluated {
+        let evaluated = match self.evaluate().await {
             Ok(Ok(evaluated)) => evaluated,
             Ok(Err(mistakes)) => {
                 files.follow(mistakes.files);
@@ -273,6 +314,34 @@ impl Session<'_> {
     fn write_running(&self) -> Result<(), CommandError> {
         let running = self.cluster.running();
         if self.layout.read_running().as_ref() == Some(&running) { Ok(()) } else { self.layout.write_running(&running) }
+    }
+}
+
+/// Passes on, as lines, what happens while something is built.
+struct Lines {
+    lines: mpsc::UnboundedSender<String>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Listen for Lines {
+    fn told(&self, target: &Target, event: Event<'_>) {
+        if let Some(line) = told(target, &event) {
+            // Without anybody to read it, all of this is being ended.
+            let _ = self.lines.send(line);
+        }
+    }
+
+    fn stop(&self) -> &AtomicBool {
+        &self.stop
+    }
+}
+
+/// Has what is being built ended when this value goes.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) static BASE: Function = Function {
             optional("time", "ntp([\"0.pool.ntp.org\"])", "None", "How the nodes keep their clocks."),
             optional("nixos", "{\"boot.tmp.useTmpfs\": True}", "{}", "NixOS options by dotted path."),
             optional("modules", "[nix_file(\"base.nix\")]", "[]", "NixOS modules, from nix_file() or nix_text()."),
+            optional("nixpkgs", "\"github:NixOS/nixpkgs/nixos-26.05\"", "None", "Where nixpkgs is taken from."),
             optional(
                 "system",
                 "\"/nix/store/s5zyn9lmv8cd1ag8hsh3iqfd6vjxfk2q-nixos-system\"",
@@ -59,6 +60,7 @@ pub(crate) static BASE: Function = Function {
             }),
             nixos: nixos.into_iter().collect::<Map<_, _>>(),
             modules: call.field_or("modules", Vec::new(), |arg| arg.items(nix_module)),
+            nixpkgs: call.field("nixpkgs", |arg| arg.text()),
             system: call.field("system", |arg| {
                 StorePath::new(&arg.text()?).map_err(|error| arg.refuse::<()>(error.to_string(), None)).ok()
             }),

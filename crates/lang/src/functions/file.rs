@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use icefield_spec::{ConfigFile, FileContent, FileMode, Reload, ReloadSignal};
 
-use super::module::read_file;
+use super::module::{FileText, read_file};
 use super::{Function, Outcome};
 use crate::arg::Arg;
 use crate::docs::{FunctionDoc, first, needed, optional};
@@ -74,7 +74,7 @@ pub(crate) static TEXT_FILE: Function = Function {
         example: "template(text_file(\"nginx.conf.j2\"))",
     },
     call: |call| match read_file(call) {
-        Some((_, text)) => Outcome::Text(text),
+        Some(FileText { text, .. }) => Outcome::Text(text),
         None => Outcome::Unknown,
     },
 };

@@ -1,12 +1,13 @@
-use icefield_spec::Run;
+use icefield_spec::{Closures, NixFile, NixSource, NixText, Run};
 use starlark::values::Value;
 use starlark::values::list::ListRef;
 
 use super::module::nix_module;
 use super::{Function, Outcome};
 use crate::arg::Arg;
-use crate::docs::{FunctionDoc, first, optional_first};
-use crate::thing::Thing;
+use crate::docs::{FunctionDoc, first, optional, optional_first};
+use crate::thing::{NixCode, Thing};
+use crate::value::Made;
 
 pub(crate) static EXEC: Function = Function {
     doc: FunctionDoc {
@@ -27,14 +28,22 @@ pub(crate) static NIX: Function = Function {
         name: "nix",
         summary: "Runs a program that Nix builds, from its closure.",
         parameters: &[
-            first("package", "\"redis\"", "An attribute path of nixpkgs, or a flake reference (\"github:o/r#name\")."),
+            first(
+                "package",
+                "\".#web\"",
+                "An attribute path of nixpkgs (\"redis\"), a flake reference (\"github:o/r#name\", \".#web\"), nix_file() or \
+                 nix_text().",
+            ),
             first("command", "[\"redis-server\"]", "The program within the package and its arguments."),
         ],
         example: "nix(\"redis\", [\"redis-server\", \"--port\", \"$PORT_REDIS\"])",
     },
     call: |call| {
-        let (package, command) = (call.field("package", |arg| arg.text()), call.field("command", command));
-        Outcome::made(package.zip(command).map(|(package, command)| Thing::Run(Run::Nix { package, command })))
+        let (package, command) = (call.field("package", package), call.field("command", command));
+        let closures = Closures::new();
+        Outcome::made(
+            package.zip(command).map(|(package, command)| Thing::Run(Run::Nix { package, command, closures })),
+        )
     },
 };
 
@@ -42,12 +51,17 @@ pub(crate) static NIXOS: Function = Function {
     doc: FunctionDoc {
         name: "nixos",
         summary: "NixOS modules as a service: what they configure is on each node that has a replica; at most one a node.",
-        parameters: &[first("modules", "[nix_file(\"web.nix\")]", "The modules, from nix_file() or nix_text().")],
+        parameters: &[
+            first("modules", "[nix_file(\"web.nix\")]", "The modules, from nix_file() or nix_text()."),
+            optional("nixpkgs", "\"github:NixOS/nixpkgs/nixos-26.05\"", "None", "Where nixpkgs is taken from."),
+        ],
         example: "nixos([nix_text(\"nginx\", \"{ services.nginx.enable = true; }\")])",
     },
     call: |call| {
         let modules = call.field("modules", |arg| arg.items(nix_module));
-        Outcome::made(modules.map(|modules| Thing::Run(Run::Nixos { modules })))
+        let nixpkgs = call.field("nixpkgs", |arg| arg.text());
+        let closures = Closures::new();
+        Outcome::made(modules.map(|modules| Thing::Run(Run::Nixos { modules, nixpkgs, closures })))
     },
 };
 
@@ -82,6 +96,23 @@ pub(crate) static MICROVM: Function = Function {
         Outcome::made(modules.map(|modules| Thing::Run(Run::Microvm { modules })))
     },
 };
+
+/// What a program is built from.
+fn package(arg: &Arg<'_, '_>) -> Option<NixSource> {
+    if Made::from_value(arg.value()).is_none() && arg.value().unpack_str().is_some() {
+        return arg.text().map(NixSource::Reference);
+    }
+    let wanted = "text, nix_file(\"…\") or nix_text(\"name\", \"…\")";
+    let code = arg.thing(wanted, |thing| match thing {
+        Thing::Code(code) => Some(code),
+        _ => None,
+    })?;
+    let NixCode { module, path, attribute } = code;
+    Some(match path {
+        Some(file) => NixSource::File(NixFile { file, attribute }),
+        None => NixSource::Text(NixText { name: module.name, text: module.text, attribute }),
+    })
+}
 
 /// A program and its arguments.
 pub(super) fn command(arg: &Arg<'_, '_>) -> Option<Vec<String>> {

@@ -9,6 +9,9 @@ impl Check<'_> {
         {
             self.report(format!("bases.{name}.time"), "ntp needs at least one server");
         }
+        if let Some(nixpkgs) = &base.nixpkgs {
+            self.flake_reference(&format!("bases.{name}.nixpkgs"), nixpkgs);
+        }
         for package in &base.packages {
             if !is_attribute_path(package) {
                 let message = format!("{package:?} is not an attribute path of nixpkgs");

@@ -10,15 +10,14 @@ impl Check<'_> {
         match &unit.run {
             Run::Exec { .. } | Run::Nix { .. } => self.command(&at, unit.run.command(), unit),
             Run::Container { command, .. } if !command.is_empty() => self.command(&at, command, unit),
-            Run::Nixos { modules } | Run::Microvm { modules } if modules.is_empty() => {
+            Run::Nixos { modules, .. } | Run::Microvm { modules } if modules.is_empty() => {
                 self.report(&at, "at least one module is needed");
             }
             _ => {}
         }
         match &unit.run {
-            Run::Nix { package, .. } if package.trim().is_empty() => {
-                self.report(&at, "the package is empty");
-            }
+            Run::Nix { package, .. } => self.nix_source(&at, package),
+            Run::Nixos { nixpkgs: Some(nixpkgs), .. } => self.flake_reference(&at, nixpkgs),
             Run::Container { image, .. } if image.trim().is_empty() || image.contains(char::is_whitespace) => {
                 self.report(&at, format!("{image:?} is not the name of an image"));
             }

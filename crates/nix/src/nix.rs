@@ -1,0 +1,116 @@
+use std::ffi::{OsStr, OsString};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::NixError;
+use crate::call::Call;
+use crate::version::Version;
+
+/// Which Nix, and which store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NixConfig {
+    /// The program: a path, or a name that is looked for in `PATH`.
+    pub program: OsString,
+    /// The store, if not the machine's own: a URL, as `nix --store` takes it.
+    pub store: Option<String>,
+}
+
+impl Default for NixConfig {
+    fn default() -> Self {
+        Self { program: "nix".into(), store: None }
+    }
+}
+
+impl NixConfig {
+    /// Where `path` of the store is on this machine: below another root, or in another folder, if the store says so.
+    pub fn physical(&self, path: &str) -> String {
+        let Some(store) = &self.store else { return path.to_owned() };
+        let Some((_, parameters)) = store.split_once('?') else {
+            let root = if store.starts_with('/') { store.trim_end_matches('/') } else { "" };
+            return format!("{root}{path}");
+        };
+        let given = |name: &str| {
+            let value = parameters.split('&').find_map(|parameter| parameter.strip_prefix(name)?.strip_prefix('='));
+            value.map(|value| value.trim_end_matches('/'))
+        };
+        match (given("real"), given("root")) {
+            (Some(real), _) => format!("{real}/{}", path.rsplit('/').next().unwrap_or_default()),
+            (None, root) => format!("{}{path}", root.unwrap_or_default()),
+        }
+    }
+}
+
+/// The `nix` of this machine.
+#[derive(Debug, Clone)]
+pub struct Nix {
+    config: NixConfig,
+    said: String,
+}
+
+/// How long it may take to say what it is.
+const TO_SAY: Duration = Duration::from_secs(20);
+
+impl Nix {
+    /// Finds it and asks for its version.
+    ///
+    /// # Errors
+    /// It is not there, too old, or does not run.
+    pub fn find(config: NixConfig) -> Result<Self, NixError> {
+        let mut command = Command::new(&config.program);
+        command.arg("--version");
+        let output = Call::new(command, "asking for its version").timeout(TO_SAY).run()?;
+        let said = output.trim().to_owned();
+        match Version::parse(&said) {
+            Some(version) if version >= Version::LEAST => Ok(Self { config, said }),
+            _ => Err(NixError::TooOld { program: config.program.to_string_lossy().into_owned(), said }),
+        }
+    }
+
+    /// What it says of itself: `nix (Nix) 2.26.3`.
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Which it is, and which store.
+    pub const fn config(&self) -> &NixConfig {
+        &self.config
+    }
+
+    /// A command of its; the features that not everybody has switched on are on for it.
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(&self.config.program);
+        command.args(["--extra-experimental-features", "nix-command flakes"]);
+        if let Some(store) = &self.config.store {
+            command.args(["--store", store]);
+        }
+        command.args(arguments);
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_below_another_root_is_found() {
+        let at = |store: Option<&str>| {
+            NixConfig { store: store.map(str::to_owned), ..NixConfig::default() }.physical("/nix/store/x")
+        };
+        assert_eq!(at(None), "/nix/store/x");
+        assert_eq!(at(Some("daemon")), "/nix/store/x");
+        assert_eq!(at(Some("/mnt/")), "/mnt/nix/store/x");
+        assert_eq!(at(Some("local?root=/mnt&trusted=1")), "/mnt/nix/store/x");
+        assert_eq!(at(Some("local?store=/nix/store&real=/mnt/x/&state=/y")), "/mnt/x/x");
+        assert_eq!(at(Some("local?store=/nix/store&state=/var/x")), "/nix/store/x");
+    }
+
+    #[test]
+    fn one_that_is_not_there_is_told() {
+        let config = NixConfig { program: "/nowhere/nix".into(), store: None };
+        let error = Nix::find(config).unwrap_err().to_string();
+        assert!(error.contains("\"/nowhere/nix\"") && error.contains("install Nix"), "{error}");
+        let config = NixConfig { program: "true".into(), store: None };
+        assert!(Nix::find(config).unwrap_err().to_string().contains("2.8 or newer"));
+    }
+}

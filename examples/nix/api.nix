@@ -1,0 +1,4 @@
+import ./program.nix {
+  name = "api";
+  script = ./api.py;
+}

@@ -1,0 +1,4 @@
+import ./program.nix {
+  name = "web";
+  script = ./web.py;
+}
