@@ -4,7 +4,7 @@ mod common;
 
 use common::{name, plans, shop};
 use icefield_emit::{Target, emit};
-use icefield_spec::{Closures, ConfigFile, FileContent, FileMode, Run, Spec};
+use icefield_spec::{Closures, ConfigFile, FileContent, FileMode, NixSource, Run, Spec};
 use insta::assert_snapshot;
 
 /// What is said of the shop after `change`.
