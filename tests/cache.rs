@@ -1,0 +1,3 @@
+//! The Nix binary cache as a user runs it.
+
+mod common;
