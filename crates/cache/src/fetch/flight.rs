@@ -41,12 +41,14 @@ struct Coming {
     draft: Draft,
     checker: Checker,
     came: u64,
+    /// Whether it is put together from what several sources sent.
+    mixed: bool,
 }
 
 impl Coming {
     fn begin(folder: &Folder, info: &NarInfo) -> io::Result<Self> {
         let checker = Checker::new(&info.compression, info.nar_size)?;
-        Ok(Self { draft: folder.draft()?, checker, came: 0 })
+        Ok(Self { draft: folder.draft()?, checker, came: 0, mixed: false })
     }
 
     fn take(mut self, piece: &Bytes) -> io::Result<Self> {
@@ -77,6 +79,10 @@ impl Flight {
         let mut round = 0;
         let mut begun: Option<Coming> = None;
         for source in sources {
+            // What another one has sent may be what is bad.
+            if let Some(begun) = &mut begun {
+                begun.mixed = true;
+            }
             // Each calls its file as it likes.
             let info = match source.narinfo(self.info.path.hash(), via.as_deref()).await {
                 Ok(Some(info)) if self.is_same(&info) => info,
@@ -98,21 +104,20 @@ impl Flight {
                     Ok(coming) => coming,
                     Err(error) => return self.fail(path, error.to_string()),
                 };
-                match self.bring(&source, &info.url, via.as_deref(), coming, round).await {
-                    Ok(coming) => match self.land(fetcher, coming, round).await {
-                        Ok(()) => return,
-                        Err(error) => problem = format!("{}: {error}", source.url()),
-                    },
-                    Err(Stopped::CutOff(coming, error)) => {
-                        problem = format!("{}: {error}", source.url());
-                        begun = Some(coming);
-                        continue;
-                    }
-                    Err(Stopped::Bad(error)) => problem = format!("{}: {error}", source.url()),
+                let mixed = coming.mixed;
+                let landed = match self.bring(&source, &info.url, via.as_deref(), coming, round).await {
+                    Ok(coming) => self.land(fetcher, coming, round).await.map_err(|error| (None, error.to_string())),
+                    Err(Stopped::CutOff(coming, error)) => Err((Some(coming), error)),
+                    Err(Stopped::Bad(error)) => Err((None, error)),
+                };
+                let Err((left, error)) = landed else { return };
+                problem = format!("{}: {error}", source.url());
+                begun = left;
+                if begun.is_none() && !mixed {
+                    // What it has is bad, so it is not asked again.
+                    tracing::warn!(path, "{problem}");
+                    break;
                 }
-                // What it has is bad, so it is not asked again.
-                tracing::warn!(path, "{problem}");
-                break;
             }
         }
         self.fail(path, problem);

@@ -23,6 +23,8 @@ const NARINFO: &str = "text/x-nix-narinfo";
 /// How much of a file that has not been looked at is read at once, in bytes, and how many such pieces may wait.
 const PIECE: usize = 256 << 10;
 const AHEAD: usize = 2;
+/// Up to how many bytes a file is read before anything of it is sent.
+const SMALL: u64 = 1 << 20;
 
 impl Service {
     pub(super) async fn read(&self, target: &Target<'_>, headers: &HeaderMap) -> Result<Answer, Refusal> {
@@ -144,8 +146,8 @@ impl Service {
         let hash = name.split_once('.').and_then(|(hash, _)| Hash::from_base32(hash));
         let hash = hash.ok_or_else(|| Refusal::not_found("NARs that are not called by their hash are not served"))?;
         let (owned, stamp, size) = (name.to_owned(), nar.stamp, nar.size);
-        if headers.contains_key(RANGE) {
-            // A part says nothing of the whole, so that is read first.
+        if headers.contains_key(RANGE) || nar.size <= SMALL {
+            // A part says nothing of the whole, so that is read first; of a small file there is nothing to send before that.
             let file = blocking(move || {
                 let mut hasher = Hasher::default();
                 pieces(&nar.file, nar.size, |piece| {
