@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use icefield_api::Http;
 
 use super::source::Source;
 use crate::hash::Hash;
@@ -8,15 +11,18 @@ use crate::store_path::PathHash;
 const CHILDREN: usize = 4;
 
 /// Another node that serves what it has.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// Its name; the same on every node that knows it.
     pub name: String,
     /// Where it is: nodes of one zone get paths from each other, and one of them from elsewhere.
     pub zone: String,
-    /// How it is reached.
-    pub source: Source,
+    /// Its address.
+    pub url: String,
 }
+
+/// Says how a peer is reached.
+type Reach = Box<dyn Fn(&Peer) -> Http + Send + Sync>;
 
 /// The nodes that get paths from each other.
 ///
@@ -24,18 +30,24 @@ pub struct Peer {
 /// the path. A node gets the path from the one above it, which gets it from the one above that, all at the same time. The
 /// roots of the zones form such a tree too, and its root gets the path from upstream. So every node sends a path a few times at
 /// most, whoever sends much of one path sends little of another, and nobody has to know who has what.
-#[derive(Debug)]
 pub struct Peers {
     own: (String, String),
-    peers: Vec<(String, String, Arc<Source>)>,
+    /// How each is reached is found out when it is asked for the first time.
+    peers: Vec<(Peer, OnceLock<Arc<Source>>)>,
+    reach: Reach,
 }
 
 impl Peers {
-    /// The peers of the node that is called `name` and is in `zone`.
-    pub fn new(name: impl Into<String>, zone: impl Into<String>, peers: Vec<Peer>) -> Self {
+    /// The peers of the node that is called `name` and is in `zone`; `reach` says how one is reached.
+    pub fn new(
+        name: impl Into<String>,
+        zone: impl Into<String>,
+        peers: impl IntoIterator<Item = Peer>,
+        reach: impl Fn(&Peer) -> Http + Send + Sync + 'static,
+    ) -> Self {
         let (name, zone) = (name.into(), zone.into());
-        let peers = peers.into_iter().filter(|peer| peer.name != name);
-        Self { peers: peers.map(|peer| (peer.name, peer.zone, Arc::new(peer.source))).collect(), own: (name, zone) }
+        let peers = peers.into_iter().filter(|peer| peer.name != name).map(|peer| (peer, OnceLock::new()));
+        Self { peers: peers.collect(), own: (name, zone), reach: Box::new(reach) }
     }
 
     pub(super) fn own_name(&self) -> &str {
@@ -44,10 +56,19 @@ impl Peers {
 
     /// Whom to get a path from: the node above this one, and those above that if it is not there.
     pub(super) fn sources(&self, hash: PathHash) -> Vec<Arc<Source>> {
-        let all = self.peers.iter().map(|(name, zone, _)| (name.as_str(), zone.as_str()));
+        let all = self.peers.iter().map(|(peer, _)| (peer.name.as_str(), peer.zone.as_str()));
         let above = above((&self.own.0, &self.own.1), all, hash);
-        let source = |name| self.peers.iter().find(|peer| peer.0 == name).map(|peer| Arc::clone(&peer.2));
+        let source = |name| {
+            let (peer, source) = self.peers.iter().find(|(peer, _)| peer.name == name)?;
+            Some(Arc::clone(source.get_or_init(|| Arc::new(Source::new(&peer.url, (self.reach)(peer))))))
+        };
         above.into_iter().filter_map(source).collect()
+    }
+}
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peers").field("own", &self.own).field("peers", &self.peers.len()).finish_non_exhaustive()
     }
 }
 

@@ -178,7 +178,8 @@ impl Folder {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
             let old = || entry.metadata().and_then(|file| file.modified()).is_ok_and(|at| is_older(at, UPLOAD_WAITS));
-            if name.ends_with(draft::ENDING) || name != ".serving" && old() {
+            let left = if name.ends_with(draft::ENDING) { !is_anothers(name) } else { name != ".serving" && old() };
+            if left {
                 tracing::info!(name, "removing what is left of an upload");
                 fs::remove_file(entry.path())?;
             }
@@ -275,9 +276,15 @@ impl Folder {
 
     /// A file to write, which has no name yet.
     pub(crate) fn draft(&self) -> io::Result<Draft> {
-        let number = self.drafts.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}-{number}{}", std::process::id(), draft::ENDING);
-        Draft::create(self.path.join(".incoming").join(name))
+        loop {
+            let number = self.drafts.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{}-{number}{}", std::process::id(), draft::ENDING);
+            match Draft::create(self.path.join(".incoming").join(name)) {
+                // A process that had the same number has left it.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => return created,
+            }
+        }
     }
 
     /// Where an upload waits for its narinfo.
@@ -347,6 +354,12 @@ impl Folder {
         flock(&lock, how)?;
         Ok(lock)
     }
+}
+
+/// Whether a draft is of another process that is there: a push into the same folder.
+fn is_anothers(draft: &str) -> bool {
+    let process = draft.split('-').next().unwrap_or_default();
+    process != std::process::id().to_string() && Path::new("/proc").join(process).exists()
 }
 
 /// Writes a folder's names to the disk.

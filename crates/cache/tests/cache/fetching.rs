@@ -166,9 +166,11 @@ async fn nodes_get_it_from_each_other() {
         let peers = listeners.iter().enumerate().map(|(n, address)| Peer {
             name: format!("n{n}"),
             zone: format!("z{}", n % 2),
-            source: source(&format!("http://{address}")),
+            url: format!("http://{address}"),
         });
-        let peers = Peers::new(format!("n{number}"), format!("z{}", number % 2), peers.collect());
+        let peers = Peers::new(format!("n{number}"), format!("z{}", number % 2), peers, |_| {
+            Http::new(HttpOptions::default(), None)
+        });
         let folder = folder(home.path(), &StoreDir::default());
         let fetcher = Fetcher::new(Arc::clone(&folder), Some(peers), vec![source(&url)], trusted.clone());
         // Two are not there: those below them go to the next one above.

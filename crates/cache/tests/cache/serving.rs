@@ -100,7 +100,6 @@ pub(crate) fn fetching(folder: Arc<Folder>, fetcher: Arc<Fetcher>) -> Cache {
 pub(crate) struct MadeUp {
     pub(crate) info: NarInfo,
     pub(crate) file: Vec<u8>,
-    pub(crate) nar: Vec<u8>,
 }
 
 impl MadeUp {
@@ -131,7 +130,7 @@ impl MadeUp {
             signatures: Vec::new(),
             ca: None,
         };
-        Self { info, file, nar }
+        Self { info, file }
     }
 
     /// The same, signed.

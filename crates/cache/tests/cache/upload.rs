@@ -154,10 +154,13 @@ async fn an_upload_that_is_cut_off_leaves_nothing() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // What a crash has left goes at the next start.
-    std::fs::write(home.path().join(".incoming/1-1.part"), "half").unwrap();
+    for process in [4_194_999, 1] {
+        std::fs::write(home.path().join(format!(".incoming/{process}-1.part")), "half").unwrap();
+    }
     let folder = folder(home.path(), &StoreDir::default());
     let lock = folder.sweep().unwrap();
-    assert!(!home.path().join(".incoming/1-1.part").exists());
+    assert!(!home.path().join(".incoming/4194999-1.part").exists());
+    assert!(home.path().join(".incoming/1-1.part").exists(), "another process may be writing it");
     assert!(folder.sweep().unwrap_err().to_string().contains("another process"));
     drop(lock);
     folder.sweep().unwrap();

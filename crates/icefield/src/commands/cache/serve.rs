@@ -144,18 +144,21 @@ fn cache(arguments: ServeArgs, keyring: Option<&Keyring>) -> Result<(Cache, Opti
 
 fn peers(arguments: &ServeArgs, keyring: Option<&Keyring>) -> Result<Option<Peers>, CommandError> {
     let Some(own) = arguments.name.as_ref().filter(|_| !arguments.peer.is_empty()) else { return Ok(None) };
-    let mut peers = Vec::new();
-    for (name, url, zone) in &arguments.peer {
-        let url = connect::checked(url)?;
-        let http = match keyring {
-            Some(keyring) if url.starts_with("https://") => {
-                keyring.http(HttpOptions::default(), Expect::Node(name.clone()))
-            }
-            _ => http(&url)?,
-        };
-        peers.push(Peer { name: name.to_string(), zone: zone.clone(), source: Source::new(url, http) });
-    }
-    Ok(Some(Peers::new(own.as_str(), &arguments.zone, peers)))
+    let peer = |(name, url, zone): &(Name, String, String)| {
+        Ok(Peer { name: name.to_string(), zone: zone.clone(), url: connect::checked(url)? })
+    };
+    let peers: Vec<Peer> = arguments.peer.iter().map(peer).collect::<Result<_, CommandError>>()?;
+    // All that are not known by an identity are reached alike.
+    let first = peers.iter().find(|peer| keyring.is_none() && peer.url.starts_with("https://"));
+    let alike = http(first.map_or("http://", |peer| &peer.url))?;
+    let keyring = keyring.cloned();
+    let reach = move |peer: &Peer| match (&keyring, Name::new(&peer.name)) {
+        (Some(keyring), Ok(name)) if peer.url.starts_with("https://") => {
+            keyring.http(HttpOptions::default(), Expect::Node(name))
+        }
+        _ => alike.clone(),
+    };
+    Ok(Some(Peers::new(own.as_str(), &arguments.zone, peers, reach)))
 }
 
 fn keyring(folder: &PathBuf) -> Result<Keyring, CommandError> {
