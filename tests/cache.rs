@@ -22,11 +22,16 @@ impl Serving {
     fn start(environment: &TestEnvironment, arguments: &[&str]) -> Self {
         let mut command = environment.command();
         command.args(["cache", "serve", "--listen", "127.0.0.1:0"]).args(arguments);
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        Self::spawn(command).unwrap()
+    }
+
+    /// What a command serves, once it says where.
+    fn spawn(mut command: Command) -> Option<Self> {
+        let mut process = command.stdout(Stdio::piped()).spawn().ok()?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("serving on http://").unwrap().to_owned();
-        Self { process, address }
+        let address = line.trim().strip_prefix("serving on http://")?.to_owned();
+        Some(Self { process, address })
     }
 
     fn url(&self) -> String {
@@ -89,6 +94,65 @@ fn noise(length: usize) -> Vec<u8> {
         state.to_le_bytes()
     };
     (0..length.div_ceil(8)).flat_map(|_| next()).collect()
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_of_the_upload_is_there_with_unshare() {
+    let environment = TestEnvironment::new();
+    environment.write("tokens", "secret\n");
+    fs::create_dir(environment.path("small")).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c"]).current_dir(environment.path("")).arg(format!(
+        "mount -t tmpfs -o size=40m tmpfs small && exec {} cache serve --listen 127.0.0.1:0 --dir small --tokens tokens",
+        env!("CARGO_BIN_EXE_icefield")
+    ));
+    let Some(serving) = Serving::spawn(command) else {
+        eprintln!(
+            "a_full_disk_is_told_and_nothing_of_the_upload_is_there_with_unshare: skipped, no file system may be mounted"
+        );
+        return;
+    };
+    let upload = |number: u32, length: usize, how: &str| {
+        // Its name is wrong too, but that is found out at its end.
+        let url = format!("nar/{number:0>52}.nar");
+        let body = nar(&noise(length));
+        let head = format!("PUT /{url} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\nconnection: close\r\n");
+        let (head, body) = match how {
+            "announced" => (format!("{head}content-length: {}", body.len()), body),
+            _ => (format!("{head}transfer-encoding: chunked"), chunked(&body)),
+        };
+        let mut answer = String::new();
+        serving.begin(&head, &body).read_to_string(&mut answer).unwrap();
+        (answer[9..12].to_owned(), serving.status(&url))
+    };
+    assert_eq!(upload(1, 30 << 20, "announced"), ("507".into(), 404));
+    // What is written fills the disk.
+    assert_eq!(upload(2, 50 << 20, "in pieces"), ("507".into(), 404));
+    // There is room again: it goes on to the end, and is refused for what it is.
+    assert_eq!(upload(3, 20 << 20, "announced"), ("422".into(), 404));
+}
+
+/// The NAR of a file with these contents.
+fn nar(contents: &[u8]) -> Vec<u8> {
+    let mut nar = Vec::new();
+    for text in [b"nix-archive-1".as_slice(), b"(", b"type", b"regular", b"contents", contents, b")"] {
+        nar.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        nar.extend_from_slice(text);
+        nar.resize(nar.len().next_multiple_of(8), 0);
+    }
+    nar
+}
+
+/// A body in pieces, as HTTP sends one whose length it does not say.
+fn chunked(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for piece in body.chunks(100_000) {
+        out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        out.extend_from_slice(piece);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"0\r\n\r\n");
+    out
 }
 
 #[test]

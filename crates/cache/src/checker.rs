@@ -66,7 +66,7 @@ pub(crate) struct Checker {
 }
 
 enum Decoder {
-    Plain(Plain),
+    Plain(Box<Plain>),
     Zstd(Box<zstd::stream::write::Decoder<'static, Plain>>),
     Xz(Box<liblzma::write::XzDecoder<Plain>>),
 }
@@ -79,7 +79,7 @@ impl Checker {
     pub(crate) fn new(compression: &Compression, largest: u64) -> io::Result<Self> {
         let plain = Plain { hasher: Hasher::default(), size: 0, largest, parser: Parser::default(), listing: None };
         let decoder = match compression {
-            Compression::None => Decoder::Plain(plain),
+            Compression::None => Decoder::Plain(Box::new(plain)),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::write::Decoder::new(plain)?;
                 decoder.window_log_max(ZSTD_WINDOW)?;
@@ -132,7 +132,7 @@ impl Checker {
         let (plain, file_hash) = match self.decoder {
             Decoder::Plain(plain) => {
                 let hash = plain.hasher.clone().finish();
-                (plain, hash)
+                (*plain, hash)
             }
             Decoder::Zstd(mut decoder) => {
                 decoder.flush()?;

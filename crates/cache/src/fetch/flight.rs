@@ -62,7 +62,7 @@ impl Coming {
 /// Why a source has not brought it to its end.
 enum Stopped {
     /// It was cut off, and may go on from here.
-    CutOff(Coming, String),
+    CutOff(Box<Coming>, String),
     /// What has come is not what it should be.
     Bad(String),
 }
@@ -107,7 +107,7 @@ impl Flight {
                 let mixed = coming.mixed;
                 let landed = match self.bring(&source, &info.url, via.as_deref(), coming, round).await {
                     Ok(coming) => self.land(fetcher, coming, round).await.map_err(|error| (None, error.to_string())),
-                    Err(Stopped::CutOff(coming, error)) => Err((Some(coming), error)),
+                    Err(Stopped::CutOff(coming, error)) => Err((Some(*coming), error)),
                     Err(Stopped::Bad(error)) => Err((None, error)),
                 };
                 let Err((left, error)) = landed else { return };
@@ -144,7 +144,7 @@ impl Flight {
     ) -> Result<Coming, Stopped> {
         let (mut answer, begins) = match source.nar(url, via, coming.came).await {
             Ok(begun) => begun,
-            Err(error) => return Err(Stopped::CutOff(coming, error)),
+            Err(error) => return Err(Stopped::CutOff(Box::new(coming), error)),
         };
         // What has come already comes again from a source that knows no ranges.
         let mut again = coming.came - begins;
@@ -154,8 +154,8 @@ impl Flight {
             let mut piece = match tokio::time::timeout(PAUSE, answer.chunk()).await {
                 Ok(Ok(Some(piece))) => piece,
                 Ok(Ok(None)) => break,
-                Ok(Err(error)) => return Err(Stopped::CutOff(coming, told(&error))),
-                Err(_) => return Err(Stopped::CutOff(coming, "it does not go on".into())),
+                Ok(Err(error)) => return Err(Stopped::CutOff(Box::new(coming), told(&error))),
+                Err(_) => return Err(Stopped::CutOff(Box::new(coming), "it does not go on".into())),
             };
             let skipped = usize::try_from(again).unwrap_or(usize::MAX).min(piece.len());
             again -= skipped as u64;
@@ -171,7 +171,7 @@ impl Flight {
         }
         // Whoever closes the connection early and says nothing of it is found out by the hash.
         match self.info.file_size {
-            Some(size) if coming.came < size => Err(Stopped::CutOff(coming, "it was cut off".into())),
+            Some(size) if coming.came < size => Err(Stopped::CutOff(Box::new(coming), "it was cut off".into())),
             _ => Ok(coming),
         }
     }

@@ -2,10 +2,12 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
+use hyper::header::EXPECT;
 use hyper::{HeaderMap, StatusCode};
 use tokio::sync::mpsc;
 
@@ -22,6 +24,9 @@ use crate::store_path::PathHash;
 
 /// How many pieces of a body may wait for the disk.
 const AHEAD: usize = 4;
+/// How much of a body that is refused is read, in bytes, and for how long.
+const DRAIN: usize = 256 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 impl Service {
     /// Takes an upload.
@@ -29,7 +34,21 @@ impl Service {
         &self,
         target: &Target<'_>,
         headers: &HeaderMap,
-        body: Incoming,
+        mut body: Incoming,
+    ) -> Result<Answer, Refusal> {
+        let taken = self.take_body(target, headers, &mut body).await;
+        if taken.is_err() && !headers.contains_key(EXPECT) {
+            // Who sends all before it reads anything would not hear why it was refused.
+            drop(tokio::time::timeout(DRAIN_TIME, drain(&mut body)).await);
+        }
+        taken
+    }
+
+    async fn take_body(
+        &self,
+        target: &Target<'_>,
+        headers: &HeaderMap,
+        body: &mut Incoming,
     ) -> Result<Answer, Refusal> {
         let cache = &self.cache;
         let Some(folder) = cache.folder.clone().filter(|_| !cache.tokens.is_empty()) else {
@@ -78,7 +97,7 @@ impl Service {
     }
 
     /// Takes a NAR. It waits, out of sight, for its narinfo.
-    async fn take_nar(&self, folder: Arc<Folder>, name: &str, mut body: Incoming) -> Result<(), Refusal> {
+    async fn take_nar(&self, folder: Arc<Folder>, name: &str, body: &mut Incoming) -> Result<(), Refusal> {
         let compression = Compression::of_file(name).ok_or_else(|| {
             Refusal::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -173,13 +192,25 @@ impl Service {
         published.map_err(invalid)
     }
 
-    async fn small(&self, body: Incoming, most: usize) -> Result<Bytes, Refusal> {
+    async fn small(&self, body: &mut Incoming, most: usize) -> Result<Bytes, Refusal> {
         let limited = http_body_util::Limited::new(body, most);
         match tokio::time::timeout(self.limits().pause, limited.collect()).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(error)) => Err(Refusal::bad(format!("the upload was cut off, or is too large: {error}"))),
             Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the upload did not go on")),
         }
+    }
+}
+
+/// Reads what is left of a body, up to a bound, and throws it away.
+async fn drain(body: &mut Incoming) {
+    let mut left = DRAIN;
+    while let Some(Ok(frame)) = body.frame().await {
+        let read = frame.data_ref().map_or(0, Bytes::len);
+        if read > left {
+            return;
+        }
+        left -= read;
     }
 }
 
