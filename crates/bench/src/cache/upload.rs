@@ -43,13 +43,14 @@ pub(crate) fn measure(common: &Common, folder: &Path) -> Result<Upload, Failure>
     std::fs::write(text("tokens"), TOKEN)?;
     let paths: Vec<MadeUp> = (0..PATHS).map(|number| MadeUp::new(number, SIZE, 2, &[])).collect::<Result<_, _>>()?;
     let server = Process::icefield(common, &["--dir", &text("cache"), "--tokens", &text("tokens")])?;
+    let address = &server.address;
     let began = Instant::now();
     std::thread::scope(|scope| {
         let uploads: Vec<_> = paths
             .chunks(PATHS as usize / CONNECTIONS)
             .map(|some| {
-                scope.spawn(|| -> std::io::Result<()> {
-                    let mut client = Client::open(&server.address)?;
+                scope.spawn(move || -> std::io::Result<()> {
+                    let mut client = Client::open(address)?;
                     for path in some {
                         client.put(&path.info.url, TOKEN, &path.file)?;
                         let name = format!("{}.narinfo", path.info.path.hash());
