@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::limits::{HANDSHAKE, HEAD, HEAD_BYTES, HEADERS};
+use super::limits::{BUFFER, HANDSHAKE, HEAD, HEAD_BYTES, HEADERS};
 use super::paced::Paced;
 use super::route::Service;
 use super::{Cache, Security};
@@ -104,7 +104,7 @@ async fn exchange(
         run!(builder.serve_connection(stream, service))
     } else {
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(HEADERS);
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(HEADERS).max_buf_size(BUFFER);
         run!(builder.serve_connection(stream, service))
     };
     if let Err(error) = served {

@@ -25,6 +25,8 @@ pub(super) const HEAD: Duration = Duration::from_secs(60);
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The most bytes that the head of a request may have.
 pub(super) const HEAD_BYTES: usize = 32 << 10;
+/// How much of what it has received a connection holds, in bytes.
+pub(super) const BUFFER: usize = 128 << 10;
 /// The most header lines.
 pub(super) const HEADERS: usize = 64;
 /// The most bytes of what is not a NAR: a build log, a realisation.
