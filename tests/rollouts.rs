@@ -64,18 +64,19 @@ fn large(environment: &TestEnvironment, version: &str, update: &str) -> PathBuf 
 }
 
 /// A file that declares the service at a version, to be updated in a way.
-fn file(environment: &TestEnvironment, version: &str, update: &str) -> PathBuf {
+fn file(environment: &TestEnvironment, name: &str, version: &str, update: &str) -> PathBuf {
     let text = SPEC.replace("VERSION", version).replace("UPDATE", update);
     environment.write("app.py", APP);
-    environment.write(&format!("{version}.star"), &text)
+    environment.write(name, &text)
 }
 
 fn start<'a>(environment: &'a TestEnvironment, update: &str) -> DevCluster<'a> {
-    DevCluster::start(environment, &file(environment, "v1", update), None)
+    DevCluster::start(environment, &file(environment, "watched.star", "v1", update), None)
 }
 
 fn apply(environment: &TestEnvironment, version: &str, update: &str) -> Outcome {
-    let file = file(environment, version, update);
+    // A file that `dev` watches would be applied by it once more.
+    let file = file(environment, &format!("{version}.star"), version, update);
     environment.run(["apply".as_ref(), file.as_os_str(), "--yes".as_ref(), "--timeout".as_ref(), "60s".as_ref()])
 }
 
@@ -282,7 +283,7 @@ fn an_undo_goes_as_far_back_as_asked_with_python() {
 fn who_stops_following_leaves_the_rollout_at_work_with_python() {
     let environment = TestEnvironment::new();
     let cluster = start(&environment, SURGING);
-    let file = file(&environment, "v2", SURGING);
+    let file = file(&environment, "v2.star", "v2", SURGING);
     let mut command = environment.command();
     let child =
         command.arg("apply").arg(&file).arg("--yes").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -147,7 +147,7 @@ fn machines_join_and_people_may_do_what_their_role_says() {
     for (name, file) in [
         ("s1", "identity.pem"),
         ("s1", "admin-token"),
-        ("s1", "log.redb"),
+        ("s1", "log-00000001"),
         ("s1", "audit.jsonl"),
         ("n1", "identity.pem"),
     ] {

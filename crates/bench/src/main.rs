@@ -4,6 +4,7 @@
 mod abuse;
 mod activation;
 mod agent_idle;
+mod cache;
 mod compile;
 mod connection;
 mod dev_cluster;
@@ -168,6 +169,29 @@ enum Figure {
     },
     #[command(hide = true)]
     ActivationWorker(activation::Worker),
+    /// Narinfos a second from the Nix binary cache, on 1 and 16 connections, beside harmonia's in the same run, or else nginx's:
+    /// goal as many. Needs `nix`, and `nginx` or --harmonia
+    CacheNarinfo(cache::ServeArguments),
+    /// Bytes of NARs a second from the Nix binary cache, in the same way
+    CacheNar(cache::ServeArguments),
+    /// 1 GiB of NARs in 100 paths uploaded to the Nix binary cache: goals 200 MB/s and 64 MiB of memory
+    CacheUpload {
+        /// Where the cache's folder is made: a tmpfs, so that the disk is not what is measured
+        #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+        folder: PathBuf,
+    },
+    /// Nodes that get one closure from each other: goal that the origin sends ten times its size at most
+    FanOut {
+        /// How many nodes
+        #[arg(long, default_value_t = 200)]
+        nodes: usize,
+        /// How large the closure is, in MiB
+        #[arg(long, default_value_t = 100)]
+        mib: usize,
+        /// Where the nodes' folders are made
+        #[arg(long, value_name = "DIR", default_value = "/tmp")]
+        folder: PathBuf,
+    },
     /// Malformed, oversized, half-open and slow requests against three servers: no crash, no 5xx, memory flat, and real
     /// clients served meanwhile; exit code 1 otherwise
     Abuse {
@@ -233,6 +257,12 @@ fn run(bench: &Bench) -> Result<(), Failure> {
                 if kills.broken.is_empty() { Ok(()) } else { Err("what was there was not whole".into()) }
             }
             Figure::ActivationWorker(worker) => activation::work(worker).await,
+            Figure::CacheNarinfo(arguments) => print(common, &cache::measure_narinfos(common, arguments)?),
+            Figure::CacheNar(arguments) => print(common, &cache::measure_nars(common, arguments)?),
+            Figure::CacheUpload { folder } => print(common, &cache::measure_upload(common, folder)?),
+            Figure::FanOut { nodes, mib, folder } => {
+                print(common, &cache::measure_fan_out((*nodes).max(1), (*mib).max(1), folder).await?)
+            }
             Figure::Abuse { requests, seed } => {
                 let abuse = abuse::measure(common, *requests, *seed).await?;
                 print(common, &abuse)?;

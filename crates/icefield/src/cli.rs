@@ -84,6 +84,7 @@ pub(crate) enum Command {
     JoinToken(commands::join_token::JoinTokenArgs),
     Secret(commands::secret::SecretArgs),
     Ca(commands::ca::CaArgs),
+    Cache(commands::cache::CacheArgs),
     Audit(commands::audit::AuditArgs),
     Backup(commands::backup::BackupArgs),
     Restore(commands::restore::RestoreArgs),

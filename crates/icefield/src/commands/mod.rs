@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod build;
 pub(crate) mod ca;
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
@@ -63,6 +64,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::JoinToken(arguments) => join_token::run(cluster, &arguments),
         Command::Secret(arguments) => secret::run(cluster, &arguments),
         Command::Ca(arguments) => ca::run(cluster, &arguments),
+        Command::Cache(arguments) => cache::run(arguments),
         Command::Audit(arguments) => audit::run(cluster, &arguments),
         Command::Backup(arguments) => backup::run(cluster, &arguments),
         Command::Restore(arguments) => restore::run(&arguments),

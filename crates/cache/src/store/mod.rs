@@ -1,0 +1,264 @@
+//! A real Nix store, read only: what is in it by its folder, what is known of a path by the real `nix`, the NAR by reading
+//! the path.
+
+mod index;
+mod query;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use self::index::Index;
+pub use self::query::{Nix, QueryError};
+use crate::checker::Checker;
+use crate::compression::Compression;
+use crate::folder::{Sent, Stamp};
+use crate::hash::{Hash, Hasher};
+use crate::nar::{Sink, pack};
+use crate::narinfo::NarInfo;
+use crate::store_path::{PathHash, StoreDir, StorePath};
+
+/// How many paths' narinfos are kept in memory.
+const REMEMBERED: usize = 20_000;
+/// How much of a NAR is sent at once, in bytes.
+const PIECE: usize = 256 << 10;
+/// How many such pieces wait for a client that is slower than the disk.
+const AHEAD: usize = 2;
+
+/// A Nix store.
+#[derive(Debug)]
+pub struct NixStore {
+    nix: Nix,
+    dir: StoreDir,
+    /// Where its paths lie on this machine.
+    real: PathBuf,
+    index: Mutex<Index>,
+    remembered: Mutex<HashMap<PathHash, Arc<InStore>>>,
+}
+
+/// A path of the store.
+#[derive(Debug)]
+pub(crate) struct InStore {
+    pub(crate) info: Arc<NarInfo>,
+    stamp: Stamp,
+    /// What is sent of it, once it has been asked for.
+    pub(crate) sent: OnceLock<Sent>,
+    /// Whether its NAR has been read since and was what its hash says.
+    verified: AtomicBool,
+}
+
+impl NixStore {
+    /// The store whose paths are called as in `dir` and lie in `real`.
+    pub fn new(nix: Nix, dir: StoreDir, real: PathBuf) -> Self {
+        Self { nix, dir, real, index: Mutex::default(), remembered: Mutex::default() }
+    }
+
+    /// The folder that its paths are called by.
+    pub fn dir(&self) -> &StoreDir {
+        &self.dir
+    }
+
+    /// These paths and all that they need, as far as the store has them.
+    pub(crate) async fn closure(&self, paths: &[StorePath]) -> Result<HashMap<StorePath, NarInfo>, QueryError> {
+        self.nix.ask(&self.dir, paths, true).await
+    }
+
+    /// Where a path lies on this machine.
+    pub(crate) fn real_path(&self, info: &NarInfo) -> PathBuf {
+        self.real.join(info.path.as_str())
+    }
+
+    /// Whether there is a file or a folder of this name; it may not be whole yet.
+    pub(crate) fn may_have(&self, hash: PathHash) -> bool {
+        let found = self.index.lock().unwrap_or_else(PoisonError::into_inner).find(&self.real, hash);
+        found.is_ok_and(|found| found.is_some())
+    }
+
+    /// What is known of a path; `None` if the store does not have it, or not all of it yet.
+    pub(crate) async fn narinfo(self: &Arc<Self>, hash: PathHash) -> Result<Option<Arc<InStore>>, QueryError> {
+        let this = Arc::clone(self);
+        let looked_up = {
+            let known = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+            match known {
+                // A path that was removed may be another when it comes again.
+                Some(known) if self.stamp(&known.info).is_some_and(|stamp| stamp == known.stamp) => {
+                    return Ok(Some(known));
+                }
+                _ => tokio::task::spawn_blocking(move || {
+                    this.index.lock().unwrap_or_else(PoisonError::into_inner).find(&this.real, hash)
+                })
+                .await
+                .unwrap_or_else(|_| Err(io::Error::other("the search was ended")))?,
+            }
+        };
+        let Some(path) = looked_up else { return Ok(None) };
+        let Some(mut info) = self.nix.info(&self.dir, &path).await? else { return Ok(None) };
+        info.url = format!("nar/{}.nar?hash={hash}", info.nar_hash.base32());
+        let Some(stamp) = self.stamp(&info) else { return Ok(None) };
+        let found =
+            Arc::new(InStore { info: Arc::new(info), stamp, sent: OnceLock::new(), verified: AtomicBool::new(false) });
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(hash, Arc::clone(&found));
+        Ok(Some(found))
+    }
+
+    fn stamp(&self, info: &NarInfo) -> Option<Stamp> {
+        std::fs::symlink_metadata(self.real_path(info)).ok().as_ref().map(Stamp::from)
+    }
+
+    /// The bytes of a path's NAR from `from` up to `to`, as they are read. If the whole does not have the hash that the
+    /// store says, the last of them do not come, but an error.
+    pub(crate) fn nar(self: &Arc<Self>, found: Arc<InStore>, from: u64, to: u64) -> mpsc::Receiver<io::Result<Bytes>> {
+        let (pieces, receiver) = mpsc::channel(AHEAD);
+        let this = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let path = this.real_path(&found.info);
+            let whole = from == 0 && to == found.info.nar_size;
+            let sent = if whole {
+                let mut sender = Sender::new(&pieces, from, to, !found.verified.load(Ordering::Relaxed));
+                pack(&path, &mut sender).and_then(|()| sender.finish(&found))
+            } else {
+                // A part says nothing of the whole, so that is read first.
+                found.verify(&path).and_then(|()| {
+                    let mut sender = Sender::new(&pieces, from, to, false);
+                    pack(&path, &mut sender).and_then(|()| sender.finish(&found))
+                })
+            };
+            if let Err(error) = sent {
+                tracing::warn!(%error, path = %path.display(), "a NAR was not sent to its end");
+                drop(pieces.blocking_send(Err(error)));
+            }
+        });
+        receiver
+    }
+
+    /// What is in a path, as `HASH.ls` says it.
+    pub(crate) fn listing(&self, info: &NarInfo) -> io::Result<Vec<u8>> {
+        struct Checking(Checker);
+        impl Sink for Checking {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+                self.0.update(bytes)
+            }
+        }
+        let out = Shared::default();
+        let mut checking = Checking(Checker::new(&Compression::None, info.nar_size)?.listing(out.clone())?);
+        pack(&self.real_path(info), &mut checking)?;
+        checking.0.finish()?;
+        Ok(std::mem::take(&mut out.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl InStore {
+    /// Reads the path, unless that was done, and compares it with its hash.
+    fn verify(&self, path: &std::path::Path) -> io::Result<()> {
+        struct Hashing(Hasher, u64);
+        impl Sink for Hashing {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+                self.0.update(bytes);
+                self.1 += bytes.len() as u64;
+                Ok(())
+            }
+        }
+        if !self.verified.load(Ordering::Relaxed) {
+            let mut hashing = Hashing(Hasher::default(), 0);
+            pack(path, &mut hashing)?;
+            self.compare(hashing.0.finish(), hashing.1)?;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, hash: Hash, size: u64) -> io::Result<()> {
+        if (hash, size) != (self.info.nar_hash, self.info.nar_size) {
+            let message = format!(
+                "{} is damaged: its NAR has {size} bytes with the hash {hash}, not {} with {}; \
+                 `nix-store --verify-path` says the same, `nix-store --repair-path` may help",
+                self.info.path, self.info.nar_size, self.info.nar_hash
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        self.verified.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Sends a NAR, or a part of one, in pieces.
+struct Sender<'a> {
+    pieces: &'a mpsc::Sender<io::Result<Bytes>>,
+    piece: Vec<u8>,
+    at: u64,
+    from: u64,
+    to: u64,
+    hasher: Option<Hasher>,
+}
+
+impl<'a> Sender<'a> {
+    fn new(pieces: &'a mpsc::Sender<io::Result<Bytes>>, from: u64, to: u64, hash: bool) -> Self {
+        Self { pieces, piece: Vec::with_capacity(PIECE), at: 0, from, to, hasher: hash.then(Hasher::default) }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
+        self.pieces.blocking_send(Ok(piece.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Sends the last piece, if all was right.
+    fn finish(mut self, found: &InStore) -> io::Result<()> {
+        match self.hasher.take() {
+            Some(hasher) => found.compare(hasher.finish(), self.at)?,
+            None if self.at != found.info.nar_size => return Err(io::Error::other("it has another size than before")),
+            None => {}
+        }
+        if self.piece.is_empty() { Ok(()) } else { self.send() }
+    }
+}
+
+impl Sink for Sender<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        let (begin, end) = (self.at, self.at + bytes.len() as u64);
+        self.at = end;
+        let within = |at: u64| usize::try_from(at.clamp(begin, end) - begin).unwrap_or_default();
+        let mut wanted = &bytes[within(self.from)..within(self.to.max(self.from))];
+        while !wanted.is_empty() {
+            // The last piece waits until the whole has been looked at.
+            if self.piece.len() == PIECE {
+                self.send()?;
+            }
+            let (now, rest) = wanted.split_at(wanted.len().min(PIECE - self.piece.len()));
+            self.piece.extend_from_slice(now);
+            wanted = rest;
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, length: u64) -> bool {
+        let unwanted = self.hasher.is_none() && (self.at + length <= self.from || self.at >= self.to);
+        if unwanted {
+            self.at += length;
+        }
+        unwanted
+    }
+}
