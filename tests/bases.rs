@@ -1,5 +1,7 @@
 //! Bases whose nodes go from one NixOS system to the next: real servers and agents, the real Nix, and hosts of their own.
 
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The archive that Nix hashes and ships a store path as: the same bytes for the same contents.
 //!
-//! [`pack`](pack()) writes one from the file system, [`Parser`] reads one piece by piece, [`Listing`] writes down what is in it.
+//! [`pack`](pack()) writes one from the file system, [`Parser`] reads one piece by piece, `Listing` writes down what is in it.
 
 mod listing;
 mod pack;

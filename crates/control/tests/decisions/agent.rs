@@ -44,7 +44,7 @@ pub(crate) struct Agent {
 /// What an agent says.
 #[derive(Debug, Clone)]
 pub(crate) enum Said {
-    All(Heartbeat),
+    All(Box<Heartbeat>),
     Alive(Alive),
 }
 
@@ -102,7 +102,7 @@ impl Agent {
         self.reports += u64::from(!same);
         let heartbeat = Heartbeat { number: self.reports, ..heartbeat };
         self.told = Some(heartbeat.clone());
-        Said::All(heartbeat)
+        Said::All(Box::new(heartbeat))
     }
 
     /// Hears the answer to what was said at `sent`.

@@ -133,7 +133,7 @@ impl World {
                 Said::Alive(alive) => self.seen.alive(node, &alive, self.now),
                 Said::All(heartbeat) => {
                     commands.extend(registration(&self.state, node, &heartbeat, self.now));
-                    self.seen.heartbeat(node, heartbeat, self.now);
+                    self.seen.heartbeat(node, *heartbeat, self.now);
                     true
                 }
             };

@@ -349,7 +349,7 @@ impl Drop for StopOnDrop {
 fn tell_of(live: &mut LiveText, made: &[String]) -> Result<(), CommandError> {
     let names = made.join(", ");
     let what = if made.len() == 1 { "a random value" } else { "random values" };
-    Ok(live.note(&format!("{UNSET}{names}: given {what}; `icefield secret set NAME` or --secret gives another"))?)
+    live.note(&format!("{UNSET}{names}: given {what}; `icefield secret set NAME` or --secret gives another"))
 }
 
 /// Sends every new status on, until nobody listens.

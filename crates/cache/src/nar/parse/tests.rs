@@ -50,7 +50,7 @@ fn nar(tree: &Tree) -> Vec<u8> {
     fn text(out: &mut Vec<u8>, text: &[u8]) {
         out.extend_from_slice(&(text.len() as u64).to_le_bytes());
         out.extend_from_slice(text);
-        while out.len() % 8 != 0 {
+        while !out.len().is_multiple_of(8) {
             out.push(0);
         }
     }

@@ -21,7 +21,7 @@ pub(crate) struct CacheArgs {
 
 #[derive(Debug, Subcommand)]
 enum CacheCommand {
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     Push(push::PushArgs),
     Gc(gc::GcArgs),
     Verify(verify::VerifyArgs),
@@ -31,7 +31,7 @@ enum CacheCommand {
 
 pub(crate) fn run(arguments: CacheArgs) -> Result<u8, CommandError> {
     match arguments.command {
-        CacheCommand::Serve(arguments) => serve::run(arguments),
+        CacheCommand::Serve(arguments) => serve::run(*arguments),
         CacheCommand::Push(arguments) => push::run(arguments),
         CacheCommand::Gc(arguments) => gc::run(&arguments),
         CacheCommand::Verify(arguments) => verify::run(&arguments),
