@@ -22,6 +22,7 @@ mod keyring;
 mod node;
 mod openapi;
 mod operation;
+mod paced;
 mod past_generation;
 mod rebalance;
 mod report;
@@ -55,6 +56,7 @@ pub use keyring::{Held, IdentityError, IdentityFolder, JoinError, Keeper, Keyrin
 pub use node::{NodeAction, NodeState};
 pub use openapi::openapi;
 pub use operation::{OPERATIONS, Operation};
+pub use paced::Paced;
 pub use past_generation::PastGeneration;
 pub use rebalance::{
     RebalanceAnswer, RebalanceProposal, RebalanceRequest, RebalanceStart, RebalanceStatus, RebalanceStop,

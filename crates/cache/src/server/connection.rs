@@ -4,6 +4,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use icefield_api::Paced;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -11,7 +12,6 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::limits::{BUFFER, HANDSHAKE, HEAD, HEAD_BYTES, HEADERS};
-use super::paced::Paced;
 use super::route::Service;
 use super::{Cache, Security};
 

@@ -5,7 +5,6 @@ mod body;
 mod connection;
 mod etag;
 mod limits;
-mod paced;
 mod range;
 mod read;
 mod route;

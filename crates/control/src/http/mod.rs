@@ -6,7 +6,7 @@
 //! `servers` and `nodes`;
 //! `watch` is how they wait.
 //!
-//! What keeps one client from harming another: `serve` and `paced` for a connection, `kind` and `admission` for requests,
+//! What keeps one client from harming another: `serve` for a connection, `kind` and `admission` for requests,
 //! `body` for what they send. `limits` has all their numbers.
 //!
 //! `handshake` secures a connection, `guard` lets in who may (`asker` is what it has found out), `enrol` issues certificates,
@@ -30,7 +30,6 @@ mod jobs;
 mod kind;
 mod limits;
 mod nodes;
-mod paced;
 mod peers;
 mod reading;
 mod rebalance;

@@ -8,7 +8,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use icefield_api::Keyring;
+use icefield_api::{Keyring, Paced};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -16,7 +16,6 @@ use tokio::task::JoinSet;
 
 use super::handshake::{Secured, handshake};
 use super::limits::{ANSWER_PAUSE, CONNECTIONS, FILES_KEPT, HEAD, HEAD_BYTES, HEADERS, RETRY_AFTER};
-use super::paced::Paced;
 use crate::access::{Peer, Presented};
 
 /// How many requests one connection may have under way.

@@ -9,7 +9,7 @@ use tokio::time::Sleep;
 /// A connection that fails when the other side takes nothing of what is written for too long: it has stopped reading, or is
 /// gone without a word.
 #[derive(Debug)]
-pub(super) struct Paced<S> {
+pub struct Paced<S> {
     stream: S,
     limit: Duration,
     /// Since a write has to wait: when it has waited too long.
@@ -17,7 +17,8 @@ pub(super) struct Paced<S> {
 }
 
 impl<S> Paced<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
+    /// Watches over `stream`, whose other side may take nothing for `limit` at most.
+    pub fn new(stream: S, limit: Duration) -> Self {
         Self { stream, limit, waiting: None }
     }
 
@@ -68,5 +69,38 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_stops_is_given_up_on() {
+        let (near, _far) = duplex(10);
+        let mut paced = Paced::new(near, Duration::from_millis(50));
+        let begin = Instant::now();
+        let error = paced.write_all(&[0; 11]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begin.elapsed() >= Duration::from_millis(50));
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_not() {
+        let (near, mut far) = duplex(10);
+        let mut paced = Paced::new(near, Duration::from_secs(2));
+        let reader = tokio::spawn(async move {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+                far.read_exact(&mut [0; 10]).await.unwrap();
+            }
+        });
+        paced.write_all(&[0; 100]).await.unwrap();
+        reader.await.unwrap();
     }
 }
