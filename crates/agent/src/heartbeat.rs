@@ -6,6 +6,7 @@ use icefield_spec::{Millis, Name, Revision};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::beat::beat;
 use crate::core::Moment;
 use crate::servers::Servers;
 use crate::{Timings, boottime};
@@ -113,7 +114,7 @@ impl Heartbeats {
                     report.mark_changed();
                     sleep_until(sent + Self::APART).await;
                 }
-                () = sleep_until(sent + every) => {}
+                () = sleep_until(self.beginning + beat(sent + every - self.beginning, every)) => {}
             }
         }
     }

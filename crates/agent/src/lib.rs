@@ -8,6 +8,7 @@ mod activation;
 mod adopt;
 mod agent;
 mod api;
+mod beat;
 mod boottime;
 mod cgroup;
 mod closures;

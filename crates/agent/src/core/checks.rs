@@ -4,6 +4,7 @@ use icefield_api::ReplicaState;
 use icefield_spec::Health;
 
 use super::{Moment, Timings};
+use crate::beat::beat;
 
 /// What a health check said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,10 +109,10 @@ impl Checks {
 
     /// Takes note of an answer, and gives in words where that leaves the process.
     pub(super) fn answered(&mut self, answer: Answer, health: &Health, now: Moment) -> String {
-        let (gap, said) = match answer {
+        let said = match answer {
             Answer::Good => {
                 self.be_healthy(now);
-                (health.interval.duration(), String::new())
+                String::new()
             }
             Answer::Bad(message) => {
                 self.failures = self.failures.saturating_add(1);
@@ -128,11 +129,18 @@ impl Checks {
                 };
                 self.lost = lost;
                 self.last_bad = Some(message);
-                (self.gap(health, now), said)
+                said
             }
         };
-        self.ask_at = Some((self.asked_at + gap).max(now));
+        self.ask_at = Some(self.next(health, now).max(now));
         said
+    }
+
+    /// When the next question is due: often at first, and then once in its interval.
+    fn next(&self, health: &Health, now: Moment) -> Moment {
+        let (gap, interval) = (self.gap(health, now), health.interval.duration());
+        let latest = self.asked_at + gap;
+        if gap < interval { latest } else { beat(latest, interval) }
     }
 
     fn gap(&self, health: &Health, now: Moment) -> Duration {
