@@ -116,6 +116,10 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &NodeArgs) -> Result<u8, Com
         NodeAction::Rollback => {
             output::line(&format!("node {node} goes back; `icefield node history {node}` shows what became of it"))?
         }
+        _ if status.state == NodeState::Undeclared => {
+            output::line(&format!("node {node} takes note of that; no spec declares it, so nothing is placed there"))?;
+            return Ok(0);
+        }
         _ => output::line(&format!("node {} is {}", status.name, status.state))?,
     }
     if wait { runtime.block_on(follow(&client, node)) } else { Ok(0) }
@@ -137,21 +141,26 @@ async fn follow(client: &Client, node: &Name) -> Result<u8, CommandError> {
             status => status?,
         };
         seen = Some(status.index);
-        let state = status.nodes.iter().find(|one| one.name == *node).map(|one| one.state);
-        if !matches!(state, Some(NodeState::Draining | NodeState::Suspect)) {
-            let stands = state.map_or("gone".to_owned(), |state| state.to_string());
+        let found = status.nodes.iter().find(|one| one.name == *node);
+        let Some(found) = found.filter(|one| matches!(one.state, NodeState::Draining | NodeState::Suspect)) else {
+            let stands = found.map_or("gone".to_owned(), |one| one.state.to_string());
             return Err(CommandError::new(format!("node {node} is {stands} by now, so its drain is not followed")));
-        }
+        };
         let rows = status.services.iter().flat_map(|service| {
             let here = service.replicas.iter().filter(|row| row.node.as_ref() == Some(node));
             here.map(|row| format!("{}/{}", service.name, row.index))
         });
         let left: Vec<String> = rows.collect();
-        if left.is_empty() {
+        let told_all = found.applied.is_some_and(|applied| applied >= found.generation);
+        if left.is_empty() && found.replicas == 0 && told_all {
             output::line(&format!("node {node} is empty"))?;
             return Ok(0);
         }
-        let line = format!("{} left: {}", render::count(left.len() as u64, "replica"), left.join(", "));
+        let line = match (left.len() as u64, found.replicas) {
+            (0, 0) => "nothing left, but the node has not taken that up yet".to_owned(),
+            (0, jobs) => format!("{} of a job left, to its end", render::count(jobs.into(), "attempt")),
+            (services, _) => format!("{} left: {}", render::count(services, "replica"), left.join(", ")),
+        };
         if told.as_ref() != Some(&line) {
             output::line(&line)?;
             told = Some(line);

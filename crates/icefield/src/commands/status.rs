@@ -37,6 +37,9 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &StatusArgs) -> Result<u8, C
 /// The error for a service that the cluster does not have.
 pub(crate) fn unknown_service<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> CommandError {
     let error = CommandError::new(format!("there is no service {name:?}"));
+    if known.clone().next().is_none() {
+        return error.hint("the cluster has none; `icefield apply FILE` declares services");
+    }
     match icefield_spec::nearest(name, known.clone()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint(format!("the cluster has: {}", known.collect::<Vec<_>>().join(", "))),
