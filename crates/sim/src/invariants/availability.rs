@@ -3,7 +3,7 @@
 //! What the leader goes by is always a little old. So a replica that is left counts as serving if its process was well at any
 //! time lately; and one that was taken down counts as such only if it had been well for so long that the leader must know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use icefield_control::State;
@@ -65,7 +65,9 @@ impl Availability {
         }
         for (name, service) in &spec.services {
             let taken = self.taken(&before, state, name);
-            let (serving, least) = (self.serving(state, name).count(), least(service));
+            let moved = self.serving(&before, name).filter(|(replica, from, _)| moved(state, replica, from));
+            let serving = self.serving(state, name).chain(moved).map(|(replica, ..)| replica);
+            let (serving, least) = (serving.collect::<BTreeSet<_>>().len(), least(service));
             if let Some(replica) = taken.filter(|_| serving < least) {
                 return Err(format!("{replica} was taken down, and {serving} of {least} are left"));
             }
@@ -83,14 +85,13 @@ impl Availability {
         }
         let is_there = |node: &Name| after.nodes.get(node).is_some_and(|node| !node.lost && !node.draining);
         self.serving(before, service).find_map(|(replica, assignment, well)| {
-            // One that moves goes because of its node.
             let is_by_rollout = match after.placed.get(&replica) {
-                Some(now) if now.node != assignment.node => false,
+                _ if moved(after, &replica, assignment) => false,
                 Some(now) => now.revision != assignment.revision || !is_known(after, &replica),
                 None => true,
             };
             // What has ended since serves no more, and may be replaced at once.
-            let still_serves = self.now.saturating_sub(well.until) <= APART;
+            let still_serves = well.until == self.now;
             let was_known = well.until.saturating_sub(well.since) >= KNOWN;
             (is_by_rollout && still_serves && was_known && is_there(&assignment.node)).then_some(replica)
         })
@@ -111,6 +112,11 @@ impl Availability {
             Some((replica, assignment, *well))
         })
     }
+}
+
+/// Whether a replica is elsewhere now than it was: it goes because of its node, and no rollout is to blame.
+fn moved(after: &State, replica: &ReplicaId, from: &Assignment) -> bool {
+    after.placed.get(replica).is_some_and(|now| now.node != from.node)
 }
 
 /// Whether a replica is to serve: it is one of the service's own, or stands in for one.
