@@ -19,6 +19,7 @@
 //! - [`Server`] puts these together.
 
 pub mod access;
+mod begin;
 mod blocking;
 mod catalog;
 mod cataloguer;
@@ -35,9 +36,10 @@ pub mod state;
 pub mod vault;
 pub mod view;
 
+pub use begin::Begin;
 pub use clock::Clock;
 pub use leading::Leading;
 pub use raft::{FolderError, GroupError, Member, MembershipError, ProposeError, Seat, Timings};
 pub use security::{Security, SecurityError};
-pub use server::{Begin, Server, ServerConfig, ServerError, StartError};
+pub use server::{Server, ServerConfig, ServerError, StartError};
 pub use state::{Applied, Command, State};

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::begin::Begin;
 use crate::cataloguer::Cataloguer;
 use crate::clock::Clock;
 use crate::http::{self, Admission, App, HttpTransport};
@@ -41,23 +42,6 @@ pub struct ServerConfig {
     pub timings: Timings,
     /// What the cluster is set to.
     pub cluster: Config,
-}
-
-/// How a server gets into a group. One whose folder has its data is in one already and goes on there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begin {
-    /// It forms a new group with these servers, itself among them: each one's name and URL. If there are none, it is a
-    /// group by itself.
-    Form(Vec<(String, String)>),
-    /// It joins the group of these servers.
-    Join {
-        /// Their URLs.
-        servers: Vec<String>,
-        /// The server whose place it takes.
-        replaces: Option<String>,
-    },
-    /// Its folder must not be empty.
-    Resume,
 }
 
 /// Why a server did not start.

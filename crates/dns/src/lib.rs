@@ -7,6 +7,7 @@ mod answer;
 mod forward;
 mod look_up;
 mod resolv_conf;
+mod resolver;
 mod server;
 mod tcp;
 mod zone;

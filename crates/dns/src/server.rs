@@ -1,17 +1,15 @@
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
-use domain::base::Message;
-use domain::base::iana::Rcode;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use crate::answer::{Manner, Verdict, Way, answer, cut, refuse, room};
-use crate::forward::{Forward, Forwarder};
+use crate::answer::{Verdict, Way};
+use crate::forward::Forward;
+use crate::resolver::Resolver;
 use crate::tcp;
 use crate::zone::Zone;
 
@@ -42,14 +40,6 @@ pub struct DnsServer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the tasks of a server share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    zone: Arc<RwLock<Zone>>,
-    forwarder: Forwarder,
-    turn: AtomicU64,
-}
-
 impl DnsServer {
     /// Answers on `address` (port 0 takes a free one) from `zone`, as it is at the time; `seed` says where the turn of
     /// equal records begins.
@@ -63,20 +53,20 @@ impl DnsServer {
         let listen = |source| DnsError::Listen { address, source };
         let (udp, tcp) = bind(address).map_err(listen)?;
         let address = tcp.local_addr().map_err(listen)?;
-        let shared = Shared { zone, forwarder: Forwarder::new(forward, address), turn: AtomicU64::new(seed) };
+        let resolver = Resolver::new(zone, forward, address, seed);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(listen)?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
             runtime.block_on(async {
-                let shared = Arc::new(shared);
+                let resolver = Arc::new(resolver);
                 let (Ok(udp), Ok(tcp)) = (UdpSocket::from_std(udp), TcpListener::from_std(tcp)) else {
                     tracing::error!("DNS cannot be answered: the sockets are of no use");
                     return;
                 };
                 tokio::select! {
                     _ = stopped => {}
-                    () = serve_udp(Arc::new(udp), Arc::clone(&shared)) => {}
-                    () = tcp::serve(tcp, shared) => {}
+                    () = serve_udp(Arc::new(udp), Arc::clone(&resolver)) => {}
+                    () = tcp::serve(tcp, resolver) => {}
                 }
             });
         };
@@ -121,7 +111,7 @@ fn bind(address: SocketAddr) -> io::Result<(std::net::UdpSocket, std::net::TcpLi
     }
 }
 
-async fn serve_udp(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
+async fn serve_udp(socket: Arc<UdpSocket>, resolver: Arc<Resolver>) {
     /// The most packets in a row, so that connections and answers of others have their turn.
     const BATCH: usize = 64;
     /// The longest question that is read; what is longer is cut, and then not understood.
@@ -140,15 +130,15 @@ async fn serve_udp(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
                 Err(_) => continue,
             };
             let query = query.get(..length).unwrap_or_default();
-            match shared.own_answer(query, Way::Udp, &mut out) {
+            match resolver.own_answer(query, Way::Udp, &mut out) {
                 Verdict::Silent => {}
                 // A client that is not there to take it asks again.
                 Verdict::Answered => drop(socket.try_send_to(&out, from)),
                 Verdict::Outside => {
-                    let (socket, shared, query) = (Arc::clone(&socket), Arc::clone(&shared), query.to_vec());
+                    let (socket, resolver, query) = (Arc::clone(&socket), Arc::clone(&resolver), query.to_vec());
                     tokio::spawn(async move {
                         let mut out = Vec::new();
-                        shared.others_answer(&query, Way::Udp, &mut out).await;
+                        resolver.others_answer(&query, Way::Udp, &mut out).await;
                         let _ = socket.send_to(&out, from).await;
                     });
                 }
@@ -156,50 +146,4 @@ async fn serve_udp(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
         }
         tokio::task::yield_now().await;
     }
-}
-
-impl Shared {
-    /// Answers a question into `out`; false if it is not worth an answer.
-    pub(crate) async fn answer(&self, query: &[u8], way: Way, out: &mut Vec<u8>) -> bool {
-        match self.own_answer(query, way, out) {
-            Verdict::Silent => return false,
-            Verdict::Answered => {}
-            Verdict::Outside => self.others_answer(query, way, out).await,
-        }
-        true
-    }
-
-    fn own_answer(&self, query: &[u8], way: Way, out: &mut Vec<u8>) -> Verdict {
-        let turn = mixed(self.turn.fetch_add(1, Ordering::Relaxed));
-        let manner = Manner { way, turn, recursive: self.forwarder.is_there() };
-        let zone = self.zone.read().unwrap_or_else(PoisonError::into_inner);
-        match answer(&zone, query, manner, out) {
-            // Who does not want it passed on is a resolver itself, and may be asking in a circle.
-            Verdict::Outside if !manner.recursive || !wants_recursion(query) => {
-                refuse(query, Rcode::REFUSED, manner.recursive, out);
-                Verdict::Answered
-            }
-            verdict => verdict,
-        }
-    }
-
-    async fn others_answer(&self, query: &[u8], way: Way, out: &mut Vec<u8>) {
-        match self.forwarder.ask(query, way).await {
-            Some(answer) if way == Way::Udp && answer.len() > room(query) => cut(query, out),
-            Some(answer) => *out = answer,
-            None => refuse(query, Rcode::SERVFAIL, true, out),
-        }
-    }
-}
-
-fn wants_recursion(query: &[u8]) -> bool {
-    Message::from_slice(query).is_ok_and(|message| message.header().rd())
-}
-
-/// Spreads numbers that follow each other over all there are (the finish of splitmix64).
-fn mixed(number: u64) -> u64 {
-    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::answer::Way;
-use crate::server::Shared;
+use crate::resolver::Resolver;
 
 /// How many connections are open at once; others wait.
 const CONNECTIONS: usize = 64;
@@ -20,16 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers over connections.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+pub(crate) async fn serve(listener: TcpListener, resolver: Arc<Resolver>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let shared = Arc::clone(&shared);
+                let resolver = Arc::clone(&resolver);
                 tokio::spawn(async move {
                     let _place = place;
-                    if let Err(error) = connection(stream, &shared).await {
+                    if let Err(error) = connection(stream, &resolver).await {
                         tracing::trace!(%error, "a connection has ended");
                     }
                 });
@@ -42,11 +42,11 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn connection(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+async fn connection(mut stream: TcpStream, resolver: &Resolver) -> io::Result<()> {
     let mut out = Vec::new();
     loop {
         let query = timeout(PATIENCE, question(&mut stream)).await??;
-        if !shared.answer(&query, Way::Tcp, &mut out).await {
+        if !resolver.answer(&query, Way::Tcp, &mut out).await {
             return Ok(());
         }
         let length = u16::try_from(out.len()).map_err(io::Error::other)?;

@@ -66,11 +66,6 @@ impl CommandError {
         self.code
     }
 
-    /// Writes the error to standard error.
-    pub(crate) fn report(&self) {
-        crate::output::complain(&self.text());
-    }
-
     /// The whole error, for people; nothing if all has been said.
     pub(crate) fn text(&self) -> String {
         if self.message.is_empty() {

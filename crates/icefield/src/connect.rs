@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use icefield_api::{Client, Http, HttpOptions, Stale};
 use icefield_pki::{UserToken, joining_config};
 
-use crate::cli::{ClusterArgs, StaleArgs};
+use crate::args::{ClusterArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::login_file::LoginFile;
 use crate::{dev, output, render};

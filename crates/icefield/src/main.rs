@@ -3,6 +3,7 @@
 //! Each subcommand is a file of `commands`; `dev` runs a whole cluster on this machine; `render` turns answers into
 //! text. Libraries print nothing and read no environment: all of that happens here.
 
+mod args;
 mod artefacts;
 mod building;
 mod cli;
@@ -59,7 +60,7 @@ fn finish(result: Result<u8, CommandError>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            error.report();
+            output::report(&error);
             ExitCode::from(error.exit_code())
         }
     }

@@ -28,3 +28,8 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
 pub(crate) fn complain(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
+
+/// Writes an error to standard error.
+pub(crate) fn report(error: &CommandError) {
+    complain(&error.text());
+}

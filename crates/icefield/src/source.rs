@@ -7,7 +7,7 @@ use std::process::Command;
 use icefield_lang::{Evaluation, Limits, Request, evaluate_isolated};
 use icefield_spec::Spec;
 
-use crate::cli::SourceArgs;
+use crate::args::SourceArgs;
 use crate::command_error::CommandError;
 use crate::output;
 

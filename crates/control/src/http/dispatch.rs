@@ -16,13 +16,11 @@ use super::admission::Admitted;
 use super::app::App;
 use super::body;
 use super::failure::{Failure, is_again};
-use super::forward::{self, FORWARDED, ForwardError};
+use super::forward::{self, ForwardError};
+use super::headers::{FORWARDED, KEY};
 use super::kind::{Kind, body_limit, is_write};
 use super::reading::is_stale;
 use crate::raft::{Leader, Member};
-
-/// The header that carries an [`IdempotencyKey`].
-pub(crate) const KEY: HeaderName = HeaderName::from_static(IdempotencyKey::HEADER);
 
 /// Has a request answered by the leader: by this server if it leads, else by the one that does. Whoever wants an answer
 /// that may be out of date gets this server's own.

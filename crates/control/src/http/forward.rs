@@ -8,12 +8,10 @@ use icefield_api::{IdempotencyKey, ServerStatus};
 
 use super::app::App;
 use super::failure::{Failure, is_again};
-use super::guard::{PEER, passed_on};
+use super::guard::passed_on;
+use super::headers::{FORWARDED, PEER};
 use super::watch::patience;
 use crate::raft::Member;
-
-/// Marks a request that a server has passed on; it is not passed on again.
-pub(crate) const FORWARDED: HeaderName = HeaderName::from_static("icefield-forwarded");
 
 /// Names the leader in an answer that it gave through another server: who goes there next time spares both the way.
 const LEADER: HeaderName = HeaderName::from_static(ServerStatus::LEADER_HEADER);

@@ -13,14 +13,11 @@ use icefield_pki::Identity;
 use super::app::App;
 use super::asker::Asker;
 use super::failure::Failure;
-use super::forward::FORWARDED;
+use super::headers::{FORWARDED, PEER};
 use super::reading::is_stale;
 use crate::access::{Caller, Denied, Peer, Presented, allows};
 use crate::state::Author;
 use crate::{Command, State as Agreed};
-
-/// The header in which a server that passes a request on says who sent it; believed if a server sends it.
-pub(crate) const PEER: HeaderName = HeaderName::from_static("icefield-peer");
 
 /// The first that sees a request: who shows nothing at all is sent away before a byte of its body is held, and every answer
 /// says which bundle the cluster has.

@@ -26,6 +26,7 @@ mod failure;
 mod forward;
 mod guard;
 mod handshake;
+mod headers;
 mod jobs;
 mod kind;
 mod limits;

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::asker::Asker;
 use super::body;
-use super::dispatch::KEY;
 use super::failure::Failure;
+use super::headers::KEY;
 use crate::state::{self, Author, Fingerprint};
 
 /// A request that changes something.

@@ -9,7 +9,8 @@ use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 
 use super::disk::Disk;
-use super::folder::{FolderError, LABEL, Label};
+use super::folder::{LABEL, Label};
+use super::folder_error::FolderError;
 use super::group::Group;
 use super::log::{self, Change, LogDisk};
 use super::members::Member;

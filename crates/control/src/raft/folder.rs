@@ -1,11 +1,11 @@
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
-use super::group::Start;
+use super::folder_error::FolderError;
+use super::start::Start;
 use super::{log, migrate, old_log};
 
 /// The version of the folder's form that this code writes. It reads this one and those before.
@@ -39,85 +39,6 @@ struct FirstLabel {
 /// Whether a folder is a server's already.
 pub fn is_used(disk: &dyn Disk) -> bool {
     disk.size(LABEL).is_ok_and(|size| size.is_some())
-}
-
-/// Why a server's folder cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// It was written by a later version.
-    #[error(
-        "{path} has format {found}, written by a newer icefield; this one reads up to format {FORMAT}: start the newer \
-         one"
-    )]
-    Newer {
-        /// The file that says so.
-        path: PathBuf,
-        /// The format it has.
-        found: u64,
-    },
-    /// It is another server's.
-    #[error("{path} holds the data of server {owner:?}; give server {server:?} a folder of its own")]
-    Foreign {
-        /// The folder.
-        path: PathBuf,
-        /// Whose it is.
-        owner: String,
-        /// Who wanted it.
-        server: String,
-    },
-    /// It is of a group that other servers formed.
-    #[error(
-        "{path} holds the data of a group of {}, and this server is started in a group of {}; start it with the same \
-         servers as before", before.join(", "), now.join(", ")
-    )]
-    OtherGroup {
-        /// The folder.
-        path: PathBuf,
-        /// The members before.
-        before: Vec<String>,
-        /// The members now.
-        now: Vec<String>,
-    },
-    /// A server that is to form or join a group is of one already.
-    #[error(
-        "{path} holds the data of a server; start it without --join and it goes on, or give the new one a folder of its own"
-    )]
-    NotEmpty {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// There is nothing to go on from.
-    #[error("{path} holds no server's data; form a new cluster (--new-cluster) or join one (--join URL --token TOKEN)")]
-    Empty {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Another server uses it now.
-    #[error("{path} is in use by another running server; stop that one first, or choose another folder")]
-    InUse {
-        /// The file that is locked.
-        path: PathBuf,
-    },
-    /// A file in it is damaged.
-    #[error(
-        "{path} is damaged: {reason}; if the other servers of the group run, move the folder {} away and start again \
-         with an empty one, and it is filled from them", path.parent().unwrap_or(path).display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It cannot be read or written.
-    #[error("{path} cannot be used: {source}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
 }
 
 impl Label {
@@ -179,7 +100,9 @@ impl Label {
         // The format is read by itself first: another form may have other fields.
         let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
         match value.get("format").and_then(serde_json::Value::as_u64) {
-            Some(found) if found > u64::from(FORMAT) => Err(FolderError::Newer { path: disk.path(LABEL), found }),
+            Some(found) if found > u64::from(FORMAT) => {
+                Err(FolderError::Newer { path: disk.path(LABEL), found, reads: FORMAT })
+            }
             Some(1) => {
                 let FirstLabel { server, group: founders } = serde_json::from_value(value).map_err(damaged)?;
                 let number = founders.iter().position(|founder| *founder == server).map_or(0, |at| at as u64 + 1);

@@ -11,19 +11,21 @@ use tokio::task::JoinSet;
 
 use super::confirm::Confirmer;
 use super::disk::Disk;
-use super::folder::{FolderError, Label};
+use super::folder::Label;
+use super::folder_error::FolderError;
 use super::log::LogStore;
 use super::machine::{self, Machine};
 use super::members::{Addresses, Founders, Member};
-use super::membership;
 use super::network::Network;
 use super::propose::{ProposeError, Proposer};
 use super::rpc::{self, Rpc, RpcError};
 use super::snapshot::SnapshotFile;
 use super::space::{self, DiskFull};
+use super::start::Start;
 use super::timings::Timings;
 use super::transport::Transport;
 use super::types::Raft;
+use super::voters;
 use crate::blocking::blocking;
 use crate::state::Proposal;
 use crate::{Applied, Command, State};
@@ -41,23 +43,6 @@ pub struct GroupConfig {
     pub transport: Arc<dyn Transport>,
     /// How fast things are to go.
     pub timings: Timings,
-}
-
-/// How a server gets into a group. With data of its own it is in one, and goes on there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// It forms a new one with these, of which it is one; each of them is started so. Where it is in the group already,
-    /// this says where the others are reached now.
-    Form(Founders),
-    /// A group's leader has given it this number.
-    Join {
-        /// The number.
-        number: u64,
-        /// The group.
-        group: String,
-    },
-    /// It must be in one.
-    Resume,
 }
 
 /// Why a server's part of a group did not start.
@@ -170,7 +155,7 @@ impl Group {
         tasks.spawn(keep_log_small(raft.clone(), shared.bytes(), timings.snapshot_bytes));
         let (failure_sender, failure) = watch::channel(None);
         tasks.spawn(watch_failure(raft.clone(), log.failure(), failure_sender));
-        tasks.spawn(membership::promote(raft.clone(), timings.heartbeat));
+        tasks.spawn(voters::promote(raft.clone(), timings.heartbeat));
         let (full_sender, full) = watch::channel(None);
         let (aside_sender, aside) = watch::channel(false);
         tasks.spawn(space::watch(name.clone(), Arc::clone(&disk), raft.clone(), full_sender, aside_sender));
@@ -180,7 +165,7 @@ impl Group {
                 tasks.spawn(form(raft.clone(), founders, label.number, timings));
             }
             _ => {
-                let only = membership::voters(&raft).eq([label.number]);
+                let only = voters::voters(&raft).eq([label.number]);
                 let after = if only { Duration::ZERO } else { timings.lease + timings.election };
                 tasks.spawn(allow_elections(raft.clone(), after));
             }

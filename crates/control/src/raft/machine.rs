@@ -5,7 +5,7 @@ use openraft::storage::RaftStateMachine;
 use openraft::{AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, StorageIOError as IoError};
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock, watch};
 
-use super::folder::FolderError;
+use super::folder_error::FolderError;
 use super::snapshot::{self, Image, SnapshotFile};
 use super::types::{Entry, LogId, Membership, SnapshotMeta, StorageError, TypeConfig};
 use crate::blocking::blocking;

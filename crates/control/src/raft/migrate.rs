@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::disk::Disk;
-use super::folder::FolderError;
+use super::folder_error::FolderError;
 use super::log::{self, Change, LogDisk};
 use super::old_log::{self, OldLog};
 use super::snapshot::{self, SnapshotFile};

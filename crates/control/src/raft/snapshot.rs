@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
-use super::folder::FolderError;
+use super::folder_error::FolderError;
 use super::types::{LogId, Membership};
 use crate::State;
 

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::disk::Disk;
-use super::membership;
 use super::types::Raft;
+use super::voters::voters;
 use crate::blocking::blocking;
 
 /// Below so many free bytes a server takes no writes.
@@ -105,7 +105,7 @@ impl Aside {
         };
         let begins = full && !(self.full && (self.leads || !leads));
         (self.full, self.leads) = (full, leads);
-        if begins && !membership::voters(raft).eq([own]) {
+        if begins && !voters(raft).eq([own]) {
             self.until = Some(Instant::now() + Self::LENGTH);
         }
         if !full || self.until.is_some_and(|until| Instant::now() >= until) {

@@ -6,8 +6,8 @@ use icefield_pki::{Credential, Identity, JoinToken, KeyPair};
 use icefield_spec::Name;
 
 use super::{Founding, SecurityError, VALIDITY};
+use crate::begin::Begin;
 use crate::raft::{self, Disk, FolderDisk};
-use crate::server::Begin;
 use crate::state::TrustStep;
 
 /// What a server proves itself with.

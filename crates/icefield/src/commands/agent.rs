@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::args::ClusterArgs;
 use crate::building::NixArguments;
-use crate::cli::ClusterArgs;
 use crate::command_error::CommandError;
 use crate::connect;
 

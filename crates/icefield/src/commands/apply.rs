@@ -6,8 +6,8 @@ use console::{Term, style};
 use icefield_api::{ApplyRequest, Client};
 use icefield_spec::{Millis, Revision};
 
+use crate::args::{ClusterArgs, SourceArgs};
 use crate::building::{BuildArguments, build_services};
-use crate::cli::{ClusterArgs, SourceArgs};
 use crate::command_error::CommandError;
 use crate::progress::{Progress, progress};
 use crate::render::LiveText;

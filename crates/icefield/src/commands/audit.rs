@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use icefield_api::AuditEntry;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::args::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 

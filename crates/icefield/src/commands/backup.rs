@@ -6,7 +6,7 @@ use clap::Args;
 use icefield_api::{BackupKeyRequest, Client};
 use icefield_control::vault::{RecoveryKey, ServerKey};
 
-use crate::cli::ClusterArgs;
+use crate::args::ClusterArgs;
 use crate::command_error::CommandError;
 use crate::{connect, output};
 

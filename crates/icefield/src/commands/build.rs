@@ -6,8 +6,8 @@ use icefield_nix::Built;
 use icefield_spec::{Bytes, Spec};
 use serde::Serialize;
 
+use crate::args::{JsonArgs, SourceArgs};
 use crate::building::{BuildArguments, Builds, Scope, View};
-use crate::cli::{JsonArgs, SourceArgs};
 use crate::command_error::CommandError;
 use crate::output;
 use crate::source::Source;

@@ -2,7 +2,7 @@ use clap::{Args, Subcommand};
 use icefield_api::RotateRequest;
 use icefield_spec::Millis;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::args::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 

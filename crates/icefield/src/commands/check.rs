@@ -1,6 +1,6 @@
 use clap::Args;
 
-use crate::cli::{JsonArgs, SourceArgs};
+use crate::args::{JsonArgs, SourceArgs};
 use crate::command_error::CommandError;
 use crate::output;
 use crate::render::count;

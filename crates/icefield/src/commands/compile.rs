@@ -9,8 +9,8 @@ use icefield_placement::{Placement, Solution, Unplaced};
 use icefield_plan::{Fleet, compile, units_of};
 use icefield_spec::Spec;
 
+use crate::args::SourceArgs;
 use crate::artefacts::Artefacts;
-use crate::cli::SourceArgs;
 use crate::command_error::CommandError;
 use crate::output;
 use crate::source::Source;

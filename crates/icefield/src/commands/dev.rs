@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use icefield_spec::Millis;
 
+use crate::args::SourceArgs;
 use crate::building::BuildArguments;
-use crate::cli::SourceArgs;
 use crate::command_error::CommandError;
 use crate::dev::{self, DevSecrets, Options, Registry};
 use crate::source::Source;

@@ -2,7 +2,7 @@ use clap::Args;
 use icefield_api::SCHEMA;
 use serde_json::json;
 
-use crate::cli::JsonArgs;
+use crate::args::JsonArgs;
 use crate::command_error::CommandError;
 use crate::{output, render};
 

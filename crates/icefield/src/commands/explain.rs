@@ -3,7 +3,7 @@ use icefield_api::{Client, ClientError, ErrorCode, ServiceExplanation};
 use icefield_placement::ReplicaId;
 use icefield_spec::Name;
 
-use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
+use crate::args::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::commands::status::unknown_service;
 use crate::{connect, output, render};

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use icefield_api::{Client, ClientError, ErrorCode, RunOutcome};
 use icefield_spec::{Millis, Name};
 
-use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
+use crate::args::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 

@@ -3,7 +3,7 @@ use icefield_api::{JoinRole, JoinTokenRequest};
 use icefield_pki::{JoinToken, TokenId};
 use icefield_spec::{Millis, Name};
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::args::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 

@@ -6,7 +6,7 @@ use icefield_api::{Client, JobStatus, SCHEMA};
 use icefield_spec::Name;
 use serde_json::json;
 
-use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
+use crate::args::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::commands::explain::service_or_replica;
 use crate::commands::status::unknown_service;

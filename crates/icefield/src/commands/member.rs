@@ -1,7 +1,7 @@
 use clap::{Args, Subcommand};
 use icefield_api::Servers;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::args::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 

@@ -5,7 +5,7 @@ use icefield_api::{Client, ClientError, ErrorCode, NodeAction, NodeHistory, Node
 use icefield_spec::Name;
 use serde_json::json;
 
-use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
+use crate::args::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 

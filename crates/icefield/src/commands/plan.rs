@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::Args;
 use icefield_api::ApplyRequest;
 
+use crate::args::{ClusterArgs, JsonArgs, SourceArgs};
 use crate::building::{BuildArguments, build_services};
-use crate::cli::{ClusterArgs, JsonArgs, SourceArgs};
 use crate::command_error::CommandError;
 use crate::saved_plan::SavedPlan;
 use crate::source::Source;

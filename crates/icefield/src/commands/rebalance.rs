@@ -5,7 +5,7 @@ use console::{Term, style};
 use icefield_api::{Client, RebalanceProposal, RebalanceRequest, RebalanceStart};
 use icefield_spec::Millis;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::args::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::commands::apply;
 use crate::render::LiveText;

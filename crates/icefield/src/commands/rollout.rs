@@ -3,7 +3,7 @@ use icefield_api::{Client, ClientError, ErrorCode, RolloutAction, RolloutState, 
 use icefield_spec::{Name, Revision};
 use serde_json::json;
 
-use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
+use crate::args::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::commands::rolled::Rolled;
 use crate::commands::status::unknown_service;

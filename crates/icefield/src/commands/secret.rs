@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use icefield_api::{SecretRequest, SecretValue};
 use icefield_spec::Name;
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::args::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 

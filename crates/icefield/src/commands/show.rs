@@ -5,7 +5,7 @@ use icefield_emit::{EmitError, Emitter, File, Target};
 use icefield_spec::Name;
 
 use super::compile::targets;
-use crate::cli::ClusterArgs;
+use crate::args::ClusterArgs;
 use crate::command_error::CommandError;
 use crate::{connect, output};
 

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
+use crate::args::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 

@@ -3,7 +3,7 @@ use icefield_api::{Client, Role, TokenProof, UserTokenRequest, UserTokenRotation
 use icefield_pki::UserToken;
 use icefield_spec::{Millis, Name};
 
-use crate::cli::{ClusterArgs, JsonArgs};
+use crate::args::{ClusterArgs, JsonArgs};
 use crate::command_error::CommandError;
 use crate::{connect, output, render};
 

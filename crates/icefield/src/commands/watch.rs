@@ -3,7 +3,7 @@ use std::time::Duration;
 use clap::Args;
 use console::Term;
 
-use crate::cli::{ClusterArgs, JsonArgs, StaleArgs};
+use crate::args::{ClusterArgs, JsonArgs, StaleArgs};
 use crate::command_error::CommandError;
 use crate::render::LiveText;
 use crate::{connect, output, render};

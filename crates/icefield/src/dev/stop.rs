@@ -97,7 +97,7 @@ fn remove(folder: &Path) {
 pub(super) fn kill_replicas(layout: &Layout) {
     for node in layout.nodes() {
         if let Err(error) = icefield_agent::kill_all(&node) {
-            CommandError::because("some replicas may be left", &error).report();
+            crate::output::report(&CommandError::because("some replicas may be left", &error));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::frame::Frame;
 use super::tail::{Last, Tail};
 use super::{LogDisk, mark, name, numbers, record};
 use crate::raft::disk::Disk;
-use crate::raft::folder::FolderError;
+use crate::raft::folder_error::FolderError;
 
 impl LogDisk {
     /// Opens the log, or makes it.

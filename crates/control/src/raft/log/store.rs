@@ -15,7 +15,7 @@ use super::writer::LogWriter;
 use super::{Change, LogDisk, LogError};
 use crate::blocking::blocking;
 use crate::raft::disk::Disk;
-use crate::raft::folder::FolderError;
+use crate::raft::folder_error::FolderError;
 use crate::raft::types::{Entry, LogId, Membership, StorageError, StorageIOError, TypeConfig, Vote};
 
 /// The log as Raft uses it: the newest entries in memory, all of them on the disk.

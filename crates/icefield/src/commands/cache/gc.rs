@@ -6,7 +6,7 @@ use icefield_cache::{Collection, PathHash, StorePath};
 use icefield_spec::Millis;
 
 use super::source::{existing, read};
-use crate::cli::JsonArgs;
+use crate::args::JsonArgs;
 use crate::command_error::CommandError;
 use crate::output;
 

@@ -5,7 +5,7 @@ use icefield_cache::{NarInfo, PathHash, PublicKey};
 use serde::Serialize;
 
 use super::source::{existing, http, public_key};
-use crate::cli::JsonArgs;
+use crate::args::JsonArgs;
 use crate::command_error::CommandError;
 use crate::{connect, output};
 

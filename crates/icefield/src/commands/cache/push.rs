@@ -6,7 +6,7 @@ use icefield_cache::{Place, Push, PushError, Pushed, StorePath};
 use serde::Serialize;
 
 use super::source::{StoreArgs, http, open, secret_key, shared};
-use crate::cli::JsonArgs;
+use crate::args::JsonArgs;
 use crate::command_error::CommandError;
 use crate::commands::agent::token_or_file;
 use crate::{connect, output};

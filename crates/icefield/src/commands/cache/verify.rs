@@ -4,7 +4,7 @@ use clap::Args;
 use icefield_cache::PublicKey;
 
 use super::source::{existing, public_key};
-use crate::cli::JsonArgs;
+use crate::args::JsonArgs;
 use crate::command_error::CommandError;
 use crate::output;
 
