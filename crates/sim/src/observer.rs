@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use icefield_control::State;
+use icefield_control::raft::Leader;
 
 use crate::history::History;
 use crate::invariants::agreement::{self, Agreement};
@@ -26,6 +27,9 @@ impl Observer {
     pub(crate) async fn look(&mut self, world: &World, history: &History) {
         let hub = &world.hub;
         for server in hub.running() {
+            if let Leader::Me(term) = *server.group.leader().borrow() {
+                self.availability.led(term);
+            }
             let state = server.group.state().await;
             let before = self.versions.insert(server.life, state.version);
             if before == Some(state.version) {

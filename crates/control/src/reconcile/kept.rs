@@ -326,7 +326,7 @@ mod tests {
 
     fn happen(sample: &mut Sample, happening: &Happening) {
         let target = sample.state.services.get("web").map(|record| record.target);
-        let rollout = |step| Some(Command::Rollout { at: 1, service: name("web"), to: target?, step });
+        let rollout = |step| Some(Command::Rollout { at: 1, service: name("web"), to: target?, seen: None, step });
         let command = match happening {
             Happening::Apply { nodes, web, log, db, quota } => {
                 let spec = Box::new(declared(*nodes, *web, *log, *db, *quota));

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use icefield_api::{EventKind, HistoryEntry};
-use icefield_spec::{Name, Spec};
+use icefield_spec::{Name, Service, Spec};
 
 use super::events::Telling;
 use super::{Effect, ServiceRecord, State};
@@ -68,16 +68,20 @@ impl State {
         });
         for (name, service) in &spec.services {
             let declared_before = before.as_ref().and_then(|before| before.services.get(name));
+            let there = self.beyond_declared(name, declared_before, service);
             let record = match self.services.get_mut(name) {
                 None => {
-                    let record = ServiceRecord::first(name, service, at);
+                    let record = ServiceRecord { basis: index, ..ServiceRecord::first(name, service, at) };
                     telling.tell(EventKind::Rollout, || (format!("service {name}"), first(&record)));
                     self.services.insert(name.clone(), record);
                     continue;
                 }
                 Some(record) => record,
             };
-            if record.declare(name, declared_before, service, at) {
+            if declared_before != Some(service) {
+                record.basis = index;
+            }
+            if record.declare(name, declared_before, service, &there, at) {
                 telling.tell(EventKind::Rollout, || (format!("service {name}"), started(record)));
             }
         }
@@ -90,6 +94,19 @@ impl State {
         let tied = self.ties.services().cloned().collect();
         self.release_ties(&tied, &mut telling);
         telling
+    }
+}
+
+impl State {
+    /// The indexes of replicas that are still placed and not the service's own: they are about to end, and one that was beside
+    /// the own is where those may not be. A service with volumes has none beside its own, and a replica that is declared
+    /// again gets its data back.
+    fn beyond_declared(&self, name: &Name, before: Option<&Service>, now: &Service) -> BTreeSet<u32> {
+        let grows = before.is_none_or(|before| before.replicas < now.replicas);
+        if !grows || !now.unit.volumes.is_empty() {
+            return BTreeSet::new();
+        }
+        self.placed.placement().service(name.as_str()).map(|(index, _)| index).collect()
     }
 }
 
@@ -172,6 +189,24 @@ mod tests {
         assert_eq!(record.rollout.from, None);
         assert_eq!(record.wanted(1, None), revision("a"));
         assert_eq!(record.good, None);
+    }
+
+    #[test]
+    fn what_was_beside_a_services_own_replicas_and_is_about_to_end_does_not_become_one() {
+        let with_surge = |version: &str, replicas| {
+            let mut spec = web(version, replicas);
+            let update = &mut spec.services.get_mut("web").unwrap().update;
+            *update = Update { max_unavailable: 0, max_surge: 1, ..update.clone() };
+            spec
+        };
+        let mut sample = settled();
+        sample.apply(&with_surge("b", 2));
+        sample.step("b", RolloutStep::Add { indexes: vec![2], hidden: false });
+        sample.place("web/2", "n1");
+        sample.step("b", RolloutStep::Advance { indexes: vec![0, 1] });
+        sample.step("b", RolloutStep::Finish);
+        sample.apply(&with_surge("b", 3));
+        assert_eq!(sample.state.services["web"].own(3), [0, 1, 3]);
     }
 
     #[test]

@@ -76,6 +76,10 @@ pub enum Command {
         service: Name,
         /// The revision that it goes to; the command is refused if that is no longer so.
         to: Revision,
+        /// The state's version that this was decided from; refused if what the service declares, or its rollout, has
+        /// changed since. Older servers did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<u64>,
         /// What happens.
         step: RolloutStep,
     },

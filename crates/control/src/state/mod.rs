@@ -198,6 +198,10 @@ impl State {
 
     fn carry_out(&mut self, index: u64, command: Command) -> Applied {
         let is_spec = matches!(command, Command::Apply { .. });
+        let steered = match &command {
+            Command::Rollout { service, .. } | Command::Steer { service, .. } => Some(service.clone()),
+            _ => None,
+        };
         let effect = match command {
             Command::Apply { at, spec, expect } => match self.outdated(at, &spec, expect) {
                 Some(outdated) => return Applied::Outdated(outdated),
@@ -209,7 +213,9 @@ impl State {
             }
             Command::Lease { at, node, lost, reason } => self.lease(at, &node, lost, &reason),
             Command::Node { at, node, action } => self.node(at, &node, action),
-            Command::Rollout { at, service, to, step } => self.rollout(at, &service, to, step),
+            Command::Rollout { at, service, to, seen, step } => {
+                self.check_rollout_basis(&service, seen).and_then(|()| self.rollout(at, &service, to, step))
+            }
             Command::Steer { at, service, action } => self.steer(at, &service, action),
             Command::Base { at, base, to, step } => self.base(at, &base, to, step),
             Command::System { at, node, entry } => Ok(self.system(at, &node, entry)),
@@ -232,7 +238,12 @@ impl State {
             }
             Ok(Effect::Nothing) => return Applied::Unchanged(self.version),
             Ok(Effect::Noted) => {}
-            Ok(Effect::Basis) => self.basis = index,
+            Ok(Effect::Basis) => {
+                self.basis = index;
+                if let Some(record) = steered.and_then(|service| self.services.get_mut(&service)) {
+                    record.basis = index;
+                }
+            }
         }
         self.version = index;
         Applied::Done(index)

@@ -57,6 +57,18 @@ impl State {
         self.tell_all(telling);
         Ok(Effect::Basis)
     }
+
+    /// Refuses a step that was decided before what the service declares, or its rollout, was changed.
+    pub(super) fn check_rollout_basis(&self, service: &Name, seen: Option<u64>) -> Result<(), String> {
+        let basis = self.services.get(service).map_or(0, |record| record.basis);
+        match seen {
+            Some(seen) if seen < basis => Err(format!(
+                "the step of {service} was decided from version {seen}, and at version {basis} something changed that it \
+                 depends on; decide again"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn begin(record: &mut ServiceRecord, declared: Option<&Service>, at: u64) -> Result<String, String> {
@@ -255,7 +267,7 @@ mod tests {
     }
 
     fn try_step(sample: &mut Sample, to: &str, step: RolloutStep) -> Applied {
-        sample.command(Command::Rollout { at: 50, service: name("web"), to: revision(to), step })
+        sample.command(Command::Rollout { at: 50, service: name("web"), to: revision(to), seen: None, step })
     }
 
     #[test]
@@ -323,11 +335,29 @@ mod tests {
         assert!(matches!(try_step(&mut sample, "a", fail()), Applied::Refused(_)));
         let beyond = RolloutStep::Advance { indexes: vec![2] };
         assert_eq!(try_step(&mut sample, "b", beyond), Applied::Refused("web/2 is not declared".into()));
-        let unknown = Command::Rollout { at: 1, service: name("api"), to: revision("a"), step: fail() };
+        let unknown = Command::Rollout { at: 1, service: name("api"), to: revision("a"), seen: None, step: fail() };
         assert_eq!(sample.command(unknown), Applied::Refused("there is no service api".into()));
         sample.step("b", RolloutStep::Advance { indexes: vec![1] });
         let again = try_step(&mut sample, "b", RolloutStep::Advance { indexes: vec![1] });
         assert!(matches!(again, Applied::Unchanged(_)));
         assert_eq!(sample.state.services["web"].rollout.advanced, BTreeSet::from([1]));
+    }
+    #[test]
+    fn refuses_a_step_that_was_decided_before_the_service_was_declared_anew() {
+        let mut sample = under_way();
+        let seen = sample.state.version;
+        sample.apply(&spec(&["n1"], &[("web", "b", 3)]));
+        let advance = |seen| {
+            let step = RolloutStep::Advance { indexes: vec![0] };
+            Command::Rollout { at: 50, service: name("web"), to: revision("b"), seen: Some(seen), step }
+        };
+        let Applied::Refused(reason) = sample.command(advance(seen)) else { panic!("it was taken") };
+        assert!(
+            reason.starts_with(&format!("the step of web was decided from version {seen}, and at version ")),
+            "{reason}"
+        );
+        let seen = sample.state.version;
+        assert!(matches!(sample.command(advance(seen)), Applied::Done(_)));
+        assert!(matches!(sample.command(advance(seen)), Applied::Refused(_)), "nor twice from the same");
     }
 }

@@ -115,7 +115,7 @@ impl Sample {
     /// Takes the rollout of "web" to `version` a step on.
     pub(crate) fn step(&mut self, version: &str, step: RolloutStep) {
         let to = revision(version);
-        self.done(Command::Rollout { at: self.index, service: name("web"), to, step });
+        self.done(Command::Rollout { at: self.index, service: name("web"), to, seen: None, step });
     }
 
     pub(crate) fn generation(&self, node: &str) -> u64 {

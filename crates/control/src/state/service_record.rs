@@ -26,6 +26,10 @@ pub struct ServiceRecord {
     /// Which replicas are the service's own, if those are not the first ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<BTreeSet<u32>>,
+    /// The log index of the last command that changed what steps of the rollout are decided from: what is declared, the
+    /// rollout itself, or someone's wish.
+    #[serde(default)]
+    pub basis: u64,
     /// The rollout under way, or the last one.
     pub rollout: Rollout,
     /// Those before it, newest last.
@@ -93,6 +97,7 @@ impl ServiceRecord {
             previous: None,
             earlier: VecDeque::new(),
             own: None,
+            basis: 0,
             rollout,
             past: VecDeque::new(),
         }
@@ -150,12 +155,19 @@ impl ServiceRecord {
     }
 
     /// Takes up what the spec in force now says of the service; `before` is what the last one said. True if a rollout
-    /// starts.
+    /// starts. No replica is new at one of the indexes `there`.
     ///
     /// One starts if the unit has changed. A revision that failed is tried again only if the declaration has changed in
     /// more than the number of replicas; a person retries by changing it, or by applying another spec and then this one
     /// again.
-    pub(super) fn declare(&mut self, name: &Name, before: Option<&Service>, service: &Service, at: u64) -> bool {
+    pub(super) fn declare(
+        &mut self,
+        name: &Name,
+        before: Option<&Service>,
+        service: &Service,
+        there: &BTreeSet<u32>,
+        at: u64,
+    ) -> bool {
         let revision = service.revision();
         let failed = self.rollout.to == revision
             && matches!(
@@ -186,7 +198,7 @@ impl ServiceRecord {
             self.rollout.retired.clear();
         } else {
             let before = before.filter(|before| !before.daemon);
-            self.scale(before.map_or(service.replicas, |before| before.replicas), service.replicas, at);
+            self.scale(before.map_or(service.replicas, |before| before.replicas), service.replicas, there, at);
         }
         starts
     }
@@ -218,12 +230,13 @@ impl ServiceRecord {
     }
 
     /// Replicas that are new while a rollout is under way start at its revision, unless only some are to try that.
-    fn scale(&mut self, before: u32, now: u32, at: u64) {
+    fn scale(&mut self, before: u32, now: u32, there: &BTreeSet<u32>, at: u64) {
         if before == now && self.own.as_ref().is_none_or(|own| own.len() == now as usize) {
             return;
         }
         let mut own: BTreeSet<u32> = self.own(before).into_iter().collect();
-        let new: Vec<u32> = self.unused(before).take((now as usize).saturating_sub(own.len())).collect();
+        let unused = self.unused(before).filter(|index| !there.contains(index));
+        let new: Vec<u32> = unused.take((now as usize).saturating_sub(own.len())).collect();
         own.extend(&new);
         while own.len() > now as usize {
             own.pop_last();

@@ -257,7 +257,13 @@ mod tests {
     fn a_rollout_may_still_go_back_to_volumes() {
         let mut sample = placed();
         let with_volumes = sample.state.services["web"].target;
-        sample.done(Command::Rollout { at: 1, service: name("web"), to: with_volumes, step: RolloutStep::Finish });
+        sample.done(Command::Rollout {
+            at: 1,
+            service: name("web"),
+            to: with_volumes,
+            seen: None,
+            step: RolloutStep::Finish,
+        });
         sample.apply(&spec(&NODES, &[("web", "b", 2)]));
         assert_eq!(ties(&sample).len(), 2);
         for (index, node) in [(0, "n1"), (1, "n2")] {

@@ -95,6 +95,7 @@ fn command() -> impl Strategy<Value = Command> {
         at: 6,
         service,
         to,
+        seen: None,
         step,
     });
     let actions = [RolloutAction::Pause, RolloutAction::Resume, RolloutAction::Confirm, RolloutAction::Undo];

@@ -2,10 +2,12 @@
 //!
 //! What the leader goes by is always a little old. So a replica that is left counts as serving if its process was well at any
 //! time lately; and one that was taken down counts as such only if it had been well for so long that the leader must know.
+//! A leader can leave decisions in the log that the next one finds there, however long that takes: these are not looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use icefield_api::EventKind;
 use icefield_control::State;
 use icefield_placement::{Assignment, ReplicaId};
 use icefield_spec::{Name, Revision, Service, Strategy};
@@ -30,6 +32,10 @@ pub(crate) struct Availability {
     now: u64,
     well: BTreeMap<(Name, ReplicaId, Revision), Well>,
     before: Option<Arc<State>>,
+    /// The term of the leader.
+    term: u64,
+    /// The last event before that term that says who leads.
+    earlier: Option<u64>,
 }
 
 /// From when until when a process was well, in milliseconds since the start.
@@ -56,11 +62,20 @@ impl Availability {
         self.well.retain(|_, well| now.saturating_sub(well.until) <= LATELY);
     }
 
+    /// Takes note of the term in which a server leads now.
+    pub(crate) fn led(&mut self, term: u64) {
+        if term > self.term {
+            self.term = term;
+            self.earlier = Some(self.before.as_deref().map_or(0, last_to_lead));
+        }
+    }
+
     /// Compares a newer state with the one before.
     pub(crate) fn check(&mut self, state: &Arc<State>) -> Result<(), String> {
         let Some(before) = self.before.replace(Arc::clone(state)) else { return Ok(()) };
         let Some(spec) = &state.spec else { return Ok(()) };
-        if state.version <= before.version {
+        // What a new leader does first is to say so.
+        if state.version <= before.version || self.earlier.is_some_and(|earlier| last_to_lead(&before) <= earlier) {
             return Ok(());
         }
         for (name, service) in &spec.services {
@@ -112,6 +127,12 @@ impl Availability {
             Some((replica, assignment, *well))
         })
     }
+}
+
+/// The number of the last event that says who leads.
+fn last_to_lead(state: &State) -> u64 {
+    let leader = state.events.iter().rev().find(|event| event.kind == EventKind::Leader);
+    leader.map_or(0, |event| event.number)
 }
 
 /// Whether a replica is elsewhere now than it was: it goes because of its node, and no rollout is to blame.

@@ -25,7 +25,7 @@ pub(super) fn due(state: &State, seen: &Observations, wanted: &Wanted, now: u64)
     let due = spec.services.iter().filter_map(|(name, service)| {
         let record = state.services.get(name)?;
         let step = View::new(state, seen, wanted, name, service, record, now)?.step()?;
-        Some(Command::Rollout { at: now, service: name.clone(), to: record.target, step })
+        Some(Command::Rollout { at: now, service: name.clone(), to: record.target, seen: Some(state.version), step })
     });
     due.collect()
 }

@@ -68,7 +68,7 @@ fn settled() -> (Sample, ClusterKey) {
 
 fn finish(sample: &mut Sample) {
     let to = sample.state.services["web"].target;
-    sample.done(Command::Rollout { at: 9, service: name("web"), to, step: RolloutStep::Finish });
+    sample.done(Command::Rollout { at: 9, service: name("web"), to, seen: None, step: RolloutStep::Finish });
 }
 
 fn versions(sample: &Sample, text: &str) -> Vec<u64> {
@@ -114,7 +114,7 @@ fn a_version_is_kept_as_long_as_a_rollout_may_go_back_to_it() {
     assert_eq!(versions(&sample, "db"), [1, 2]);
     let to = sample.state.services["web"].target;
     let fail = RolloutStep::Fail { reason: "web/0 cannot log in".into() };
-    sample.done(Command::Rollout { at: 9, service: name("web"), to, step: fail });
+    sample.done(Command::Rollout { at: 9, service: name("web"), to, seen: None, step: fail });
     assert_eq!(versions(&sample, "db"), [1, 2], "it goes back to the first one");
     finish(&mut sample);
     sample.done(set(&key, "db", "right"));
