@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use icefield_api::{EventKind, HistoryEntry};
-use icefield_spec::{Name, Service, Spec};
+use icefield_spec::{Name, Spec};
 
 use super::events::Telling;
 use super::{Effect, ServiceRecord, State};
@@ -68,7 +68,9 @@ impl State {
         });
         for (name, service) in &spec.services {
             let declared_before = before.as_ref().and_then(|before| before.services.get(name));
-            let there = self.beyond_declared(name, declared_before, service);
+            let anew = declared_before != Some(service);
+            let placed = self.placed.placement().service(name.as_str()).filter(|_| anew);
+            let placed = placed.map(|(index, assignment)| (index, assignment.revision)).collect();
             let record = match self.services.get_mut(name) {
                 None => {
                     let record = ServiceRecord { basis: index, ..ServiceRecord::first(name, service, at) };
@@ -78,10 +80,10 @@ impl State {
                 }
                 Some(record) => record,
             };
-            if declared_before != Some(service) {
+            if anew {
                 record.basis = index;
             }
-            if record.declare(name, declared_before, service, &there, at) {
+            if record.declare(name, declared_before, service, &placed, at) {
                 telling.tell(EventKind::Rollout, || (format!("service {name}"), started(record)));
             }
         }
@@ -94,19 +96,6 @@ impl State {
         let tied = self.ties.services().cloned().collect();
         self.release_ties(&tied, &mut telling);
         telling
-    }
-}
-
-impl State {
-    /// The indexes of replicas that are still placed and not the service's own: they are about to end, and one that was beside
-    /// the own is where those may not be. A service with volumes has none beside its own, and a replica that is declared
-    /// again gets its data back.
-    fn beyond_declared(&self, name: &Name, before: Option<&Service>, now: &Service) -> BTreeSet<u32> {
-        let grows = before.is_none_or(|before| before.replicas < now.replicas);
-        if !grows || !now.unit.volumes.is_empty() {
-            return BTreeSet::new();
-        }
-        self.placed.placement().service(name.as_str()).map(|(index, _)| index).collect()
     }
 }
 
@@ -139,12 +128,13 @@ fn started(record: &ServiceRecord) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use icefield_api::RolloutState;
+    use icefield_placement::{Assignment, Change, ChangeKind};
     use icefield_spec::{Spec, Update};
 
-    use crate::state::sample::{Sample, revision, spec};
+    use crate::state::sample::{Sample, name, replica, revision, spec};
     use crate::state::{Applied, Command, RolloutStep};
 
     const NODES: [&str; 2] = ["n1", "n2"];
@@ -207,6 +197,18 @@ mod tests {
         sample.step("b", RolloutStep::Finish);
         sample.apply(&with_surge("b", 3));
         assert_eq!(sample.state.services["web"].own(3), [0, 1, 3]);
+    }
+
+    #[test]
+    fn what_was_to_be_replaced_and_was_not_yet_is_decided_anew() {
+        let mut sample = settled();
+        sample.apply(&web("b", 2));
+        sample.step("b", RolloutStep::Advance { indexes: vec![0, 1] });
+        let to = Assignment { node: name("n1"), revision: revision("b"), ports: BTreeMap::new() };
+        let change = Change { replica: replica("web/0"), kind: ChangeKind::Replace { to }, reason: String::new() };
+        sample.done(Command::Place { at: 9, seen: sample.state.version, changes: vec![change] });
+        sample.apply(&web("b", 3));
+        assert_eq!(sample.state.services["web"].rollout.advanced, BTreeSet::from([0, 2]));
     }
 
     #[test]

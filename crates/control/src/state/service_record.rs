@@ -154,18 +154,18 @@ impl ServiceRecord {
         (0..).filter(move |index| !self.has(*index, replicas))
     }
 
-    /// Takes up what the spec in force now says of the service; `before` is what the last one said. True if a rollout
-    /// starts. No replica is new at one of the indexes `there`.
+    /// Takes up what the spec in force now says of the service; `before` is what the last one said, and `placed` are the
+    /// replicas that there are. True if a rollout starts.
     ///
     /// One starts if the unit has changed. A revision that failed is tried again only if the declaration has changed in
     /// more than the number of replicas; a person retries by changing it, or by applying another spec and then this one
-    /// again.
+    /// again. Otherwise the rollout goes on, but what it was about to replace, it decides anew.
     pub(super) fn declare(
         &mut self,
         name: &Name,
         before: Option<&Service>,
         service: &Service,
-        there: &BTreeSet<u32>,
+        placed: &BTreeMap<u32, Revision>,
         at: u64,
     ) -> bool {
         let revision = service.revision();
@@ -190,6 +190,8 @@ impl ServiceRecord {
         } else if self.target == revision && self.rollout.to != revision {
             self.adopt_rollback(revision, at);
         }
+        let target = self.target;
+        self.rollout.advanced.retain(|index| placed.get(index).is_none_or(|revision| *revision == target));
         // The replicas of a daemon come and go with the nodes, not with its declaration.
         if service.daemon {
             self.own = None;
@@ -198,7 +200,10 @@ impl ServiceRecord {
             self.rollout.retired.clear();
         } else {
             let before = before.filter(|before| !before.daemon);
-            self.scale(before.map_or(service.replicas, |before| before.replicas), service.replicas, there, at);
+            // What is placed and not its own is about to end, and one that was beside its own is where those may not be. But
+            // a replica with volumes gets its data back when it is declared again.
+            let there = placed.keys().copied().filter(|_| service.unit.volumes.is_empty()).collect();
+            self.scale(before.map_or(service.replicas, |before| before.replicas), service.replicas, &there, at);
         }
         starts
     }
@@ -229,7 +234,8 @@ impl ServiceRecord {
         }
     }
 
-    /// Replicas that are new while a rollout is under way start at its revision, unless only some are to try that.
+    /// Replicas that are new while a rollout is under way start at its revision, unless only some are to try that; none is new
+    /// at one of the indexes `there`.
     fn scale(&mut self, before: u32, now: u32, there: &BTreeSet<u32>, at: u64) {
         if before == now && self.own.as_ref().is_none_or(|own| own.len() == now as usize) {
             return;
