@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::invariants::generations;
 use crate::network::Site;
 use crate::process::Process;
 use crate::server::{Reply, Server};
+use crate::system::{Power, Standing, System};
 
 /// An agent and its machine: it makes its node's generation true, says how that goes, and stops its singletons when it
 /// cannot renew its lease.
@@ -25,7 +26,7 @@ pub(crate) struct Agent {
     machine: Mutex<Machine>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Machine {
     is_off: bool,
     /// How often its agent was started.
@@ -35,6 +36,20 @@ struct Machine {
     processes: BTreeMap<ReplicaId, Process>,
     /// Until when singletons may run.
     fence: Option<Instant>,
+    system: System,
+    contact: Contact,
+    /// The values of secrets that it was given, by the numbers of their versions; in memory alone.
+    secrets: BTreeMap<u64, String>,
+    /// What ran when the machine was last restarted for its system.
+    restarted: Option<Vec<ReplicaId>>,
+}
+
+/// Since when and until when one server has answered all that an agent said, in milliseconds since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Contact {
+    server: usize,
+    pub(crate) since: u64,
+    pub(crate) until: u64,
 }
 
 impl Agent {
@@ -46,8 +61,19 @@ impl Agent {
     const PAUSE: Duration = Duration::from_millis(20);
 
     /// The agent of a machine that has nothing to do yet.
-    pub(crate) fn new(node: Name, site: Site) -> Self {
-        Self { node, site, machine: Mutex::default() }
+    pub(crate) fn new(node: Name, site: Site, honest: bool) -> Self {
+        let machine = Machine {
+            is_off: false,
+            starts: 0,
+            generation: None,
+            processes: BTreeMap::new(),
+            fence: None,
+            system: System::new(honest),
+            contact: Contact::default(),
+            secrets: BTreeMap::new(),
+            restarted: None,
+        };
+        Self { node, site, machine: Mutex::new(machine) }
     }
 
     /// Reports to the servers over and over; never returns.
@@ -86,6 +112,10 @@ impl Agent {
         if machine.is_off {
             return None;
         }
+        machine.pass_system(now);
+        if machine.system.is_restarting() {
+            return None;
+        }
         let may_fenced = machine.fence.is_some_and(|fence| Instant::now() < fence);
         for process in machine.processes.values_mut() {
             process.pass(may_fenced || !process.is_singleton, now);
@@ -99,7 +129,7 @@ impl Agent {
             replicas: machine.processes.iter().map(|(replica, process)| process.report(replica, now)).collect(),
             endpoints: BTreeMap::new(),
             message: None,
-            system: None,
+            system: Some(machine.system.report()),
             leaving: false,
             number: 0,
             started: machine.starts,
@@ -117,20 +147,32 @@ impl Agent {
                 self.take_up(hub, generation);
             }
         }
+        if self.machine().lacks_secrets() {
+            let node = self.node.clone();
+            let handle = async move |server: Arc<Server>| server.secrets(&node).await;
+            if let Ok(Ok(secrets)) = hub.request(self.site, server, Self::PATIENCE, handle).await {
+                self.machine().secrets = secrets;
+            }
+        }
+        let now = hub.trace.elapsed();
         let mut machine = self.machine();
+        machine.contact.extend(server, now);
+        if !machine.is_up() {
+            return;
+        }
+        machine.make_true(now);
         if let Some(fence) = reply.fence
-            && !machine.is_off
             && machine.number() >= reply.generation
         {
             machine.fence = machine.fence.max(Some(sent + fence));
             // What runs once has waited for that.
-            machine.make_true(hub.trace.elapsed());
+            machine.make_true(now);
         }
     }
 
     fn take_up(&self, hub: &Hub, generation: Generation) {
         let mut machine = self.machine();
-        if !machine.is_off && generation.number > machine.number() {
+        if machine.is_up() && generation.number > machine.number() {
             hub.trace.note(format!("{} takes up generation {}", self.node, generation.number));
             machine.generation = Some(generation);
             machine.make_true(hub.trace.elapsed());
@@ -145,12 +187,37 @@ impl Agent {
     pub(crate) fn set_off(&self, off: bool, now: u64) {
         let mut machine = self.machine();
         machine.is_off = off;
-        machine.processes.retain(|_, process| process.outlives_power(now));
+        machine.stop(now);
         if !off {
-            machine.starts += 1;
-            machine.fence = None;
-            machine.make_true(now);
+            machine.system.wake(now);
+            machine.start(now);
         }
+    }
+
+    /// What its system is at goes wrong.
+    pub(crate) fn break_down(&self, now: u64) {
+        self.machine().system.break_down(now);
+    }
+
+    /// How its machine stands with its system.
+    pub(crate) fn system(&self) -> Standing {
+        self.machine().system.standing()
+    }
+
+    /// Which server it has been in contact with.
+    pub(crate) fn contact(&self) -> Contact {
+        self.machine().contact
+    }
+
+    /// What ran on its machine when that was restarted for its system, if it was since the last call.
+    pub(crate) fn restarted(&self) -> Option<Vec<ReplicaId>> {
+        self.machine().restarted.take()
+    }
+
+    /// Its processes, and the values of secrets that they were started with, by the numbers of their versions.
+    pub(crate) fn values(&self) -> Vec<(ReplicaId, BTreeMap<u64, String>)> {
+        let machine = self.machine();
+        machine.processes.iter().map(|(replica, process)| (replica.clone(), process.secrets.clone())).collect()
     }
 
     /// One of its processes ends by itself.
@@ -201,7 +268,49 @@ impl Machine {
         self.generation.as_ref().map_or(0, |generation| generation.number)
     }
 
-    /// Starts what is new, stops what is gone, and replaces what has another revision.
+    fn is_up(&self) -> bool {
+        !self.is_off && !self.system.is_restarting()
+    }
+
+    /// The machine goes down: what its disk does not tell of is gone.
+    fn stop(&mut self, now: u64) {
+        self.processes.retain(|_, process| process.outlives_power(now));
+        self.secrets.clear();
+    }
+
+    /// The machine is up again.
+    fn start(&mut self, now: u64) {
+        self.starts += 1;
+        self.fence = None;
+        if self.is_up() {
+            self.make_true(now);
+        }
+    }
+
+    /// Lets time pass for its system.
+    fn pass_system(&mut self, now: u64) {
+        let healthy = self.processes.iter().filter(|(_, process)| process.is_healthy());
+        let healthy: BTreeSet<ReplicaId> = healthy.map(|(replica, _)| replica.clone()).collect();
+        let (wanted, number) = (self.generation.as_ref().and_then(|one| one.plan.nixos.as_ref()), self.number());
+        match self.system.pass(wanted, number, &healthy, self.contact.until, now) {
+            Power::Stays => {}
+            Power::GoesDown => {
+                let running = self.processes.iter().filter(|(_, process)| process.is_there());
+                self.restarted = Some(running.map(|(replica, _)| replica.clone()).collect());
+                self.stop(now);
+            }
+            Power::ComesBack => self.start(now),
+        }
+    }
+
+    /// Whether its generation names secrets that it does not have.
+    fn lacks_secrets(&self) -> bool {
+        let units = self.generation.iter().flat_map(|generation| generation.plan.units.values());
+        let mut named = units.flat_map(|planned| planned.unit.secrets.values());
+        named.any(|number| !self.secrets.contains_key(number))
+    }
+
+    /// Starts what is new, stops what is gone, and replaces what has another revision. What needs a secret waits for it.
     fn make_true(&mut self, now: u64) {
         let Some(Generation { plan, .. }) = &self.generation else { return };
         self.processes.retain(|replica, process| {
@@ -213,9 +322,24 @@ impl Machine {
             if planned.unit.once && !may_fenced {
                 continue;
             }
+            let own = planned.unit.secrets.values().map(|number| Some((*number, self.secrets.get(number)?.clone())));
+            let Some(secrets) = own.collect::<Option<BTreeMap<_, _>>>() else { continue };
             let is_singleton = planned.unit.once || declare::is_singleton(&replica.service);
-            let start = || Process::start(&planned.unit, is_singleton, now);
+            let start = || Process::start(&planned.unit, secrets, is_singleton, now);
             self.processes.entry(replica.clone()).or_insert_with(start);
         }
+    }
+}
+
+impl Contact {
+    /// How long it may be from one answer to the next.
+    const GAP: u64 = 700;
+
+    /// An answer of `server` has come at `now`.
+    fn extend(&mut self, server: usize, now: u64) {
+        if self.server != server || now.saturating_sub(self.until) > Self::GAP {
+            self.since = now;
+        }
+        (self.server, self.until) = (server, now);
     }
 }

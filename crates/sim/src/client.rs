@@ -4,20 +4,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use icefield_api::{NodeAction, RolloutAction};
-use icefield_control::state::{KeyRecord, SecretId, SecretStep};
+use icefield_control::state::{BaseStep, KeyRecord, SecretId, SecretStep};
 use icefield_control::vault::{KeyId, Sealed};
-use icefield_control::{Applied, Command, ProposeError};
+use icefield_control::{Applied, Command, ProposeError, State};
 use icefield_spec::Spec;
 use tokio::time::sleep;
 
 use crate::chance::Chance;
-use crate::declare::{SECRETS, SERVICES, Wish, name, node_name};
+use crate::declare::{BASES, SECRETS, SERVICES, Wish, name, node_name, skeleton};
 use crate::history::History;
 use crate::hub::{Hub, Silence};
 use crate::network::Site;
 use crate::server::{Refusal, Server};
 
-/// Somebody who applies specs, cordons and drains nodes, and reads what is so.
+/// Somebody who applies specs, sets secrets, steers rollouts, cordons and drains nodes, and reads what is so.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) hub: Arc<Hub>,
@@ -65,8 +65,9 @@ impl Client {
                 self.read().await;
                 continue;
             }
-            match self.chance.below(7) {
+            match self.chance.below(8) {
                 5..7 => self.steer().await,
+                7 => self.rotate().await,
                 0..3 => {
                     let spec = self.next_spec();
                     self.apply(spec).await;
@@ -100,8 +101,8 @@ impl Client {
         }
     }
 
-    /// Sees to it that the secrets are set that specs name; whether that is known to be so. What is sealed in them is nothing
-    /// to the servers.
+    /// Sees to it that the secrets that specs name are set, and to good values; whether that is known to be so. What is sealed
+    /// in them is nothing to the servers.
     async fn set_secrets(&mut self) -> bool {
         let handle = async |server: Arc<Server>| server.read().await;
         let state = match self.hub.request(self.site, self.current, Self::PATIENCE, handle).await {
@@ -124,23 +125,52 @@ impl Client {
         }
         let ids = SECRETS.map(|secret| secret.parse::<SecretId>().expect("it is written here, and as a name is to be"));
         for id in &ids {
-            if state.secrets.newest(id).is_none() {
-                let sealed = Sealed { key, data_key: String::new(), value: id.to_string() };
-                let step = SecretStep::Set { id: id.clone(), sealed, by: "user anna".into() };
-                self.write(&Command::Secret { at: 0, step }).await;
+            if state.secrets.newest(id).is_none_or(|(_, version)| version.sealed.value.ends_with("bad")) {
+                self.set(id.clone(), "").await;
                 return false;
             }
         }
-        let versions = ids.map(|id| state.secrets.newest(&id).map_or(0, |(number, _)| number));
-        self.wish.lock().unwrap_or_else(PoisonError::into_inner).0.name_secrets(versions);
+        self.learn(&state);
         true
+    }
+
+    /// Gives a secret another value, which may be one that nothing does well with.
+    async fn rotate(&mut self) {
+        let bad = if self.chance.happens(200) { "bad" } else { "" };
+        let secret = SECRETS[self.chance.below(SECRETS.len())];
+        self.set(secret.parse().expect("it is written here, and as a name is to be"), bad).await;
+    }
+
+    async fn set(&mut self, id: SecretId, bad: &str) {
+        let value = format!("{id} {}{bad}", self.next_number());
+        let sealed = Sealed { key: KeyId("0".into()), data_key: String::new(), value: value.clone() };
+        let (floor, subject) = (self.history.ask(), format!("secret {id}"));
+        let step = SecretStep::Set { id, sealed, by: "user anna".into() };
+        if let Written::Done(Applied::Done(version), at) = self.write(&Command::Secret { at: 0, step }).await {
+            self.hub.trace.note(format!("secret {value} is version {version}"));
+            self.history.wished(&self.hub, floor, version, at, subject);
+        }
+    }
+
+    /// Takes note of the versions of secrets that there are.
+    fn learn(&self, state: &State) {
+        let newest = |secret: &str| Some(state.secrets.newest(&secret.parse().ok()?)?.0);
+        if let [Some(one), Some(other)] = SECRETS.map(newest) {
+            self.wish.lock().unwrap_or_else(PoisonError::into_inner).0.name_secrets([one, other]);
+        }
+    }
+
+    fn next_number(&self) -> u64 {
+        let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        wish.1 += 1;
+        wish.1
     }
 
     fn last_spec(&self) -> Spec {
         let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
         wish.1 += 1;
         let number = wish.1;
-        wish.0.settle(number);
+        wish.0.settle(number, self.nodes);
         wish.0.spec(self.nodes)
     }
 
@@ -155,12 +185,13 @@ impl Client {
     /// Applies a spec; whether it is known to be in force.
     async fn apply(&mut self, spec: Spec) -> bool {
         let revision = spec.revision();
-        let floor = self.history.propose(revision);
-        let written = self.write(&Command::Apply { at: 0, spec: Box::new(spec), expect: None }).await;
+        let floor = self.history.propose(&spec);
+        let skeleton = skeleton(&spec);
+        let written = self.write(&Command::Apply { at: 0, spec: Box::new(spec.clone()), expect: None }).await;
         match written {
             Written::Done(Applied::Done(version), _) => {
                 self.hub.trace.note(format!("spec {} is version {version}", revision.short()));
-                self.history.applied(&self.hub, floor, version, revision);
+                self.history.applied(&self.hub, floor, version, spec);
                 true
             }
             Written::Done(Applied::Unchanged(_), _) => true,
@@ -169,7 +200,7 @@ impl Client {
                 false
             }
             Written::Refused => {
-                self.history.refused(revision);
+                self.history.refused(skeleton);
                 false
             }
             Written::Unknown => false,
@@ -182,7 +213,7 @@ impl Client {
         match self.write(&Command::Node { at: 0, node: node.clone(), action }).await {
             Written::Done(Applied::Done(version), at) => {
                 self.hub.trace.note(format!("{action:?} of {node} is version {version}"));
-                self.history.wished(&self.hub, floor, version, at, &node);
+                self.history.wished(&self.hub, floor, version, at, format!("node {node}"));
                 true
             }
             Written::Done(Applied::Unchanged(_), _) => true,
@@ -191,14 +222,19 @@ impl Client {
         }
     }
 
-    /// Does something with the rollout of a service, if there is one.
+    /// Does something with the rollout of a service or a base, if there is one.
     async fn steer(&mut self) {
         let all = [RolloutAction::Pause, RolloutAction::Resume, RolloutAction::Confirm, RolloutAction::Undo];
         let action = all[self.chance.below(all.len())];
-        let service = SERVICES[self.chance.below(SERVICES.len())];
-        let command = Command::Steer { at: 0, service: name(service), action };
+        let (subject, command) = match self.chance.below(SERVICES.len() + BASES.len()) {
+            at if at < SERVICES.len() => (SERVICES[at], Command::Steer { at: 0, service: name(SERVICES[at]), action }),
+            at => {
+                let base = BASES[at - SERVICES.len()];
+                (base, Command::Base { at: 0, base: name(base), to: None, step: BaseStep::Steer { action } })
+            }
+        };
         if let Written::Done(Applied::Done(version), _) = self.write(&command).await {
-            self.hub.trace.note(format!("{action:?} of {service} is version {version}"));
+            self.hub.trace.note(format!("{action:?} of {subject} is version {version}"));
         }
     }
 
@@ -206,7 +242,10 @@ impl Client {
         let floor = self.history.ask();
         let handle = async |server: Arc<Server>| server.read().await;
         match self.hub.request(self.site, self.current, Self::PATIENCE, handle).await {
-            Ok(Ok(state)) => self.history.read(&self.hub, floor, &state),
+            Ok(Ok(state)) => {
+                self.history.read(&self.hub, floor, &state);
+                self.learn(&state);
+            }
             Ok(Err(refusal)) => self.turn(Some(&refusal)),
             Err(_) => self.turn(None),
         }
@@ -252,6 +291,8 @@ fn dated(command: Command, now: u64) -> Command {
         Command::Apply { spec, expect, .. } => Command::Apply { at: now, spec, expect },
         Command::Node { node, action, .. } => Command::Node { at: now, node, action },
         Command::Steer { service, action, .. } => Command::Steer { at: now, service, action },
+        Command::Base { base, to, step, .. } => Command::Base { at: now, base, to, step },
+        Command::Secret { step, .. } => Command::Secret { at: now, step },
         other => other,
     }
 }

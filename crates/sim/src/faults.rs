@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     PowerCut(usize),
     /// A replica's process ends by itself.
     ProcessCrash(usize),
+    /// What a machine is at with its system goes wrong.
+    Breakdown(usize),
     /// Messages are lost, late, and arrive twice.
     Storm(Weather),
 }
@@ -36,7 +38,7 @@ impl Fault {
     /// A fault, and how long it lasts, in milliseconds.
     fn draw(chance: &mut Chance, world: &World) -> (Self, u64) {
         let (servers, agents, sites) = (world.servers, world.agents.len(), world.sites);
-        match chance.below(20) {
+        match chance.below(22) {
             0..5 => {
                 let minutes = 5 * 60_000;
                 let jump = chance.within(0..2 * minutes) as i64 - minutes as i64;
@@ -52,6 +54,7 @@ impl Fault {
             14 => (Self::FullDisk(chance.below(servers)), chance.within(300..2_000)),
             15..17 => (Self::PowerCut(chance.below(agents)), chance.within(500..4_000)),
             17 => (Self::ProcessCrash(chance.below(agents)), 1),
+            18..20 => (Self::Breakdown(chance.below(agents)), 1),
             _ => {
                 let weather = Weather {
                     loss: chance.within(0..200),
@@ -74,6 +77,7 @@ impl Fault {
             Self::FullDisk(_) => "full disk",
             Self::PowerCut(_) => "node power cut",
             Self::ProcessCrash(_) => "process crash",
+            Self::Breakdown(_) => "system breakdown",
             Self::Storm(_) => "storm",
         }
     }
@@ -162,6 +166,10 @@ async fn make(world: &Arc<World>, fault: Fault, lasts: Duration, mut chance: Cha
         Fault::ProcessCrash(agent) => {
             hub.fault(kind, said);
             world.agents[agent].crash_one(&mut chance, hub.trace.elapsed());
+        }
+        Fault::Breakdown(agent) => {
+            hub.fault(kind, said);
+            world.agents[agent].break_down(hub.trace.elapsed());
         }
         Fault::Storm(weather) => {
             hub.fault(kind, said);

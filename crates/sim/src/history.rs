@@ -1,8 +1,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use icefield_control::State;
-use icefield_spec::{Name, Revision};
+use icefield_spec::{Revision, Spec};
 
+use crate::declare::skeleton;
 use crate::hub::Hub;
 use crate::invariants::acknowledged::{self, Acknowledged};
 use crate::invariants::reads::{self, Reads};
@@ -24,29 +25,29 @@ impl History {
     }
 
     /// A spec is proposed; gives back the same.
-    pub(crate) fn propose(&self, revision: Revision) -> u64 {
+    pub(crate) fn propose(&self, spec: &Spec) -> u64 {
         let reads = &mut self.lock().reads;
-        reads.propose(revision);
+        reads.propose(skeleton(spec));
         reads.floor()
     }
 
     /// A spec is said to be in force since `version`.
-    pub(crate) fn applied(&self, hub: &Hub, floor: u64, version: u64, revision: Revision) {
+    pub(crate) fn applied(&self, hub: &Hub, floor: u64, version: u64, spec: Spec) {
         let inner = &mut *self.lock();
         inner.reads.tell(version);
-        hub.check(acknowledged::NAME, inner.acknowledged.spec(floor, version, revision));
+        hub.check(acknowledged::NAME, inner.acknowledged.spec(floor, version, spec));
     }
 
-    /// A spec is said not to be in force, now and later.
-    pub(crate) fn refused(&self, revision: Revision) {
-        self.lock().acknowledged.refused(revision);
+    /// The spec with this skeleton is said not to be in force, now and later.
+    pub(crate) fn refused(&self, skeleton: Revision) {
+        self.lock().acknowledged.refused(skeleton);
     }
 
-    /// A wish for a node is said to be carried out.
-    pub(crate) fn wished(&self, hub: &Hub, floor: u64, version: u64, at: u64, node: &Name) {
+    /// A wish is said to be carried out; `subject` is what the event says that tells of it.
+    pub(crate) fn wished(&self, hub: &Hub, floor: u64, version: u64, at: u64, subject: String) {
         let inner = &mut *self.lock();
         inner.reads.tell(version);
-        hub.check(acknowledged::NAME, inner.acknowledged.wish(floor, version, at, node.as_str()));
+        hub.check(acknowledged::NAME, inner.acknowledged.wish(floor, version, at, subject));
     }
 
     /// A state is said to be the present one.

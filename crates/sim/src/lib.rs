@@ -6,7 +6,7 @@
 //! doubled and overtaken, the network falls apart, clocks jump. Then all is mended, and it must become as it should be.
 //!
 //! - [`run`] is one seed; its [`Outcome`] says what happened. [`Tally`] is many.
-//! - `world` puts the parts together: `server`, `agent` with its `process`es, `client`, on the `network` and on `disk`s.
+//! - `world` puts the parts together: `server`, `agent` with its `process`es and its machine's `system`, `client`, on the `network` and on `disk`s.
 //! - `faults` has things go wrong.
 //! - `observer` looks at all of it every few milliseconds and holds it against the `invariants`, of which each has a
 //!   file.
@@ -27,6 +27,7 @@ mod outcome;
 mod process;
 mod run;
 mod server;
+mod system;
 mod tally;
 mod trace;
 mod wire;

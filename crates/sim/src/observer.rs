@@ -2,13 +2,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use icefield_control::State;
+use icefield_spec::Name;
 
 use crate::history::History;
 use crate::invariants::agreement::{self, Agreement};
 use crate::invariants::availability::{self, Availability};
+use crate::invariants::canary::{self, Canaries};
 use crate::invariants::convergence::{self, Running};
 use crate::invariants::generations::{self, Generations};
-use crate::invariants::{acknowledged, holders, jobs, rules, secrets, surge, way_back};
+use crate::invariants::last_good::{self, LastGood};
+use crate::invariants::versions::{self, Versions};
+use crate::invariants::waves::{self, Waves};
+use crate::invariants::zones::{self, Zones};
+use crate::invariants::{acknowledged, drains, holders, jobs, mixture, reboots, rules, secrets, surge, way_back};
+use crate::system::Standing;
 use crate::world::World;
 
 /// Looks at all servers and agents, over and over, and holds them against the invariants.
@@ -19,6 +26,11 @@ pub(crate) struct Observer {
     agreement: Agreement,
     generations: Generations,
     availability: Availability,
+    waves: Waves,
+    zones: Zones,
+    canaries: Canaries,
+    last_good: LastGood,
+    secret_versions: Versions,
 }
 
 impl Observer {
@@ -39,12 +51,16 @@ impl Observer {
             hub.check(way_back::NAME, way_back::check(&state));
             hub.check(jobs::NAME, jobs::check_past(&state));
             hub.check(secrets::NAME, secrets::check(&state));
+            hub.check(mixture::NAME, mixture::check(&state));
             hub.check(acknowledged::NAME, history.check(&state));
         }
         self.availability.note(&running(world), hub.trace.elapsed());
         if let Some(newest) = self.agreement.newest() {
+            hub.check(drains::NAME, drains::check(&self.availability, newest));
             hub.check(availability::NAME, self.availability.check(newest));
+            hub.check(versions::NAME, self.secret_versions.check(newest));
         }
+        self.look_at_systems(world);
         let singletons = |agent: &Arc<crate::agent::Agent>| {
             let node = agent.node.clone();
             agent.singletons().into_iter().map(move |replica| (node.clone(), replica))
@@ -62,6 +78,27 @@ impl Observer {
         let running: Vec<_> = world.agents.iter().flat_map(attempts).collect();
         if let Some(state) = self.agreement.newest() {
             hub.check(jobs::NAME, jobs::check_running(&running, state));
+        }
+    }
+
+    /// Looks at how nodes stand with their systems.
+    fn look_at_systems(&mut self, world: &World) {
+        let (hub, now) = (&world.hub, world.hub.trace.elapsed());
+        let Some(newest) = self.agreement.newest() else { return };
+        let systems = systems(world);
+        let contact = |agent: &Arc<crate::agent::Agent>| {
+            let contact = agent.contact();
+            let is_known = now.saturating_sub(contact.until) <= 500;
+            (agent.node.clone(), if is_known { contact.until.saturating_sub(contact.since) } else { 0 })
+        };
+        hub.check(waves::NAME, self.waves.check(newest, &systems));
+        hub.check(zones::NAME, self.zones.check(newest, &world.agents.iter().map(contact).collect()));
+        hub.check(canary::NAME, self.canaries.check(newest));
+        hub.check(last_good::NAME, self.last_good.check(newest, &systems));
+        for agent in &world.agents {
+            if let Some(running) = agent.restarted() {
+                hub.check(reboots::NAME, reboots::check(newest, &agent.node, &running));
+            }
         }
     }
 
@@ -84,11 +121,20 @@ impl Observer {
             return Err("nobody leads".into());
         }
         let Some(newest) = self.newest() else { return Err("there is no state".into()) };
-        convergence::check(newest, &versions, &running(world))
+        convergence::check(newest, &versions, &running(world), &systems(world))?;
+        let values = world.agents.iter().flat_map(|agent| agent.values());
+        versions::check_values(newest, &values.collect::<Vec<_>>())
     }
 }
 
 /// What runs on each node.
 fn running(world: &World) -> Vec<Running> {
     world.agents.iter().map(|agent| (agent.node.clone(), agent.processes())).collect()
+}
+
+/// How each node stands with its system, and for how many milliseconds it has heard of nobody.
+fn systems(world: &World) -> Vec<(Name, Standing, u64)> {
+    let now = world.hub.trace.elapsed();
+    let silence = |agent: &crate::agent::Agent| now.saturating_sub(agent.contact().until);
+    world.agents.iter().map(|agent| (agent.node.clone(), agent.system(), silence(agent))).collect()
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use icefield_api::{Exit, ReplicaReport, ReplicaState};
 use icefield_placement::ReplicaId;
 use icefield_spec::{Millis, Revision, Unit};
@@ -16,6 +18,8 @@ const RUN: u64 = 600;
 pub(crate) struct Process {
     pub(crate) revision: Revision,
     pub(crate) is_singleton: bool,
+    /// The values of its secrets, by the numbers of their versions.
+    pub(crate) secrets: BTreeMap<u64, String>,
     /// Of one that runs once, how it ended.
     exit: Option<Exit>,
     is_once: bool,
@@ -27,11 +31,12 @@ pub(crate) struct Process {
 
 impl Process {
     /// A process that starts now.
-    pub(crate) fn start(unit: &Unit, is_singleton: bool, now: u64) -> Self {
+    pub(crate) fn start(unit: &Unit, secrets: BTreeMap<u64, String>, is_singleton: bool, now: u64) -> Self {
         let version = unit.run.command().last().cloned().unwrap_or_default();
         Self {
             revision: unit.revision(),
             is_singleton,
+            secrets,
             exit: None,
             is_once: unit.once,
             version,
@@ -70,8 +75,8 @@ impl Process {
         self.turn(if code == 0 { ReplicaState::Completed } else { ReplicaState::Failed }, now);
     }
 
-    /// Lets time pass: a version whose name ends with "crash" ends soon after each start, one with "never" stays unhealthy,
-    /// all others become healthy. It starts again only where it `may` run.
+    /// Lets time pass: a version whose name ends with "crash" ends soon after each start, one with "never", or
+    /// with a secret that ends with "bad", stays unhealthy, all others become healthy. It starts again only where it `may` run.
     pub(crate) fn pass(&mut self, may: bool, now: u64) {
         let age = now.saturating_sub(self.since);
         if self.is_once {
@@ -91,12 +96,16 @@ impl Process {
             ReplicaState::Failed => {}
             _ if !may => self.crash(now),
             ReplicaState::Starting if self.version.ends_with("crash") && age >= CRASH_AFTER => self.crash(now),
-            ReplicaState::Starting if self.version.ends_with("never") && age >= WARM_UP => {
+            ReplicaState::Starting if self.is_never_healthy() && age >= WARM_UP => {
                 self.turn(ReplicaState::Unhealthy, now);
             }
             ReplicaState::Starting if age >= WARM_UP => self.turn(ReplicaState::Healthy, now),
             _ => {}
         }
+    }
+
+    fn is_never_healthy(&self) -> bool {
+        self.version.ends_with("never") || self.secrets.values().any(|value| value.ends_with("bad"))
     }
 
     fn turn(&mut self, state: ReplicaState, now: u64) {

@@ -33,11 +33,13 @@ pub struct Setup {
     pub confirmed_reads: bool,
     /// Whether servers wait for as long as they have promised a singleton to its node.
     pub kept_promises: bool,
+    /// Whether agents say how far their nodes are with a system, and not that all is well as soon as they begin.
+    pub honest_agents: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { honest_disks: true, confirmed_reads: true, kept_promises: true }
+        Self { honest_disks: true, confirmed_reads: true, kept_promises: true, honest_agents: true }
     }
 }
 

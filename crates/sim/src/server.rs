@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,7 +7,7 @@ use icefield_api::Heartbeat;
 use icefield_control::observe::registration;
 use icefield_control::raft::{Disk, Founders, Group, GroupConfig, Leader, Start};
 use icefield_control::reconcile::Config;
-use icefield_control::{Applied, Clock, Command, Leading, ProposeError, State, Timings};
+use icefield_control::{Applied, Clock, Command, Leading, ProposeError, State, Timings, view};
 use icefield_plan::Generation;
 use icefield_spec::Name;
 use tokio::task::JoinSet;
@@ -118,6 +119,13 @@ impl Server {
     /// A node's generation.
     pub(crate) async fn plan(&self, node: &Name) -> Result<Option<Generation>, Refusal> {
         Ok(self.read().await?.node_plan(node))
+    }
+
+    /// The values of the secrets that a node's plan names, by the numbers of their versions. Nothing is sealed here.
+    pub(crate) async fn secrets(&self, node: &Name) -> Result<BTreeMap<u64, String>, Refusal> {
+        let state = self.read().await?;
+        let given = view::secrets_of(&state, node).into_iter();
+        Ok(given.map(|(number, (_, version))| (number, version.sealed.value.clone())).collect())
     }
 
     /// The state as it is now, for sure.

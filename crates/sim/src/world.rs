@@ -50,7 +50,9 @@ impl World {
         Self {
             hub: Arc::new(Hub::new(Network::new(Chance::new(seed, "network"), sites), servers)),
             servers,
-            agents: (0..agents).map(|at| Arc::new(Agent::new(node_name(at), servers + at))).collect(),
+            agents: (0..agents)
+                .map(|at| Arc::new(Agent::new(node_name(at), servers + at, setup.honest_agents)))
+                .collect(),
             sites,
             setup,
             founders: Founders::new(names.iter().map(member).collect()),

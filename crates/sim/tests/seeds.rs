@@ -66,3 +66,9 @@ fn servers_that_promise_longer_leases_than_they_wait_for_are_found_out() {
     let broken = broken(Setup { kept_promises: false, ..Setup::default() });
     assert!(broken.contains(&"one holder of a singleton's lease"), "{broken:?}");
 }
+
+#[test]
+fn agents_that_say_too_early_that_all_is_well_are_found_out() {
+    let broken = broken(Setup { honest_agents: false, ..Setup::default() });
+    assert!(broken.contains(&"no more nodes of a base are changed at once than may be"), "{broken:?}");
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use icefield_api::{NodeAction, RolloutAction, RolloutPhase, RolloutState, SystemState};
+use icefield_api::{NodeAction, NodeState, RolloutAction, RolloutPhase, RolloutState, SystemState};
 use icefield_control::state::BaseStep;
 use icefield_control::{Applied, Command};
 use icefield_spec::{Base, Millis, Name, Share, Spec, Strategy, Update, Wait};
@@ -184,6 +184,45 @@ fn a_node_that_is_lost_on_its_way_fails_and_one_that_is_lost_before_follows_late
     assert!(world.state.bases["std"].rollout.message.starts_with(&format!("{first} did not prove itself")));
     world.agents.get_mut(&first).unwrap().powered = true;
     world.until(120_000, |world| running(world) == BTreeSet::from(["v2".to_owned()]));
+}
+
+#[test]
+fn a_node_that_went_silent_on_its_way_to_another_system_counts_until_it_is_back() {
+    let mut world = settled(4, "v1");
+    let one = Update { max_unavailable: 1, ..update() };
+    world.apply(&fleet(4, "v2", one.clone()));
+    world.until(10_000, |world| !open(world, 1).is_empty());
+    let first = open(&world, 1).pop_first().unwrap();
+    world.agents.get_mut(&first).unwrap().connected = false;
+    let is_suspect = |world: &World| {
+        let nodes = world.status().nodes;
+        nodes.iter().any(|node| node.name == first && node.state == NodeState::Suspect)
+    };
+    world.until(10_000, is_suspect);
+    world.apply(&fleet(4, "v3", one));
+    world.run(300);
+    assert!(is_suspect(&world));
+    let others: Vec<_> = open(&world, 1).into_iter().filter(|node| *node != first).collect();
+    assert!(others.is_empty(), "nobody else is asked meanwhile: {others:?}");
+    world.agents.get_mut(&first).unwrap().connected = true;
+    follow(&mut world, 1);
+    assert_eq!((rollout(&world), running(&world)), (RolloutState::Done, BTreeSet::from(["v3".to_owned()])));
+}
+
+#[test]
+fn a_node_that_is_to_take_replicas_again_is_not_restarted_under_them() {
+    let mut world = settled(3, "v1");
+    world.apply(&fleet(3, "kernel-2", Update { max_unavailable: 1, ..update() }));
+    world.until(30_000, |world| world.state.nodes.values().any(|record| record.draining));
+    let node = world.state.nodes.iter().find(|(_, record)| record.draining).map(|(node, _)| node.clone()).unwrap();
+    world.propose(Command::Node { at: world.now, node: node.clone(), action: NodeAction::Uncordon });
+    world.until(120_000, |world| {
+        let agent = &world.agents[&node];
+        let restarts = agent.system.as_ref().unwrap().report.state == SystemState::Rebooting;
+        assert!(!restarts || agent.processes.is_empty(), "{:#?}", world.summary());
+        !world.state.bases["std"].rollout.is_under_way()
+    });
+    assert_eq!(rollout(&world), RolloutState::RolledBack);
 }
 
 #[test]

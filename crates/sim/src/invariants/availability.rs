@@ -34,7 +34,7 @@ pub(crate) struct Availability {
 
 /// From when until when a process was well, in milliseconds since the start.
 #[derive(Debug, Clone, Copy)]
-struct Well {
+pub(super) struct Well {
     since: u64,
     until: u64,
 }
@@ -73,6 +73,17 @@ impl Availability {
         Ok(())
     }
 
+    /// The state that was compared last.
+    pub(super) fn before(&self) -> Option<&Arc<State>> {
+        self.before.as_ref()
+    }
+
+    /// Whether a process is well, and was for so long that the leader must know.
+    pub(super) fn surely_serves(&self, well: Well) -> bool {
+        // What has ended since serves no more, and may be replaced at once.
+        self.now.saturating_sub(well.until) <= APART && well.until.saturating_sub(well.since) >= KNOWN
+    }
+
     /// A replica that served and that a rollout has taken down, replaced, or hidden since.
     fn taken(&self, before: &State, after: &State, service: &Name) -> Option<ReplicaId> {
         let declared =
@@ -89,15 +100,12 @@ impl Availability {
                 Some(now) => now.revision != assignment.revision || !is_known(after, &replica),
                 None => true,
             };
-            // What has ended since serves no more, and may be replaced at once.
-            let still_serves = self.now.saturating_sub(well.until) <= APART;
-            let was_known = well.until.saturating_sub(well.since) >= KNOWN;
-            (is_by_rollout && still_serves && was_known && is_there(&assignment.node)).then_some(replica)
+            (is_by_rollout && self.surely_serves(well) && is_there(&assignment.node)).then_some(replica)
         })
     }
 
     /// The replicas that discovery knows of and that were well lately.
-    fn serving<'a>(
+    pub(super) fn serving<'a>(
         &'a self,
         state: &'a State,
         service: &'a Name,

@@ -8,13 +8,21 @@ use icefield_control::State;
 use icefield_placement::ReplicaId;
 use icefield_spec::{Name, Revision};
 
+use crate::system::Standing;
+
 pub(crate) const NAME: &str = "it converges";
 
 /// What runs on one node: which replica, of which revision, and whether it is well.
 pub(crate) type Running = (Name, Vec<(ReplicaId, Revision, bool)>);
 
-/// What is not yet as it should be, if anything is not. `versions` are those of all servers' states.
-pub(crate) fn check(state: &State, versions: &[u64], running: &[Running]) -> Result<(), String> {
+/// What is not yet as it should be, if anything is not. `versions` are those of all servers' states; `systems` has of each node
+/// how it stands, and for how long it has heard of nobody.
+pub(crate) fn check(
+    state: &State,
+    versions: &[u64],
+    running: &[Running],
+    systems: &[(Name, Standing, u64)],
+) -> Result<(), String> {
     if let Some(version) = versions.iter().find(|version| **version != state.version) {
         return Err(format!("a server has version {version}, and the leader {}", state.version));
     }
@@ -34,6 +42,25 @@ pub(crate) fn check(state: &State, versions: &[u64], running: &[Running]) -> Res
     for (name, job) in &spec.jobs {
         if state.jobs.get(name).and_then(|record| record.succeeded) != Some(job.revision()) {
             return Err(format!("the job {name} has not succeeded"));
+        }
+    }
+    for (name, base) in &spec.bases {
+        let record = state.bases.get(name).ok_or_else(|| format!("base {name} is not known"))?;
+        if record.rollout.state != RolloutState::Done || Some(&record.target) != base.system.as_ref() {
+            return Err(format!(
+                "the rollout of base {name} is {:?}: {}",
+                record.rollout.state, record.rollout.message
+            ));
+        }
+    }
+    for (node, standing, _) in systems {
+        let base = spec.nodes.get(node).and_then(|node| node.machine.base.as_ref());
+        let declared = base.and_then(|base| spec.bases.get(base)).and_then(|base| base.system.as_ref());
+        if !standing.is_active || declared != Some(&standing.running) {
+            return Err(format!("{node} runs {}, and is not done", standing.running.short()));
+        }
+        if state.nodes.get(node).is_none_or(|node| node.draining) {
+            return Err(format!("{node} is still draining"));
         }
     }
     for (node, replicas) in running {

@@ -2,12 +2,14 @@
 //!
 //! A state has a version, and the log gives the versions their order; so a history of reads and writes is linearizable if
 //! each read shows a version at least as new as all that was known when it was asked for, and no spec that nobody had
-//! proposed by the time of its answer.
+//! proposed by the time of its answer. Which versions of secrets a spec names is not the proposer's alone to say.
 
 use std::collections::BTreeSet;
 
 use icefield_control::State;
 use icefield_spec::Revision;
+
+use crate::declare::skeleton;
 
 pub(crate) const NAME: &str = "reads are linearizable";
 
@@ -31,7 +33,7 @@ impl Reads {
         self.count
     }
 
-    /// Somebody proposes a spec.
+    /// Somebody proposes a spec, of which this is the skeleton.
     pub(crate) fn propose(&mut self, revision: Revision) {
         self.proposed.insert(revision);
     }
@@ -48,9 +50,9 @@ impl Reads {
         if state.version < floor {
             return Err(format!("version {} was read, and version {floor} was known before", state.version));
         }
-        match state.history.back() {
-            Some(entry) if !self.proposed.contains(&entry.revision) => {
-                Err(format!("spec {} was read, and nobody has proposed it", entry.revision.short()))
+        match &state.spec {
+            Some(spec) if !self.proposed.contains(&skeleton(spec)) => {
+                Err(format!("spec {} was read, and nobody has proposed it", spec.revision().short()))
             }
             _ => Ok(()),
         }
@@ -59,20 +61,22 @@ impl Reads {
 
 #[cfg(test)]
 mod tests {
-    use icefield_api::HistoryEntry;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::declare::Wish;
 
     #[test]
     fn sees_a_read_of_the_past_and_one_of_the_future() {
-        let state = |version| {
-            let entry =
-                HistoryEntry { version, revision: Revision::of(&version), at: 0, changed: Vec::new(), more_changed: 0 };
-            State { version, history: [entry].into(), ..State::default() }
+        let spec = |number| {
+            let mut wish = Wish::first();
+            wish.settle(number, 3);
+            wish.spec(3)
         };
+        let state = |version| State { version, spec: Some(Arc::new(spec(version))), ..State::default() };
         let mut reads = Reads::default();
-        reads.propose(Revision::of(&3_u64));
-        reads.propose(Revision::of(&4_u64));
+        reads.propose(skeleton(&spec(3)));
+        reads.propose(skeleton(&spec(4)));
         let early = reads.floor();
         reads.check(early, &state(4)).unwrap();
         reads.check(early, &state(3)).unwrap();

@@ -77,7 +77,10 @@ impl BaseView<'_> {
         if !asked.draining {
             return Some(BaseStep::Drain { node: node() });
         }
-        let is_empty = self.state.placed.on_node(member.node.as_str()).next().is_none()
+        // A person may have had it take replicas again meanwhile.
+        let is_draining = self.state.nodes.get(member.node).is_some_and(|record| record.draining);
+        let is_empty = is_draining
+            && self.state.placed.on_node(member.node.as_str()).next().is_none()
             && self.seen.sight(member.node.as_str()).is_some_and(|sight| sight.replicas.is_empty());
         is_empty.then(|| BaseStep::Permit { node: node() })
     }

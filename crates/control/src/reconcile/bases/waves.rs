@@ -6,8 +6,9 @@ use super::view::{BaseView, Member, Standing};
 
 /// Which nodes are next.
 ///
-/// The rules: the nodes of one zone at a time; no more at once than `max_unavailable`; none while nodes are held, because
-/// then the network is likelier to have failed than they. A node that runs the target already, or that is
+/// The rules: the nodes of one zone at a time; no more at once than `max_unavailable`, of which one that was not heard of lately
+/// is one, because it may be on its way to what was wanted before; none while nodes are held, because then the network is
+/// likelier to have failed than they. A node that runs the target already, or that is
 /// still on its way to what is no longer wanted, loses nothing by being asked.
 impl BaseView<'_> {
     /// Up to `most` of them.
@@ -18,9 +19,14 @@ impl BaseView<'_> {
         let old: Vec<&Member<'_>> = self.members.iter().filter(|member| member.standing == Standing::Old).collect();
         let free = old.iter().filter(|member| self.is_free(member));
         let mut next: Vec<Name> = free.take(most).map(|member| member.node.clone()).collect();
-        let under_way = self.members.iter().filter(|member| member.standing == Standing::UnderWay);
-        let busy: BTreeSet<&str> = under_way.clone().map(|member| member.zone.as_str()).collect();
-        let down = under_way.count();
+        let is_busy = |member: &&Member<'_>| match member.standing {
+            Standing::UnderWay => true,
+            Standing::Unknown => member.asked.is_some_and(|asked| !asked.proven),
+            _ => false,
+        };
+        let busy = self.members.iter().filter(is_busy);
+        let busy: BTreeSet<&str> = busy.map(|member| member.zone.as_str()).collect();
+        let down = self.count(Standing::UnderWay) + self.count(Standing::Unknown);
         // Where two zones are under way (nodes were moved between them), neither is gone on with before that has passed.
         let zone = match busy.len() {
             0 => old.iter().map(|member| member.zone.as_str()).min(),
