@@ -57,7 +57,12 @@ impl Operation {
     /// Whether a request for it carries an idempotency key: it changes what the servers agree on, and is carried out once
     /// however often it arrives.
     pub fn is_write(&self) -> bool {
-        self.method == "POST" && !matches!(self.id, "plan" | "rebalance" | "heartbeat" | "alive")
+        match self.method {
+            "POST" => !matches!(self.id, "plan" | "rebalance" | "heartbeat" | "alive"),
+            // The servers themselves are not what they agree on by commands.
+            "DELETE" => self.id != "remove",
+            _ => false,
+        }
     }
 }
 

@@ -91,8 +91,12 @@ pub struct SecretAnswer {
     pub version: u64,
     /// Whether it is another value than before.
     pub changed: bool,
-    /// The services that take it up now, each as its update policy says.
+    /// The services that take it up now, each as its update policy says, and the jobs whose next run does.
     pub services: Vec<Name>,
+    /// The jobs without a schedule that use it: another value is no reason to run them again, so they keep the one before until
+    /// the next apply.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Name>,
 }
 
 /// A secret, without its value.

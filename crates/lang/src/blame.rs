@@ -31,6 +31,12 @@ pub(crate) fn blame(declarations: &Declarations, problem: &Problem) -> Option<Re
     };
     let mut report = Report::new(Spot { site: Rc::clone(&origin.site), steps }, message);
     report.help = help(problem).or_else(|| problem.help.clone());
+    report.related = problem.other.as_ref().and_then(|path| {
+        let Culprit { kind, origin, field, key } = culprit(declarations, path)?;
+        let key = key.map(|key| Step::Value(key.to_owned()));
+        let steps = parameter(kind, field).into_iter().chain(key).collect();
+        Some(("the other is here".into(), Spot { site: Rc::clone(&origin.site), steps }))
+    });
     report.clue = clue(&report.message).map(|clue| (clue, made.collect()));
     Some(Ok(report))
 }

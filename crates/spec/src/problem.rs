@@ -12,12 +12,15 @@ pub struct Problem {
     /// What to do about it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Another value that has a part in it, as a dotted path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
 }
 
 impl Problem {
     /// A problem without help.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into(), help: None }
+        Self { path: path.into(), message: message.into(), help: None, other: None }
     }
 
     /// The same problem with help.

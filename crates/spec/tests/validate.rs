@@ -193,6 +193,22 @@ fn variables_that_tell_of_services() {
 }
 
 #[test]
+fn one_variable_tells_of_one_thing() {
+    let of = |env: Value| {
+        let unit = |own: Value| {
+            let mut unit = json!({"run": {"kind": "exec", "command": ["true"]}, "cpu": "1", "memory": "1MiB"});
+            unit.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+            service(json!({"unit": unit}))
+        };
+        let ports = json!({"ports": {"b-host": {"fixed": 7000}}});
+        let web = json!({"uses": ["a", "a-port-b"], "env": env});
+        problems(&spec(json!({"a": unit(ports), "a-port-b": unit(json!({})), "web": unit(web)}), json!({})))
+    };
+    insta::assert_snapshot!(of(json!({})), @r#"services.web.uses: $A_PORT_B_HOST would tell where "a-port-b" is and the port "b-host" of "a" alike (give one of them another name, or A_PORT_B_HOST a value of its own in env)"#);
+    assert_eq!(of(json!({"A_PORT_B_HOST": "here"})), "", "what the file says comes first");
+}
+
+#[test]
 fn what_only_one_may_have_is_of_one_service_or_job() {
     let volumes = json!({"data": {"source": {"kind": "nfs", "server": "s", "path": "/export"}}});
     let unit = json!({"run": {"kind": "exec", "command": ["true"]}, "cpu": "1", "memory": "1MiB", "volumes": volumes});

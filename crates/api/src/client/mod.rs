@@ -360,8 +360,10 @@ impl Client {
         }
     }
 
+    /// Asks for something to be taken away: once, however often it must be asked for.
     async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.answer(Request { method: Method::DELETE, ..Request::get(path.to_owned()) }).await
+        let key = Some(IdempotencyKey::fresh());
+        self.answer(Request { method: Method::DELETE, key, ..Request::get(path.to_owned()) }).await
     }
 
     /// Asks for something that changes nothing.

@@ -2,9 +2,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::failure::Failure;
-use crate::Command;
 use crate::access::{Caller, Presented};
-use crate::state::{Author, Proposal};
+use crate::state::Author;
 
 /// Who sent a request, as the guard has found out.
 #[derive(Debug, Clone)]
@@ -15,13 +14,6 @@ pub(crate) struct Asker {
     pub(crate) presented: Presented,
     /// The same for the audit log.
     pub(crate) author: Author,
-}
-
-impl Asker {
-    /// A command that it asks for.
-    pub(crate) fn asks(self, command: Command) -> Proposal {
-        Proposal { command, request: None, author: Some(self.author) }
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asker {

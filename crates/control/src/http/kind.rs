@@ -80,7 +80,12 @@ impl Kind {
 
 /// Whether a request changes what the servers agree on; such a request has an idempotency key.
 pub(crate) fn is_write(method: &Method, path: &str) -> bool {
-    *method == Method::POST && !matches!(path, "/v1/plan" | "/v1/rebalance") && !is_report(path)
+    match *method {
+        Method::POST => !matches!(path, "/v1/plan" | "/v1/rebalance") && !is_report(path),
+        // The servers themselves are not what they agree on by commands.
+        Method::DELETE => !path.starts_with("/v1/servers/"),
+        _ => false,
+    }
 }
 
 /// Whether a request is an agent's report.

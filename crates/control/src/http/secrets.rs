@@ -47,7 +47,8 @@ pub(crate) async fn set(State(app): State<Arc<App>>, write: Write) -> Result<Jso
         (known == value).then_some(number)
     });
     if let Some(version) = same {
-        return Ok(Json(SecretAnswer { schema: SCHEMA, version, changed: false, services: Vec::new() }));
+        let (services, kept) = Default::default();
+        return Ok(Json(SecretAnswer { schema: SCHEMA, version, changed: false, services, kept }));
     }
     let sealed = key.seal(&id.to_string(), &value).map_err(failure)?;
     let by = write.author().map_or_else(String::new, |author| author.who);
@@ -55,7 +56,8 @@ pub(crate) async fn set(State(app): State<Arc<App>>, write: Write) -> Result<Jso
     app.change(&write, Command::Secret { at: app.clock.now(), step }).await?;
     let state = app.group.state().await;
     let version = state.secrets.newest(&id).map_or(0, |(number, _)| number);
-    Ok(Json(SecretAnswer { schema: SCHEMA, version, changed: true, services: state.users_of(&id) }))
+    let (services, kept) = state.takers_of(&id);
+    Ok(Json(SecretAnswer { schema: SCHEMA, version, changed: true, services, kept }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,12 +74,12 @@ pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     Path(secret): Path<String>,
     uri: Uri,
-    asker: Asker,
+    write: Write,
 ) -> Result<Json<SecretList>, Failure> {
     let Removal { namespace, force } = query(&uri)?;
     let id = SecretId { namespace, name: name(&secret)? };
     let step = SecretStep::Remove { id, force };
-    settle(app.group.offer(&asker.asks(Command::Secret { at: app.clock.now(), step })).await?)?;
+    app.change(&write, Command::Secret { at: app.clock.now(), step }).await?;
     Ok(Json(view::secrets(&*app.group.state().await)))
 }
 

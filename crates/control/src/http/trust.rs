@@ -10,8 +10,7 @@ use icefield_api::{
 use icefield_pki::{Authority, TokenId};
 use serde::Deserialize;
 
-use super::app::{App, name, settle};
-use super::asker::Asker;
+use super::app::{App, name};
 use super::enrol::no_trust;
 use super::failure::Failure;
 use super::watch::query;
@@ -80,10 +79,10 @@ pub(crate) async fn create_join_token(State(app): State<Arc<App>>, write: Write)
 pub(crate) async fn revoke_join_token(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    asker: Asker,
+    write: Write,
 ) -> Result<Json<JoinTokens>, Failure> {
     let id: TokenId = id.parse().map_err(|_| Failure::invalid(format!("{id:?} is not the id of a token")))?;
-    take_back(&app, asker, TrustStep::RevokeJoinToken { id }).await?;
+    write_down(&app, &write, TrustStep::RevokeJoinToken { id }).await?;
     Ok(Json(all_join_tokens(&*app.group.state().await)))
 }
 
@@ -125,9 +124,9 @@ pub(crate) async fn rotate_token(
 pub(crate) async fn revoke_token(
     State(app): State<Arc<App>>,
     Path(user): Path<String>,
-    asker: Asker,
+    write: Write,
 ) -> Result<Json<UserTokens>, Failure> {
-    take_back(&app, asker, TrustStep::RevokeUser { name: name(&user)? }).await?;
+    write_down(&app, &write, TrustStep::RevokeUser { name: name(&user)? }).await?;
     Ok(Json(all_tokens(&app, &*app.group.state().await)))
 }
 
@@ -148,12 +147,6 @@ pub(crate) async fn audit(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<
 
 async fn write_down(app: &App, write: &Write, step: TrustStep) -> Result<(), Failure> {
     app.change(write, Command::Trust { at: app.clock.now(), step }).await.map(drop)
-}
-
-/// The same for a request without a key: asked for twice, it is refused the second time.
-async fn take_back(app: &App, asker: Asker, step: TrustStep) -> Result<(), Failure> {
-    let command = Command::Trust { at: app.clock.now(), step };
-    settle(app.group.offer(&asker.asks(command)).await?).map(drop)
 }
 
 fn ca_status(state: &Agreed) -> CaStatus {

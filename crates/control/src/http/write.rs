@@ -1,5 +1,5 @@
 use axum::extract::{FromRequest, Request};
-use axum::http::Method;
+use axum::http::{Method, Uri};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
@@ -50,10 +50,14 @@ impl<S: Send + Sync> FromRequest<S> for Write {
         let key = key.ok_or_else(|| Failure::invalid("a request that changes something needs an idempotency key"))?;
         let body = Bytes::from_request(request, app).await;
         let body = body.map_err(|rejection| Failure::invalid(rejection.body_text()))?;
-        Ok(Self { key: Fingerprint::of([key.as_bytes()]), content: content(&method, uri.path(), &body), body, author })
+        Ok(Self { key: Fingerprint::of([key.as_bytes()]), content: content(&method, &uri, &body), body, author })
     }
 }
 
-fn content(method: &Method, path: &str, body: &Bytes) -> Fingerprint {
-    Fingerprint::of([method.as_str().as_bytes(), path.as_bytes(), body])
+fn content(method: &Method, uri: &Uri, body: &Bytes) -> Fingerprint {
+    let whole = match uri.query() {
+        Some(query) => format!("{}?{query}", uri.path()),
+        None => uri.path().to_owned(),
+    };
+    Fingerprint::of([method.as_str().as_bytes(), whole.as_bytes(), body])
 }

@@ -47,6 +47,12 @@ impl State {
         }
     }
 
+    /// A node takes replicas again: what it was drained for must wait. True if it might have been restarted.
+    pub(super) fn forbid_restart(&mut self, node: &Name) -> bool {
+        let asked = self.bases.values_mut().filter_map(|record| record.nodes.get_mut(node));
+        asked.filter(|asked| !asked.proven).any(|asked| std::mem::take(&mut asked.drained))
+    }
+
     /// The system that a node is to run, if it was asked for one.
     pub(super) fn planned_system(&self, node: &Name) -> Option<PlannedSystem> {
         let spec = self.spec.as_deref()?;

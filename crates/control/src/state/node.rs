@@ -44,6 +44,9 @@ impl State {
         if before == (record.cordoned, record.draining) {
             return Ok(Effect::Nothing);
         }
+        if action == NodeAction::Uncordon && self.forbid_restart(node) {
+            self.refresh([node]);
+        }
         self.tell(at, EventKind::Node, format!("node {node}"), message.to_owned());
         Ok(Effect::Basis)
     }

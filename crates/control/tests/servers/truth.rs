@@ -233,6 +233,25 @@ fn a_request_that_is_repeated_is_done_once_and_gets_the_same_answer() {
 }
 
 #[test]
+fn a_removal_that_is_repeated_is_done_once() {
+    let group = Group::start(3);
+    group.leader();
+    group.block_on(async {
+        let send = |at: usize, method: &'static str, path: &str, body: &'static str, key: &'static str| {
+            let url = format!("{}/v1/secrets{path}", group.url(at));
+            async move { send_with(url, method, body, &[("idempotency-key", key)]).await }
+        };
+        let value = r#"{"name":"db","value":"aHVudGVyMg=="}"#;
+        assert_eq!(send(0, "POST", "", value, "s-1").await.status, 200);
+        assert_eq!(send(0, "DELETE", "/db", "", "d-1").await.status, 200);
+        assert_eq!(send(1, "DELETE", "/db", "", "d-1").await.status, 200, "the same request again");
+        assert_ne!(send(2, "DELETE", "/db", "", "d-2").await.status, 200, "another one");
+        let reused = send(2, "DELETE", "/db?force=true", "", "d-1").await;
+        assert_eq!(error_body(&reused.text).code, ErrorCode::KeyReused);
+    });
+}
+
+#[test]
 fn an_apply_that_is_repeated_after_another_one_does_not_come_back() {
     let group = Group::start(3);
     group.leader();

@@ -60,13 +60,17 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &SecretArgs) -> Result<u8, C
                 let request = SecretRequest { name: name.clone(), namespace: namespace.clone(), value };
                 let answer = client.set_secret(&request).await?;
                 let version = answer.version;
-                output::line(&match (answer.changed, answer.services.as_slice()) {
-                    (false, _) => format!("{name} has this value already (version {version})"),
-                    (true, []) => format!("{name} is set (version {version})"),
-                    (true, services) => {
-                        let services: Vec<&str> = services.iter().map(Name::as_str).collect();
-                        format!("{name} is set (version {version}); taken up by {}", services.join(", "))
-                    }
+                let of = |what: &str, names: &[Name]| match names {
+                    [] => String::new(),
+                    names => format!("; {what} {}", names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")),
+                };
+                output::line(&match answer.changed {
+                    false => format!("{name} has this value already (version {version})"),
+                    true => format!(
+                        "{name} is set (version {version}){}{}",
+                        of("taken up by", &answer.services),
+                        of("not before the next apply by", &answer.kept)
+                    ),
                 })?;
             }
             SecretCommand::List { json } => {

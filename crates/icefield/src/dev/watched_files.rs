@@ -1,6 +1,8 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use icefield_spec::Revision;
 
 /// Files that are looked at now and then for changes.
 #[derive(Debug)]
@@ -8,8 +10,13 @@ pub(super) struct WatchedFiles {
     files: Vec<(PathBuf, Option<Stamp>)>,
 }
 
-/// What changes when a file does.
-type Stamp = (SystemTime, u64);
+/// What a file is like: when it was written and how long it is, which are cheap to look at, and what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    written: SystemTime,
+    length: u64,
+    content: Revision,
+}
 
 impl WatchedFiles {
     /// Watches these files as they are now.
@@ -29,21 +36,32 @@ impl WatchedFiles {
         }
     }
 
-    /// Whether any of them is not as it was when this was last asked.
+    /// Whether what is in any of them is not as it was when this was last asked. A file that was saved as it was has not
+    /// changed.
     pub(super) fn have_changed(&mut self) -> bool {
         let mut changed = false;
         for (file, known) in &mut self.files {
-            let now = stamp(file);
-            changed |= now != *known;
+            let now = match *known {
+                Some(known) if outside(file) == Some((known.written, known.length)) => continue,
+                _ => stamp(file),
+            };
+            changed |= now.map(|now| now.content) != known.map(|known| known.content);
             *known = now;
         }
         changed
     }
 }
 
-fn stamp(file: &PathBuf) -> Option<Stamp> {
+/// What can be told of a file without reading it.
+fn outside(file: &Path) -> Option<(SystemTime, u64)> {
     let metadata = fs::metadata(file).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    // Looked at first: what is written while it is read is seen as another change.
+    let (written, length) = outside(file)?;
+    Some(Stamp { written, length, content: Revision::of(&fs::read(file).ok()?) })
 }
 
 #[cfg(test)]
@@ -72,6 +90,10 @@ mod tests {
         fs::write(&file, "22").unwrap();
         assert!(watched.have_changed());
         assert!(!watched.have_changed());
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        fs::write(&file, "22").unwrap();
+        fs::File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
+        assert!(!watched.have_changed(), "saved as it was");
         fs::remove_file(&file).unwrap();
         assert!(watched.have_changed());
     }

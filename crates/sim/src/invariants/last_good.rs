@@ -32,20 +32,13 @@ impl LastGood {
                 continue;
             }
             for (node, standing, _) in systems {
-                let is_lost = state.nodes.get(node).is_none_or(|node| node.lost);
-                let is_of = state
-                    .spec
-                    .iter()
-                    .flat_map(|spec| spec.nodes.get(node))
-                    .any(|node| node.machine.base.as_ref() == Some(name));
-                if is_lost || !is_of {
+                // What was lost in the end is not waited for, and asked once it is back.
+                let asked = record.nodes.get(node).filter(|asked| asked.asked <= ended);
+                let Some(asked) = asked.filter(|_| state.nodes.get(node).is_some_and(|node| !node.lost)) else {
                     continue;
-                }
-                let asked = record.nodes.get(node);
-                let is_there = asked.is_some_and(|asked| asked.proven && asked.system == record.target);
-                // One that was lost on its way may have been asked anew since.
-                let runs_it =
-                    standing.running == record.target || asked.is_none_or(|asked| asked.asked != standing.asked);
+                };
+                let is_there = asked.proven && asked.system == record.target;
+                let runs_it = standing.running == record.target || standing.asked != asked.asked;
                 if !is_there || !runs_it {
                     let (target, running) = (record.target.short(), standing.running.short());
                     return Err(format!("base {name} has come to {target}, and {node} runs {running}"));

@@ -11,8 +11,9 @@ pub(crate) const NAME: &str = "a secret reaches only its nodes";
 pub(crate) fn check(state: &State) -> Result<(), String> {
     let mut named: BTreeMap<&Name, BTreeSet<u64>> = BTreeMap::new();
     for (replica, assignment) in state.placed.placement().iter() {
-        let service = state.services.get(&replica.service);
-        let Some(planned) = service.and_then(|service| service.units.get(&assignment.revision)) else { continue };
+        let of_service = state.services.get(&replica.service).map(|record| &record.units);
+        let units = of_service.or_else(|| state.jobs.get(&replica.service).map(|record| &record.units));
+        let Some(planned) = units.and_then(|units| units.get(&assignment.revision)) else { continue };
         named.entry(&assignment.node).or_default().extend(planned.unit.secrets.values());
     }
     for node in state.nodes.keys() {

@@ -40,6 +40,7 @@ impl Check<'_> {
             let message = format!("${variable} is of the service itself, and would be of one that it uses as well");
             self.report(format!("{path}.uses"), message).help = Some("give one of them another name".into());
         }
+        self.told_apart(path, unit);
         self.secret_env(path, unit);
         self.files(path, unit);
         for used in &unit.uses {

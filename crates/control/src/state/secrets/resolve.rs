@@ -95,6 +95,13 @@ impl State {
         uses.map(|(name, ..)| name.clone()).collect()
     }
 
+    /// The same without those that keep the version that they have; and those.
+    pub(crate) fn takers_of(&self, id: &SecretId) -> (Vec<Name>, Vec<Name>) {
+        let jobs = self.spec.as_deref().map(|spec| &spec.jobs);
+        let keeps = |name: &Name| jobs.and_then(|jobs| jobs.get(name)).is_some_and(|job| job.schedule.is_none());
+        self.users_of(id).into_iter().partition(|name| !keeps(name))
+    }
+
     /// Forgets versions that are neither the newest nor any replica's, and that no rollout may go back to.
     pub(in crate::state) fn forget_versions(&mut self) {
         if self.secrets.records.values().all(|record| record.versions.len() < 2) {

@@ -120,12 +120,13 @@ impl State {
         let number = secrets.last;
         let record = secrets.records.entry(id.clone()).or_insert_with(|| SecretRecord { versions: BTreeMap::new() });
         record.versions.insert(number, Version { sealed, set: at, by });
-        let users = self.users_of(&id);
-        let taken_up = match users.len() {
+        let (takers, keepers) = self.takers_of(&id);
+        let of = |what: &str, names: &[Name]| match names.len() {
             0 => String::new(),
-            _ => format!("; taken up by {}", list(&users)),
+            _ => format!("; {what} {}", list(names)),
         };
-        self.tell(at, EventKind::Secret, format!("secret {id}"), format!("set: version {number}{taken_up}"));
+        let (taken, kept) = (of("taken up by", &takers), of("not before the next apply by", &keepers));
+        self.tell(at, EventKind::Secret, format!("secret {id}"), format!("set: version {number}{taken}{kept}"));
         let Some(spec) = self.spec_with_newest() else {
             self.forget_versions();
             return Ok(Effect::Noted);

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use icefield_api::{RolloutState, SecretValue};
-use icefield_spec::Spec;
+use icefield_spec::{Job, Schedule, Spec};
 
 use super::{Grant, KeyRecord, SecretId, SecretStep};
 use crate::state::sample::{Sample, name, spec};
@@ -144,6 +144,27 @@ fn what_is_used_goes_by_force_alone() {
     assert!(view::secrets_of(&sample.state, &name("n1")).is_empty());
     sample.done(set(&key, "db", "again"));
     assert_eq!(sample.state.services["web"].rollout.state, RolloutState::Progressing);
+}
+
+#[test]
+fn a_job_that_is_run_once_keeps_the_version_that_it_has() {
+    let (mut sample, key) = settled();
+    let mut spec = web("a");
+    for (job, schedule) in
+        [("migrate", None), ("report", Some(Schedule { cron: "0 3 * * *".into(), timezone: "UTC".into() }))]
+    {
+        let mut unit = spec.services["api"].unit.clone();
+        unit.secret_env.insert("DB".into(), name("db"));
+        spec.jobs.insert(name(job), Job { schedule, ..Job::new(unit) });
+    }
+    sample.done(apply(&spec));
+    sample.done(set(&key, "db", "hunter3"));
+    let jobs = &sample.state.spec.as_ref().unwrap().jobs;
+    assert_eq!(["migrate", "report"].map(|job| jobs[job].unit.secrets[&name("db")]), [1, 2]);
+    let (takers, keepers) = sample.state.takers_of(&id("db"));
+    assert_eq!((takers, keepers), (vec![name("web"), name("report")], vec![name("migrate")]));
+    let told = sample.state.events.iter().rev().find(|event| event.subject == "secret db").unwrap();
+    assert_eq!(told.message, "set: version 2; taken up by web, report; not before the next apply by migrate");
 }
 
 #[test]
