@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
 use rustix::io::{ReadWriteFlags, preadv2};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 /// How much of a file is read at once, in bytes.
@@ -23,6 +23,8 @@ pub(crate) enum Body {
     File(FilePart),
     /// What comes piece by piece, with the number of bytes that are left, if that is known.
     Pieces(mpsc::Receiver<io::Result<Bytes>>, Option<u64>),
+    /// One of those, which others wait for.
+    Counted { body: Box<Self>, _permit: OwnedSemaphorePermit },
 }
 
 /// A part of a file.
@@ -84,6 +86,7 @@ impl hyper::body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let piece = match self.get_mut() {
+            Self::Counted { body, .. } => return Pin::new(&mut **body).poll_frame(context),
             Self::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
             Self::Whole(bytes) => Ok(std::mem::take(bytes)),
             Self::File(part) if part.at >= part.end => return Poll::Ready(None),
@@ -108,6 +111,7 @@ impl hyper::body::Body for Body {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::File(part) => part.at >= part.end,
             Self::Pieces(_, left) => *left == Some(0),
+            Self::Counted { body, .. } => body.is_end_stream(),
         }
     }
 
@@ -117,6 +121,7 @@ impl hyper::body::Body for Body {
             Self::File(part) => SizeHint::with_exact(part.end - part.at),
             Self::Pieces(_, Some(left)) => SizeHint::with_exact(*left),
             Self::Pieces(_, None) => SizeHint::default(),
+            Self::Counted { body, .. } => body.size_hint(),
         }
     }
 }
