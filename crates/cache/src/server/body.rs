@@ -6,14 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
-/// How much of a file is read at once, in bytes.
-const PIECE: usize = 256 << 10;
+use super::buffers::{Buffers, PIECE};
 
 /// What is sent.
 pub(crate) enum Body {
@@ -32,13 +31,13 @@ pub(crate) struct FilePart {
     file: Arc<File>,
     at: u64,
     end: u64,
-    piece: BytesMut,
+    buffers: Buffers,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl Body {
     pub(super) fn file(file: File, from: u64, to: u64) -> Self {
-        Self::File(FilePart { file: Arc::new(file), at: from, end: to, piece: BytesMut::new(), reading: None })
+        Self::File(FilePart { file: Arc::new(file), at: from, end: to, buffers: Buffers::default(), reading: None })
     }
 }
 
@@ -48,25 +47,20 @@ impl FilePart {
         let left = self.end - self.at;
         let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         if self.reading.is_none() {
-            // The room of the last piece, once that has been sent.
-            if !self.piece.try_reclaim(wanted) {
-                self.piece = BytesMut::with_capacity(PIECE);
-            }
-            self.piece.resize(wanted, 0);
-            match preadv2(&self.file, &mut [IoSliceMut::new(&mut self.piece)], self.at, ReadWriteFlags::NOWAIT) {
+            let mut piece = self.buffers.take();
+            let read =
+                preadv2(&self.file, &mut [IoSliceMut::new(&mut piece[..wanted])], self.at, ReadWriteFlags::NOWAIT);
+            match read {
                 Ok(read) if read > 0 => {
                     self.at += read as u64;
-                    let piece = self.piece.split_to(read).freeze();
-                    self.piece.clear();
-                    return Poll::Ready(Ok(piece));
+                    return Poll::Ready(Ok(self.buffers.piece(piece, read)));
                 }
                 // The other thread will find out.
                 _ => {
-                    let (file, at) = (Arc::clone(&self.file), self.at);
+                    let (file, at, buffers) = (Arc::clone(&self.file), self.at, self.buffers.clone());
                     self.reading = Some(tokio::task::spawn_blocking(move || {
-                        let mut piece = vec![0; wanted];
-                        file.read_exact_at(&mut piece, at)?;
-                        Ok(piece.into())
+                        file.read_exact_at(&mut piece[..wanted], at)?;
+                        Ok(buffers.piece(piece, wanted))
                     }));
                 }
             }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod buffers;
 mod connection;
 mod etag;
 mod limits;
