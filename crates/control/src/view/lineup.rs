@@ -9,10 +9,10 @@ use crate::observe::{Observations, Sight};
 
 /// How many nodes get a closure from the same one.
 const CHILDREN: usize = 4;
-/// Of how many others that have it one is told, of its own zone and of other zones.
+/// Of how many others that have it one is told, of its own zone and of all.
 const OTHERS: usize = 4;
 /// How many nodes one is told of at most.
-const MOST: usize = 8;
+const MOST: usize = 12;
 /// The label that says which nodes are near each other; those without it are a zone of their own.
 const ZONE: &str = "zone";
 
@@ -82,20 +82,28 @@ impl Lineup {
         let line = &self.zones[zone];
         // Who asks though it had it has lost it: it comes after those that have it.
         let lost = |line: &[Standing], place: usize| {
-            if line[place].lacks { place } else { line.iter().take_while(|one| !one.lacks).count() }
+            if line[place].lacks { place } else { having(line).count() }
         };
         let root = self.roots.iter().position(|root| root.node == line[0].node).unwrap_or_default();
         let root = if *place == 0 { lost(&self.roots, root) } else { root };
         let above = ancestors(line, lost(line, *place)).chain(ancestors(&self.roots, root));
-        // If those fail, others that have it for sure, to each node others.
-        let others = [line, &self.roots].into_iter().flat_map(|line| {
-            let having = line.iter().take_while(|one| !one.lacks).count();
-            line[..having].iter().cycle().skip(*place).take(having.min(OTHERS))
-        });
+        // If those fail, others that have it for sure: to each node others.
+        let near: Vec<_> = having(line).collect();
+        let far: Vec<_> = self.zones.values().flat_map(|line| having(line)).collect();
+        let some = |all: Vec<_>| {
+            let count = all.len().min(OTHERS);
+            all.into_iter().cycle().skip(*place).take(count)
+        };
+        let others = some(near).chain(some(far));
         let peer = |standing: &Standing| Some(ClosurePeer { node: standing.node.clone(), url: standing.url.clone()? });
         let mut told = BTreeSet::from([node]);
         above.chain(others).filter(|one| told.insert(&one.node)).filter_map(peer).take(MOST).collect()
     }
+}
+
+/// Those of a line that have it.
+fn having(line: &[Standing]) -> impl Iterator<Item = &Standing> {
+    line.iter().take_while(|one| !one.lacks)
 }
 
 /// Those above one in a heap.
