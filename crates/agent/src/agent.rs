@@ -19,7 +19,7 @@ use crate::generation::Kept;
 use crate::home::Home;
 use crate::launch::Launcher;
 use crate::shutdown::Shutdown;
-use crate::work::Work;
+use crate::work::{Listeners, Work};
 use crate::{AgentConfig, AgentError, DnsConfig};
 
 /// How often, and how long apart, an agent tries to have its folder for itself.
@@ -76,10 +76,18 @@ impl Agent {
             Some(system) => Some(Activation::open(system, &data).map_err(|source| folder(&data, source))?),
             None => None,
         };
+        let has_nix = launcher.drivers.kinds().iter().any(|kind| kind == "nix");
+        let cache = match config.exchange.as_ref().filter(|_| has_nix).map(|exchange| exchange.listen) {
+            Some(address) => {
+                let listening = TcpListener::bind(address).await;
+                Some(listening.map_err(|source| AgentError::Listen { address, source })?)
+            }
+            None => None,
+        };
         let mut work = Work::new(config, launcher, kept, complaint, discovery, activation);
         work.adopt().await.map_err(|source| folder(&data, source))?;
         let (shutdown, asked) = oneshot::channel();
-        let work = tokio::spawn(work.run(listener, api, asked));
+        let work = tokio::spawn(work.run(Listeners { listener, api, cache }, asked));
         Ok(Self { api, shutdown: Some(shutdown), work, dns, _lock: lock })
     }
 

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use icefield_nix::{Nix, NixConfig, NixError, Sources};
@@ -9,6 +10,7 @@ use icefield_spec::{StorePath, Unit};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::exchange::Exchange;
 use crate::servers::pause;
 
 /// The closures that this node's plan needs: each is kept in the store by a link as long as anything here has to do with it.
@@ -19,6 +21,8 @@ pub(crate) struct Closures {
     there: BTreeSet<StorePath>,
     /// Why one is not there yet, as last heard.
     failures: BTreeMap<StorePath, String>,
+    /// What other nodes have sent that they must not, when something was fetched last.
+    complaints: Vec<String>,
 }
 
 /// What came of fetching a closure.
@@ -26,6 +30,8 @@ pub(crate) struct Closures {
 pub(crate) struct Fetched {
     pub(crate) path: StorePath,
     pub(crate) result: Result<(), String>,
+    /// What other nodes have sent meanwhile that they must not.
+    pub(crate) complaints: Vec<String>,
 }
 
 /// What a unit is run from on nodes of `system`.
@@ -35,7 +41,7 @@ pub(crate) fn closure_of<'a>(unit: &'a Unit, system: &str) -> Option<&'a StorePa
 
 impl Closures {
     pub(crate) const fn new(folder: PathBuf) -> Self {
-        Self { folder, there: BTreeSet::new(), failures: BTreeMap::new() }
+        Self { folder, there: BTreeSet::new(), failures: BTreeMap::new(), complaints: Vec::new() }
     }
 
     /// What `plan` needs.
@@ -57,8 +63,14 @@ impl Closures {
         })
     }
 
+    /// What is to be told of other nodes, though all that is wanted may be there.
+    pub(crate) fn complaints(&self) -> impl Iterator<Item = String> {
+        self.complaints.iter().map(|complaint| format!("another node was passed over: {complaint}"))
+    }
+
     /// Takes note of what was fetched.
-    pub(crate) fn take(&mut self, Fetched { path, result }: Fetched) {
+    pub(crate) fn take(&mut self, Fetched { path, result, complaints }: Fetched) {
+        self.complaints = complaints;
         match result {
             Ok(()) => {
                 tracing::info!(%path, "is in the store");
@@ -97,6 +109,8 @@ pub(crate) struct FetchClosures {
     pub(crate) sources: Sources,
     pub(crate) folder: PathBuf,
     pub(crate) retry: Duration,
+    /// What gets them from other nodes.
+    pub(crate) exchange: Option<Arc<Exchange>>,
     /// What is missing.
     pub(crate) missing: watch::Receiver<BTreeSet<StorePath>>,
 }
@@ -112,9 +126,9 @@ impl FetchClosures {
             let missing = self.missing.borrow_and_update().clone();
             let mut failed = false;
             for path in missing {
-                let fetched = self.fetch(&mut nix, &path).await;
-                failed |= fetched.is_err();
-                if told.send(Fetched { path, result: fetched }).is_err() {
+                let (result, complaints) = self.fetch(&mut nix, &path).await;
+                failed |= result.is_err();
+                if told.send(Fetched { path, result, complaints }).is_err() {
                     return;
                 }
             }
@@ -129,9 +143,29 @@ impl FetchClosures {
         }
     }
 
-    async fn fetch(&self, nix: &mut Option<Nix>, path: &StorePath) -> Result<(), String> {
+    /// Has a closure fetched, from other nodes if that can be; and what those have sent that they must not.
+    async fn fetch(&self, nix: &mut Option<Nix>, path: &StorePath) -> (Result<(), String>, Vec<String>) {
+        let mut complaints = Vec::new();
+        let is_there = Path::new(&self.nix.physical(path.as_str())).exists();
+        if let Some(exchange) = self.exchange.as_ref().filter(|_| !is_there)
+            && let Some(lane) = exchange.open(path).await
+        {
+            let fetched = self.realise(nix, path, lane.sources().clone()).await;
+            complaints = lane.complaints();
+            match fetched {
+                Ok(()) => {
+                    exchange.close(path);
+                    return (Ok(()), complaints);
+                }
+                Err(why) => tracing::warn!(%path, "not got by way of other nodes, so without them: {why}"),
+            }
+        }
+        (self.realise(nix, path, self.sources.clone()).await, complaints)
+    }
+
+    async fn realise(&self, nix: &mut Option<Nix>, path: &StorePath, sources: Sources) -> Result<(), String> {
         let (known, config, path) = (nix.clone(), self.nix.clone(), path.clone());
-        let (root, sources) = (self.folder.join(path.base_name()), self.sources.clone());
+        let root = self.folder.join(path.base_name());
         let fetched = tokio::task::spawn_blocking(move || {
             let found = match known {
                 Some(nix) => nix,
@@ -177,9 +211,14 @@ mod tests {
         let unit = Unit::new(run, Cpu::from_millis(1), Bytes::new(1));
         let mut known = Closures::new("/nowhere".into());
         assert!(known.waits(&unit, "x86_64-linux").unwrap().ends_with("is being fetched"));
-        known.take(Fetched { path: path("web"), result: Err("no such cache".into()) });
+        known.take(Fetched {
+            path: path("web"),
+            result: Err("no such cache".into()),
+            complaints: vec!["n2: bad".into()],
+        });
         assert!(known.waits(&unit, "x86_64-linux").unwrap().ends_with("cannot be fetched: no such cache"));
-        known.take(Fetched { path: path("web"), result: Ok(()) });
+        assert_eq!(known.complaints().collect::<Vec<_>>(), ["another node was passed over: n2: bad"]);
+        known.take(Fetched { path: path("web"), result: Ok(()), complaints: Vec::new() });
         assert_eq!(known.waits(&unit, "x86_64-linux"), None);
         // That it was not built is for the driver to say.
         assert_eq!(known.waits(&unit, "aarch64-linux"), None);
@@ -191,7 +230,7 @@ mod tests {
         let mut known = Closures::new(folder.path().into());
         for name in ["a", "b", "c"] {
             symlink(path(name).as_str(), folder.path().join(path(name).base_name())).unwrap();
-            known.take(Fetched { path: path(name), result: Ok(()) });
+            known.take(Fetched { path: path(name), result: Ok(()), complaints: Vec::new() });
         }
         let program = format!("{}/bin/b", path("b"));
         known.keep_only(&BTreeSet::from([path("a")]), [Path::new(&program)].into_iter());

@@ -8,7 +8,7 @@ use icefield_dns::Forward;
 use icefield_nix::{NixConfig, Sources};
 use icefield_spec::Name;
 
-use crate::{LogLimits, SystemConfig, Timings};
+use crate::{ExchangeConfig, LogLimits, SystemConfig, Timings};
 
 /// All that an agent is told when it starts.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct AgentConfig {
     pub nix: NixConfig,
     /// Where closures are fetched from that the store does not have.
     pub sources: Sources,
+    /// Whether and how it exchanges closures with the agents of other nodes.
+    pub exchange: Option<ExchangeConfig>,
     /// What every program's environment begins with: `PATH` and the like. The agent's own environment is not passed on.
     pub base_env: BTreeMap<String, String>,
     /// The command line that ends in [`crate::shim_main`], whatever folder it is run in: the program and the hidden

@@ -35,7 +35,7 @@ pub enum AgentError {
         /// The node that was to use it.
         node: Name,
     },
-    /// The agent's API cannot listen.
+    /// The agent's API, or its cache, cannot listen.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// Where.

@@ -36,6 +36,8 @@ pub(crate) struct Heartbeats {
     pub(crate) node: Name,
     pub(crate) address: String,
     pub(crate) api: String,
+    /// Where other nodes get closures from here, if they can.
+    pub(crate) cache: Option<String>,
     pub(crate) capacity: Capacity,
     pub(crate) drivers: Vec<String>,
     pub(crate) timings: Timings,
@@ -152,6 +154,7 @@ impl Heartbeats {
             number,
             address: self.address.clone(),
             api: self.api.clone(),
+            cache: self.cache.clone(),
             capacity: self.capacity,
             drivers: self.drivers.clone(),
             generation: report.generation,

@@ -15,6 +15,7 @@ use icefield_spec::Name;
 /// endpoints/api.json     where the replicas of a used service are reached
 /// services.json          where all services are reached, as last heard
 /// replicas/web-3/        one replica
+/// fetching/<hash>/       what has come of a closure that is not in the store yet
 /// closures/<hash>-<name>  links that keep what Nix built in the store
 /// volumes/web-3/data/    a volume of it, which stays when the replica goes
 /// volumes/web-3.lock     held by the supervisor that uses them
@@ -77,6 +78,10 @@ impl Home {
 
     pub(crate) fn services(&self) -> PathBuf {
         self.root.join("services.json")
+    }
+
+    pub(crate) fn fetching(&self) -> PathBuf {
+        self.root.join("fetching")
     }
 
     pub(crate) fn closures(&self) -> PathBuf {

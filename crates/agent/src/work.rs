@@ -4,6 +4,7 @@ mod system;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use icefield_api::{IdentityFolder, Keeper, NodeSecrets, SystemReport};
@@ -22,6 +23,7 @@ use crate::core::{Action, Answer, Event, Incarnation, Local, Moment, Wanted, dec
 use crate::discovery::Discovery;
 use crate::driver::NotStarted;
 use crate::endpoints::{EndpointFiles, used};
+use crate::exchange::Exchange;
 use crate::follow::Follow;
 use crate::generation::{Kept, Offer};
 use crate::heartbeat::{Heartbeats, Reply, Report};
@@ -75,6 +77,15 @@ pub(crate) struct Work {
     news: mpsc::UnboundedSender<RunNews>,
     answers: mpsc::UnboundedSender<Answered>,
     inbox: Inbox,
+}
+
+/// Where an agent listens.
+pub(crate) struct Listeners {
+    /// For its own API.
+    pub(crate) listener: TcpListener,
+    pub(crate) api: SocketAddr,
+    /// For other nodes that get closures from here.
+    pub(crate) cache: Option<TcpListener>,
 }
 
 /// What comes in from the tasks that the loop has started.
@@ -161,7 +172,8 @@ impl Work {
     }
 
     /// Runs until it is told to end.
-    pub(crate) async fn run(mut self, listener: TcpListener, api: SocketAddr, mut asked: oneshot::Receiver<Shutdown>) {
+    pub(crate) async fn run(mut self, listeners: Listeners, mut asked: oneshot::Receiver<Shutdown>) {
+        let Listeners { listener, api, cache } = listeners;
         let keyring = self.config.keyring.clone();
         let servers = Servers::new(&self.config.servers, keyring.as_ref());
         let (report, reports) = watch::channel(Report::default());
@@ -182,8 +194,11 @@ impl Work {
         let mut system = self.system.clone();
         self.tell(&report);
         let client_of_keeper = servers.client().clone();
-        let heartbeats = self.heartbeats(servers.clone(), api);
-        let farewell = self.heartbeats(servers.clone(), api);
+        let at = |listener: &TcpListener| listener.local_addr().ok();
+        let cache_address = cache.as_ref().and_then(at);
+        let heartbeats = self.heartbeats(servers.clone(), api, cache_address);
+        let farewell = self.heartbeats(servers.clone(), api, cache_address);
+        let exchange = self.exchange(servers.clone());
         let fetch = FetchSecrets {
             servers: servers.clone(),
             node: self.config.node.clone(),
@@ -208,7 +223,10 @@ impl Work {
         contact.spawn(heartbeats.run(reports, replies));
         contact.spawn(follow.run(offers));
         contact.spawn(fetch.run(given));
-        contact.spawn(self.fetch_closures().run(fetched));
+        if let (Some(exchange), Some(cache)) = (&exchange, cache) {
+            contact.spawn(Arc::clone(exchange).serve(cache, self.config.nix.clone()));
+        }
+        contact.spawn(self.fetch_closures(exchange).run(fetched));
         if let Some(discovery) = discovery {
             contact.spawn(discovery);
         }
@@ -276,12 +294,14 @@ impl Work {
         self.beginning.elapsed()
     }
 
-    fn heartbeats(&self, servers: Servers, api: SocketAddr) -> Heartbeats {
+    fn heartbeats(&self, servers: Servers, api: SocketAddr, cache: Option<SocketAddr>) -> Heartbeats {
+        let url = |at: SocketAddr| format!("{}://{at}", if self.config.keyring.is_some() { "https" } else { "http" });
         Heartbeats {
             servers,
             node: self.config.node.clone(),
             address: self.config.address.clone(),
-            api: format!("{}://{api}", if self.config.keyring.is_some() { "https" } else { "http" }),
+            api: url(api),
+            cache: cache.map(url),
             capacity: self.config.capacity,
             drivers: self.launcher.drivers.kinds(),
             timings: self.config.timings.clone(),
@@ -291,8 +311,17 @@ impl Work {
         }
     }
 
-    fn fetch_closures(&self) -> FetchClosures {
+    /// What exchanges closures with other nodes, if this one does.
+    fn exchange(&self, servers: Servers) -> Option<Arc<Exchange>> {
+        let (node, sources) = (self.config.node.clone(), self.config.sources.clone());
+        let (keyring, folder) = (self.config.keyring.clone(), self.launcher.home.fetching());
+        let config = self.config.exchange.as_ref()?;
+        Some(Exchange::new(node, servers, sources, keyring, config, folder))
+    }
+
+    fn fetch_closures(&self, exchange: Option<Arc<Exchange>>) -> FetchClosures {
         FetchClosures {
+            exchange,
             nix: self.config.nix.clone(),
             sources: self.config.sources.clone(),
             folder: self.launcher.home.closures(),
@@ -505,8 +534,8 @@ impl Work {
         }
         self.give();
         let missing = self.launcher.groups.missing().map(str::to_owned);
-        let message: Vec<String> =
-            self.complaint.clone().into_iter().chain(missing).chain(self.without_activation()).collect();
+        let own = self.complaint.clone().into_iter().chain(missing).chain(self.without_activation());
+        let message: Vec<String> = own.chain(self.closures.complaints()).collect();
         let new = Report {
             generation: self.kept.number(),
             replicas: self.local.report(self.now()),

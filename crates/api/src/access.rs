@@ -63,7 +63,7 @@ impl Operation {
     pub fn access(&self) -> Access {
         match self.id {
             "trust" | "enrol" => Access::Anyone,
-            "node-plan" | "node-secrets" | "heartbeat" | "alive" => Access::Node,
+            "node-plan" | "node-secrets" | "node-peers" | "heartbeat" | "alive" => Access::Node,
             "endpoints" | "endpoints-of-all" => Access::Known,
             "renew" => Access::Machine,
             "join" | "move" | "server-key" => Access::Server,

@@ -19,6 +19,9 @@ pub struct Heartbeat {
     pub address: String,
     /// The URL of the agent's own API (logs).
     pub api: String,
+    /// The URL of the cache in which it serves what its store has to other nodes; absent if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
     /// What the machine has. What the spec declares of a node takes precedence, but for the ports.
     pub capacity: Capacity,
     /// The drivers it has: kinds of [`icefield_spec::Run`].

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Access, Alive, ApplyRequest, ApplyResponse, AuditLog, BackupKeyAnswer, BackupKeyRequest, BaseHistory,
-    BaseRolloutAnswer, CaStatus, Done, EndpointChanges, EnrolAnswer, EnrolRequest, ErrorBody, Events, Heartbeat,
-    HeartbeatReply, History, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest, Jobs, JoinAnswer, JoinRequest,
-    JoinTokenRequest, JoinTokens, NodeAction, NodeHistory, NodeSecrets, NodeStatus, NoteAnswer, NoteRequest,
-    OPERATIONS, Operation, PastGeneration, PlanReport, RebalanceAnswer, RebalanceProposal, RebalanceRequest,
-    RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction, RolloutAnswer, RolloutHistory,
-    RotateRequest, SecretAnswer, SecretList, SecretRequest, ServerKeyRequest, ServerMove, Servers, ServiceEndpoints,
-    ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
+    BaseRolloutAnswer, CaStatus, ClosurePeers, Done, EndpointChanges, EnrolAnswer, EnrolRequest, ErrorBody, Events,
+    Heartbeat, HeartbeatReply, History, IdempotencyKey, JobHistory, JobRunAnswer, JobRunRequest, Jobs, JoinAnswer,
+    JoinRequest, JoinTokenRequest, JoinTokens, NodeAction, NodeHistory, NodeSecrets, NodeStatus, NoteAnswer,
+    NoteRequest, OPERATIONS, Operation, PastGeneration, PlanReport, RebalanceAnswer, RebalanceProposal,
+    RebalanceRequest, RebalanceStart, RebalanceStop, RenewAnswer, RenewRequest, RolloutAction, RolloutAnswer,
+    RolloutHistory, RotateRequest, SecretAnswer, SecretList, SecretRequest, ServerKeyRequest, ServerMove, Servers,
+    ServiceEndpoints, ServiceExplanation, Status, TrustAnswer, UserTokenRequest, UserTokenRotation, UserTokens,
 };
 
 /// The OpenAPI 3.1 document of the API, made from [`OPERATIONS`] and the types on the wire.
@@ -59,6 +59,7 @@ fn declare(generator: &mut SchemaGenerator) {
         add::<BaseRolloutAnswer>,
         add::<BackupKeyRequest>,
         add::<CaStatus>,
+        add::<ClosurePeers>,
         add::<Done>,
         add::<EndpointChanges>,
         add::<EnrolAnswer>,

@@ -241,6 +241,15 @@ pub const OPERATIONS: &[Operation] = &[
         request: None,
         response: "NodeSecrets",
     },
+    Operation {
+        method: "GET",
+        path: "/v1/nodes/{node}/peers",
+        id: "node-peers",
+        summary: "Whom a node may get a closure from, nearest first.",
+        query: &[("hash", "What the path of the closure begins with, in the store: 32 characters.")],
+        request: None,
+        response: "ClosurePeers",
+    },
     post(
         "/v1/servers/{server}/key",
         "server-key",

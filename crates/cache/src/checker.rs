@@ -77,7 +77,8 @@ impl Checker {
     /// # Errors
     /// The compression is one that is not read here.
     pub(crate) fn new(compression: &Compression, largest: u64) -> io::Result<Self> {
-        let plain = Plain { hasher: Hasher::default(), size: 0, largest, parser: Parser::default(), listing: None };
+        let plain =
+            Plain { hasher: Hasher::default(), size: 0, largest, parser: Parser::default(), listing: None, out: None };
         let decoder = match compression {
             Compression::None => Decoder::Plain(Box::new(plain)),
             Compression::Zstd => {
@@ -99,13 +100,31 @@ impl Checker {
 
     /// Writes down what is in it, meanwhile.
     pub(crate) fn listing(mut self, out: impl Write + Send + 'static) -> io::Result<Self> {
-        let listing = Some(Listing::new(Box::new(out) as Box<dyn Write + Send>)?);
-        match &mut self.decoder {
-            Decoder::Plain(plain) => plain.listing = listing,
-            Decoder::Zstd(decoder) => decoder.get_mut().listing = listing,
-            Decoder::Xz(decoder) => decoder.get_mut().listing = listing,
-        }
+        self.plain_mut().listing = Some(Listing::new(Box::new(out) as Box<dyn Write + Send>)?);
         Ok(self)
+    }
+
+    /// Writes the NAR, not compressed, meanwhile.
+    pub(crate) fn unpacking(mut self, out: impl Write + Send + 'static) -> Self {
+        self.plain_mut().out = Some(Box::new(out));
+        self
+    }
+
+    /// How many bytes of the NAR have come.
+    pub(crate) fn unpacked(&self) -> u64 {
+        match &self.decoder {
+            Decoder::Plain(plain) => plain.size,
+            Decoder::Zstd(decoder) => decoder.get_ref().size,
+            Decoder::Xz(decoder) => decoder.get_ref().size,
+        }
+    }
+
+    fn plain_mut(&mut self) -> &mut Plain {
+        match &mut self.decoder {
+            Decoder::Plain(plain) => plain,
+            Decoder::Zstd(decoder) => decoder.get_mut(),
+            Decoder::Xz(decoder) => decoder.get_mut(),
+        }
     }
 
     /// Takes the next bytes of the file.
@@ -158,6 +177,8 @@ struct Plain {
     largest: u64,
     parser: Parser,
     listing: Option<Listing<Box<dyn Write + Send>>>,
+    /// Where it goes.
+    out: Option<Box<dyn Write + Send>>,
 }
 
 impl Write for Plain {
@@ -173,6 +194,9 @@ impl Write for Plain {
             Some(listing) => listing.tell(event),
             None => Ok(()),
         })?;
+        if let Some(out) = &mut self.out {
+            out.write_all(bytes)?;
+        }
         Ok(bytes.len())
     }
 
@@ -214,6 +238,20 @@ mod tests {
                 nar_size: nar.len() as u64,
             };
             assert_eq!(checked, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_unpacked_is_the_nar() {
+        let nar = nar_of(&[7; 100_000]);
+        for (compression, file) in compressed(&nar) {
+            let out = tempfile::tempfile().unwrap();
+            let mut checker = Checker::new(&compression, 1 << 20).unwrap().unpacking(out.try_clone().unwrap());
+            file.chunks(100).try_for_each(|piece| checker.update(piece)).unwrap();
+            checker.finish().unwrap();
+            let mut unpacked = vec![0; nar.len()];
+            std::os::unix::fs::FileExt::read_exact_at(&out, &mut unpacked, 0).unwrap();
+            assert!(unpacked == nar && out.metadata().unwrap().len() == nar.len() as u64, "{compression}");
         }
     }
 

@@ -19,12 +19,12 @@ mod tls;
 
 pub use cache_info::CacheInfo;
 pub use compression::Compression;
-pub use fetch::{FetchError, Fetcher, Peer, Peers, Source};
+pub use fetch::{FetchError, FetchOptions, Fetcher, Peer, Peers, Source};
 pub use folder::{Bad, Collected, Collection, Folder, FolderError, Verification};
 pub use hash::{Hash, InvalidHash};
 pub use narinfo::{InvalidNarInfo, LARGEST_NARINFO, NarInfo};
 pub use push::{Place, Push, PushError, Pushed};
-pub use server::{Cache, Limits, Security, Server, Tokens};
+pub use server::{Cache, Closures, Limits, Security, Server, Tokens};
 pub use signature::{InvalidKey, PublicKey, SecretKey, Signature};
 pub use store::{Nix, NixStore, QueryError};
 pub use store_path::{InvalidStorePath, PathHash, StoreDir, StorePath};

@@ -93,6 +93,17 @@ impl NarInfo {
         self.signatures.iter().any(|signature| keys.iter().any(|key| key.verifies(&fingerprint, signature)))
     }
 
+    /// The same of the NAR as it is, not compressed, in a cache that serves it so. Signatures are of the NAR, and stay good.
+    pub(crate) fn unpacked(&self) -> Self {
+        Self {
+            url: format!("nar/{}.nar?hash={}", self.nar_hash.base32(), self.path.hash()),
+            compression: Compression::None,
+            file_hash: Some(self.nar_hash),
+            file_size: Some(self.nar_size),
+            ..self.clone()
+        }
+    }
+
     /// The file's name, if the NAR is where this cache keeps them: in `nar/`.
     pub fn file_name(&self) -> Option<&str> {
         let name = self.url.strip_prefix("nar/")?.split('?').next()?;

@@ -165,6 +165,7 @@ impl Server {
             http: http.clone(),
             throttle: Default::default(),
             looking,
+            lineups: Default::default(),
             admission: Admission::new(),
             leader_heard: Default::default(),
             ends,

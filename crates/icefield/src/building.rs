@@ -129,6 +129,13 @@ impl NixArguments {
 }
 
 impl BuildArguments {
+    /// The same, with further machines that build.
+    pub(crate) fn on(&self, machines: Vec<String>) -> Self {
+        let mut all = self.clone();
+        all.builder.extend(machines);
+        all
+    }
+
     /// The same for another process.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         let mut all = self.nix.arguments();

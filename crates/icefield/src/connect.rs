@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use icefield_api::{Client, Http, HttpOptions, Stale};
@@ -96,4 +97,11 @@ pub(crate) fn checked(url: &str) -> Result<String, CommandError> {
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| CommandError::because("cannot start", &error))
+}
+
+/// The authorities that this machine trusts for caches of anybody, as Nix looks for them.
+pub(crate) fn authorities() -> PathBuf {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let found = named("NIX_SSL_CERT_FILE").or_else(|| named("SSL_CERT_FILE"));
+    found.unwrap_or_else(|| "/etc/ssl/certs/ca-certificates.crt".into())
 }

@@ -5,6 +5,7 @@
 
 mod args;
 mod artefacts;
+mod builders;
 mod building;
 mod cli;
 mod command_error;

@@ -1,4 +1,5 @@
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,6 +23,18 @@ impl Default for NixConfig {
 }
 
 impl NixConfig {
+    /// The folder that the store's paths are called by: `/nix/store`, if the store's URL names no other.
+    pub fn store_folder(&self) -> &str {
+        let parameters = self.store.as_deref().and_then(|store| store.split_once('?'));
+        parameters.and_then(|(_, parameters)| given(parameters, "store")).unwrap_or("/nix/store")
+    }
+
+    /// Where that folder is on this machine.
+    pub fn physical_folder(&self) -> PathBuf {
+        let inside = PathBuf::from(self.physical(&format!("{}/x", self.store_folder())));
+        inside.parent().map_or_else(PathBuf::new, Path::to_owned)
+    }
+
     /// Where `path` of the store is on this machine: below another root, or in another folder, if the store says so.
     pub fn physical(&self, path: &str) -> String {
         let Some(store) = &self.store else { return path.to_owned() };
@@ -29,15 +42,18 @@ impl NixConfig {
             let root = if store.starts_with('/') { store.trim_end_matches('/') } else { "" };
             return format!("{root}{path}");
         };
-        let given = |name: &str| {
-            let value = parameters.split('&').find_map(|parameter| parameter.strip_prefix(name)?.strip_prefix('='));
-            value.map(|value| value.trim_end_matches('/'))
-        };
+        let given = |name: &str| given(parameters, name);
         match (given("real"), given("root")) {
             (Some(real), _) => format!("{real}/{}", path.rsplit('/').next().unwrap_or_default()),
             (None, root) => format!("{}{path}", root.unwrap_or_default()),
         }
     }
+}
+
+/// A parameter of a store's URL.
+fn given<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
+    let value = parameters.split('&').find_map(|parameter| parameter.strip_prefix(name)?.strip_prefix('='));
+    value.map(|value| value.trim_end_matches('/'))
 }
 
 /// The `nix` of this machine.
@@ -103,6 +119,19 @@ mod tests {
         assert_eq!(at(Some("local?root=/mnt&trusted=1")), "/mnt/nix/store/x");
         assert_eq!(at(Some("local?store=/nix/store&real=/mnt/x/&state=/y")), "/mnt/x/x");
         assert_eq!(at(Some("local?store=/nix/store&state=/var/x")), "/nix/store/x");
+    }
+
+    #[test]
+    fn the_folder_of_a_store_is_found() {
+        let at = |store: Option<&str>| {
+            let config = NixConfig { store: store.map(str::to_owned), ..NixConfig::default() };
+            (config.store_folder().to_owned(), config.physical_folder().display().to_string())
+        };
+        let pair = |folder: &str, physical: &str| (folder.to_owned(), physical.to_owned());
+        assert_eq!(at(None), pair("/nix/store", "/nix/store"));
+        assert_eq!(at(Some("/mnt")), pair("/nix/store", "/mnt/nix/store"));
+        assert_eq!(at(Some("local?store=/x/store&real=/mnt/x/&state=/y")), pair("/x/store", "/mnt/x"));
+        assert_eq!(at(Some("local?store=/x/store&state=/y")), pair("/x/store", "/x/store"));
     }
 
     #[test]

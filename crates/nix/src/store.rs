@@ -14,6 +14,8 @@ pub struct Sources {
     pub substituters: Vec<String>,
     /// The public keys that closures may be signed with, besides those that the machine trusts anyway.
     pub trusted_keys: Vec<String>,
+    /// Whether caches are asked for what they may have said they have not, or have, before.
+    pub asked_anew: bool,
 }
 
 /// How long fetching or copying a closure may take.
@@ -36,6 +38,16 @@ impl Nix {
         }
         if !sources.trusted_keys.is_empty() {
             command.args(["--option", "extra-trusted-public-keys", &sources.trusted_keys.join(" ")]);
+        }
+        if sources.asked_anew {
+            command.args([
+                "--option",
+                "narinfo-cache-negative-ttl",
+                "0",
+                "--option",
+                "narinfo-cache-positive-ttl",
+                "0",
+            ]);
         }
         Call::new(command, format!("fetching {path}")).timeout(TO_COPY).run().map(drop)
     }

@@ -233,7 +233,8 @@ fn a_node_fetches_only_what_is_signed_and_keeps_it_by_a_link_with_nix() {
 
     let node = place.node("substituters =\n");
     let (root, other) = (at("node/closures/web"), at("node/closures/other"));
-    let sources = |keys: &[String]| Sources { substituters: vec![cache.clone()], trusted_keys: keys.to_vec() };
+    let sources =
+        |keys: &[String]| Sources { substituters: vec![cache.clone()], trusted_keys: keys.to_vec(), asked_anew: false };
     assert!(node.realise(&path, &root, &Sources::default()).is_err(), "it is nowhere");
     assert!(node.realise(&path, &root, &sources(&[])).is_err(), "nobody that is trusted has signed it");
     assert!(!root.exists() && node.known(std::slice::from_ref(&path)).unwrap().paths.is_empty());

@@ -123,6 +123,7 @@ impl Agent {
         Some(Heartbeat {
             address: format!("{}.example", self.node),
             api: format!("http://{}.example:1", self.node),
+            cache: None,
             capacity: Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(8 << 30), ports: None },
             drivers: vec!["exec".into()],
             generation: machine.number(),

@@ -192,6 +192,7 @@ fn config(data: &Path, server: &str, log: LogLimits) -> AgentConfig {
         exec_dir: None,
         nix: NixConfig { program: "/nowhere/nix".into(), store: None },
         sources: Sources::default(),
+        exchange: None,
         base_env: BTreeMap::from([("PATH".to_owned(), path)]),
         shim_command: vec![std::env::current_exe().unwrap().into(), "shim".into()],
         secrets_on_disk: true,

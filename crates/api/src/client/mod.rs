@@ -1,3 +1,4 @@
+mod closure_peers;
 mod request;
 mod retry;
 mod secret;

@@ -125,7 +125,7 @@ fn source(url: &str) -> Source {
 fn cache(folder: Arc<Folder>, fetcher: Option<Arc<Fetcher>>) -> Cache {
     let info = CacheInfo::default();
     let (keys, trusted, tokens, limits) = (Vec::new(), Vec::new(), Tokens::default(), Limits::default());
-    Cache { info, folder: Some(folder), store: None, fetcher, keys, trusted, tokens, limits }
+    Cache { info, folder: Some(folder), store: None, fetcher, closures: None, keys, trusted, tokens, limits }
 }
 
 /// An address that stands for another one, and what was sent from there.

@@ -107,6 +107,7 @@ impl Agent {
             number,
             address: "127.0.0.1".into(),
             api: "http://127.0.0.1:1".into(),
+            cache: None,
             capacity: Capacity { cpu: Cpu::from_millis(8_000), memory: Bytes::new(16 << 30), ports: None },
             drivers: vec!["exec".into()],
             generation: machine.number,

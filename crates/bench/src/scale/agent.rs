@@ -119,6 +119,7 @@ impl Agent {
             number,
             address: "127.0.0.1".into(),
             api: "http://127.0.0.1:1".into(),
+            cache: None,
             capacity: Capacity { cpu: Cpu::from_millis(16_000), memory: Bytes::new(64 << 30), ports: None },
             drivers: vec!["exec".into()],
             generation: report.generation,

@@ -2,18 +2,24 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
-use super::source::{PAUSE, Source, told};
+use super::source::{Refused, Source, told};
 use super::{FetchError, Fetcher};
 use crate::checker::Checker;
+use crate::compression::Compression;
 use crate::folder::{Draft, Folder};
+use crate::hash::Hash;
 use crate::narinfo::NarInfo;
 
 /// How often a source is asked to go on after it has been cut off.
 const TRIES: usize = 3;
+/// For how long peers that have too much to do are asked again.
+const BUSY: Duration = Duration::from_secs(60);
 /// How much is read at once of what has come, in bytes, and how many such pieces wait for a client.
 const PIECE: u64 = 256 << 10;
 const AHEAD: usize = 2;
@@ -21,6 +27,7 @@ const AHEAD: usize = 2;
 /// A NAR that is on its way: into a file, from which all who want it read as it grows.
 pub(super) struct Flight {
     info: Arc<NarInfo>,
+    unpack: bool,
     state: watch::Sender<State>,
 }
 
@@ -38,98 +45,171 @@ enum State {
 
 /// What has come and been looked at.
 struct Coming {
+    /// The file that the source has.
+    info: NarInfo,
     draft: Draft,
     checker: Checker,
     came: u64,
+    unpack: bool,
     /// Whether it is put together from what several sources sent.
     mixed: bool,
 }
 
 impl Coming {
-    fn begin(folder: &Folder, info: &NarInfo) -> io::Result<Self> {
-        let checker = Checker::new(&info.compression, info.nar_size)?;
-        Ok(Self { draft: folder.draft()?, checker, came: 0, mixed: false })
+    fn begin(folder: &Folder, info: NarInfo, unpack: bool) -> io::Result<Self> {
+        let (mut checker, draft) = (Checker::new(&info.compression, info.nar_size)?, folder.draft()?);
+        if unpack {
+            checker = checker.unpacking(draft.reader()?);
+        }
+        Ok(Self { info, draft, checker, came: 0, unpack, mixed: false })
     }
 
     fn take(mut self, piece: &Bytes) -> io::Result<Self> {
         self.checker.update(piece)?;
-        self.draft.write_all(piece)?;
+        if !self.unpack {
+            self.draft.write_all(piece)?;
+        }
         self.came += piece.len() as u64;
         Ok(self)
     }
+
+    /// How many bytes there are to be sent on.
+    fn ready(&self) -> u64 {
+        if self.unpack { self.checker.unpacked() } else { self.came }
+    }
+}
+
+/// What has come so far of a NAR, over all sources.
+#[derive(Default)]
+struct Begun {
+    coming: Option<Coming>,
+    round: usize,
+    problem: String,
 }
 
 /// Why a source has not brought it to its end.
 enum Stopped {
     /// It was cut off, and may go on from here.
     CutOff(Box<Coming>, String),
+    /// The source has too much to do.
+    Busy(Box<Coming>, Duration),
     /// What has come is not what it should be.
     Bad(String),
 }
 
+/// How it went with a source.
+enum Went {
+    /// All is here.
+    Landed,
+    /// It has too much to do, and is to be asked again after this time.
+    Busy(Duration),
+    /// It does not bring it.
+    Failed,
+    /// What it has is bad.
+    Bad,
+}
+
 impl Flight {
-    pub(super) fn new(info: Arc<NarInfo>) -> Self {
-        Self { info, state: watch::Sender::new(State::Waiting) }
+    /// A path that is said to be so, and with `unpack` is to be kept as it is then, not compressed.
+    pub(super) fn new(info: Arc<NarInfo>, unpack: bool) -> Self {
+        Self { info, unpack, state: watch::Sender::new(State::Waiting) }
     }
 
-    /// Gets it from the first source that brings it to its end.
+    /// Gets it from the first source that brings it to its end. While peers have too much to do they are asked again, before
+    /// the other sources are.
     pub(super) async fn run(&self, fetcher: &Fetcher, sources: Vec<Arc<Source>>, via: Option<String>) {
-        let path = self.info.path.to_string();
-        let mut problem = "no source has it".to_owned();
-        let mut round = 0;
-        let mut begun: Option<Coming> = None;
-        for source in sources {
-            // What another one has sent may be what is bad.
-            if let Some(begun) = &mut begun {
-                begun.mixed = true;
-            }
-            // Each calls its file as it likes.
-            let info = match source.narinfo(self.info.path.hash(), via.as_deref()).await {
-                Ok(Some(info)) if self.is_same(&info) => info,
-                Ok(_) => continue,
-                Err(error) => {
-                    problem = format!("{}: {error}", source.url());
-                    continue;
-                }
-            };
-            for _ in 0..TRIES {
-                let coming = match begun.take() {
-                    Some(coming) => Ok(coming),
-                    None => {
-                        round += 1;
-                        Coming::begin(&fetcher.folder, &self.info)
+        // It is closed by nobody.
+        let _turn = fetcher.turns.acquire().await;
+        let (mut peers, others): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| source.is_peer());
+        let mut begun = Begun { problem: "no source has it".to_owned(), ..Begun::default() };
+        let deadline = Instant::now() + BUSY;
+        loop {
+            let mut again = None;
+            let mut busy = Vec::new();
+            for source in peers {
+                match self.ask(fetcher, &source, via.as_deref(), &mut begun).await {
+                    Ok(Went::Landed) => return,
+                    Ok(Went::Busy(after)) => {
+                        again = again.max(Some(after));
+                        busy.push(source);
                     }
-                };
-                let coming = match coming {
-                    Ok(coming) => coming,
-                    Err(error) => return self.fail(path, error.to_string()),
-                };
-                let mixed = coming.mixed;
-                let landed = match self.bring(&source, &info.url, via.as_deref(), coming, round).await {
-                    Ok(coming) => self.land(fetcher, coming, round).await.map_err(|error| (None, error.to_string())),
-                    Err(Stopped::CutOff(coming, error)) => Err((Some(*coming), error)),
-                    Err(Stopped::Bad(error)) => Err((None, error)),
-                };
-                let Err((left, error)) = landed else { return };
-                problem = format!("{}: {error}", source.url());
-                begun = left;
-                if begun.is_none() && !mixed {
-                    // What it has is bad, so it is not asked again.
-                    tracing::warn!(path, "{problem}");
-                    break;
+                    Ok(Went::Failed | Went::Bad) => {}
+                    Err(error) => return self.fail(error.to_string()),
                 }
+            }
+            match again {
+                Some(after) if Instant::now() < deadline => tokio::time::sleep(after).await,
+                _ => break,
+            }
+            peers = busy;
+        }
+        for source in others {
+            match self.ask(fetcher, &source, via.as_deref(), &mut begun).await {
+                Ok(Went::Landed) => return,
+                Ok(Went::Busy(_) | Went::Failed | Went::Bad) => {}
+                Err(error) => return self.fail(error.to_string()),
             }
         }
-        self.fail(path, problem);
+        self.fail(begun.problem);
     }
 
-    /// Whether a source has the same file, so that one can go on where the other was cut off.
+    /// Gets it from a source, or what is missing of it; an error is one of this machine.
+    async fn ask(&self, fetcher: &Fetcher, source: &Source, via: Option<&str>, begun: &mut Begun) -> io::Result<Went> {
+        // Each calls its file as it likes.
+        let info = match source.narinfo(self.info.path.hash(), via).await {
+            Ok(Some(info)) if self.is_same(&info) => info,
+            Ok(_) => return Ok(Went::Failed),
+            Err(error) => {
+                begun.problem = format!("{}: {error}", source.url());
+                return Ok(Went::Failed);
+            }
+        };
+        // What another one has sent may be what is bad; if its file is another, nothing can go on there.
+        begun.coming = begun.coming.take().filter(|coming| file_of(&coming.info) == file_of(&info));
+        if let Some(coming) = &mut begun.coming {
+            coming.mixed = true;
+        }
+        for _ in 0..TRIES {
+            let coming = match begun.coming.take() {
+                Some(coming) => coming,
+                None => {
+                    begun.round += 1;
+                    Coming::begin(&fetcher.folder, info.clone(), self.unpack)?
+                }
+            };
+            let (mixed, round) = (coming.mixed, begun.round);
+            let error = match self.bring(source, &info.url, via, coming, round).await {
+                Ok(coming) => match self.land(fetcher, coming, round).await {
+                    Ok(()) => return Ok(Went::Landed),
+                    Err(error) => error.to_string(),
+                },
+                Err(Stopped::Busy(coming, after)) => {
+                    begun.coming = Some(*coming);
+                    return Ok(Went::Busy(after));
+                }
+                Err(Stopped::CutOff(coming, error)) => {
+                    begun.coming = Some(*coming);
+                    error
+                }
+                Err(Stopped::Bad(error)) => error,
+            };
+            begun.problem = format!("{}: {error}", source.url());
+            if begun.coming.is_none() && !mixed {
+                // What it has is bad, so it is not asked again.
+                fetcher.complain(source, self.info.path.as_str(), &error);
+                return Ok(Went::Bad);
+            }
+        }
+        Ok(Went::Failed)
+    }
+
+    /// Whether a source has the same: the NAR if it is unpacked here, else the file.
     fn is_same(&self, info: &NarInfo) -> bool {
-        let file = |info: &NarInfo| (info.nar_hash, info.file_hash, info.compression.clone());
-        file(info) == file(&self.info)
+        if self.unpack { info.nar_hash == self.info.nar_hash } else { file_of(info) == file_of(&self.info) }
     }
 
-    fn fail(&self, path: String, problem: String) {
+    fn fail(&self, problem: String) {
+        let path = self.info.path.to_string();
         tracing::warn!(path, "it cannot be got: {problem}");
         self.state.send_replace(State::Failed(FetchError::Bad { path, problem }));
     }
@@ -144,14 +224,15 @@ impl Flight {
     ) -> Result<Coming, Stopped> {
         let (mut answer, begins) = match source.nar(url, via, coming.came).await {
             Ok(begun) => begun,
-            Err(error) => return Err(Stopped::CutOff(Box::new(coming), error)),
+            Err(Refused::Busy(after)) => return Err(Stopped::Busy(Box::new(coming), after)),
+            Err(Refused::For(error)) => return Err(Stopped::CutOff(Box::new(coming), error)),
         };
         // What has come already comes again from a source that knows no ranges.
         let mut again = coming.came - begins;
         let file = coming.draft.reader().map_err(|error| Stopped::Bad(error.to_string()))?;
         let file = Arc::new(file);
         loop {
-            let mut piece = match tokio::time::timeout(PAUSE, answer.chunk()).await {
+            let mut piece = match tokio::time::timeout(source.pause(via), answer.chunk()).await {
                 Ok(Ok(Some(piece))) => piece,
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => return Err(Stopped::CutOff(Box::new(coming), told(&error))),
@@ -166,11 +247,11 @@ impl Flight {
                 Ok(Err(error)) => return Err(Stopped::Bad(error.to_string())),
                 Err(_) => return Err(Stopped::Bad("the work was ended".into())),
             };
-            let came = coming.came;
+            let came = coming.ready();
             self.state.send_replace(State::Coming { round, file: Arc::clone(&file), came });
         }
         // Whoever closes the connection early and says nothing of it is found out by the hash.
-        match self.info.file_size {
+        match coming.info.file_size {
             Some(size) if coming.came < size => Err(Stopped::CutOff(Box::new(coming), "it was cut off".into())),
             _ => Ok(coming),
         }
@@ -182,21 +263,24 @@ impl Flight {
         let landed = tokio::task::spawn_blocking(move || {
             let file = Arc::new(coming.draft.reader()?);
             let checked = coming.checker.finish()?;
-            if let Some(problem) = checked.differs(&info) {
+            if let Some(problem) = checked.differs(&coming.info) {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
             }
             let mut kept = NarInfo::clone(&info);
-            let name = format!("{}.nar{}", checked.file_hash.base32(), info.compression.extension());
+            let (hash, size) = match coming.unpack {
+                true => (checked.nar_hash, checked.nar_size),
+                false => (checked.file_hash, checked.file_size),
+            };
+            let name = format!("{}.nar{}", hash.base32(), info.compression.extension());
             kept.url = format!("nar/{name}");
-            kept.file_hash = Some(checked.file_hash);
-            kept.file_size = Some(checked.file_size);
+            (kept.file_hash, kept.file_size) = (Some(hash), Some(size));
             coming.draft.place(&folder.nar_path(&name))?;
             if let Some(nar) = folder.nar(&name)? {
                 folder.note_sound(&name, nar.stamp);
             }
             // What it refers to comes when it is asked for.
             drop(folder.publish(&kept, None, None, &|_| true)?);
-            Ok((file, checked.file_size))
+            Ok((file, size))
         });
         let (file, size) = landed.await.unwrap_or_else(|_| Err(io::Error::other("the work was ended")))?;
         self.state.send_replace(State::Whole { round, file, size });
@@ -213,6 +297,11 @@ impl Flight {
             Err(_) => Err(FetchError::Sources("it was ended".into())),
         }
     }
+}
+
+/// What tells one file from another.
+fn file_of(info: &NarInfo) -> (Hash, Option<Hash>, &Compression) {
+    (info.nar_hash, info.file_hash, &info.compression)
 }
 
 /// Reads a NAR as it comes.

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use self::flight::Flight;
 pub(crate) use self::flight::Reader;
@@ -26,6 +28,12 @@ use crate::store_path::{PathHash, StoreDir};
 
 /// The header that says through which peers a request has come.
 pub(crate) const VIA: &str = "icefield-via";
+/// The header that says which closure all that is asked for belongs to.
+pub(crate) const CLOSURE: &str = "icefield-closure";
+/// How long a peer waits for a NAR that is not on its way yet, before it is told to come again.
+const SOON: Duration = Duration::from_secs(4);
+/// How much is remembered of what sources did wrong.
+const COMPLAINTS: usize = 16;
 /// Through how many peers a request goes at most.
 const FARTHEST: usize = 16;
 /// For how long what nobody has is not asked for again.
@@ -44,6 +52,26 @@ pub struct Fetcher {
     asking: Mutex<HashMap<PathHash, Asking>>,
     known: Mutex<HashMap<PathHash, (Instant, Option<Found>)>>,
     flights: Mutex<HashMap<PathHash, Arc<Flight>>>,
+    unpack: bool,
+    /// Who may be getting a path.
+    turns: Semaphore,
+    complaints: Mutex<Vec<String>>,
+}
+
+/// How paths are got.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchOptions {
+    /// Whether they are kept, and sent on, not compressed, as stores have them: so all that have one have the same, and one can
+    /// go on where another was cut off.
+    pub unpack: bool,
+    /// How many at once; others wait.
+    pub at_once: usize,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self { unpack: false, at_once: 1 << 10 }
+    }
 }
 
 type Asking = Shared<BoxFuture<'static, Result<Option<Found>, FetchError>>>;
@@ -69,6 +97,9 @@ pub enum FetchError {
         /// What was wrong.
         problem: String,
     },
+    /// Too much else is to be got first.
+    #[error("too much else is to be got first; ask again in a second")]
+    Busy,
 }
 
 impl Fetcher {
@@ -80,7 +111,21 @@ impl Fetcher {
         upstreams: Vec<Source>,
         trusted: Vec<PublicKey>,
     ) -> Arc<Self> {
+        Self::with(FetchOptions::default(), folder, peers, upstreams, trusted)
+    }
+
+    /// The same, as `options` say.
+    pub fn with(
+        options: FetchOptions,
+        folder: Arc<Folder>,
+        peers: Option<Peers>,
+        upstreams: Vec<Source>,
+        trusted: Vec<PublicKey>,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            unpack: options.unpack,
+            turns: Semaphore::new(options.at_once.max(1)),
+            complaints: Mutex::default(),
             folder,
             peers,
             upstreams: upstreams.into_iter().map(Arc::new).collect(),
@@ -89,6 +134,26 @@ impl Fetcher {
             known: Mutex::default(),
             flights: Mutex::default(),
         })
+    }
+
+    /// Where it keeps what it has got.
+    pub fn folder(&self) -> &Arc<Folder> {
+        &self.folder
+    }
+
+    /// What sources have done that they must not, as far as is known; it is not told again.
+    pub fn complaints(&self) -> Vec<String> {
+        std::mem::take(&mut self.complaints.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A source has sent what it must not.
+    fn complain(&self, source: &Source, path: &str, problem: &str) {
+        tracing::warn!(source = source.url(), path, "{problem}");
+        source.pass_over();
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        if complaints.len() < COMPLAINTS {
+            complaints.push(format!("{}: {path}: {problem}", source.url()));
+        }
     }
 
     fn store_dir(&self) -> &StoreDir {
@@ -170,9 +235,12 @@ impl Fetcher {
             match source.narinfo(hash, via.as_deref()).await {
                 Ok(None) => {}
                 Ok(Some(info)) => match self.distrust(hash, &info) {
-                    None => return Ok(Some(Found { info: Arc::new(info), source })),
+                    None => {
+                        let info = Arc::new(if self.unpack { info.unpacked() } else { info });
+                        return Ok(Some(Found { info, source }));
+                    }
                     Some(problem) => {
-                        tracing::warn!(source = source.url(), path = %info.path, "{problem}");
+                        self.complain(&source, info.path.as_str(), &problem);
                         failed = Some(format!("{}: {problem}", source.url()));
                     }
                 },
@@ -219,7 +287,7 @@ impl Fetcher {
                     sources.retain(|source| !Arc::ptr_eq(source, &known.source));
                     sources.insert(0, Arc::clone(&known.source));
                 }
-                let flight = Arc::new(Flight::new(Arc::clone(info)));
+                let flight = Arc::new(Flight::new(Arc::clone(info), self.unpack));
                 let (this, flown, via) = (Arc::clone(self), Arc::clone(&flight), self.through(via));
                 tokio::spawn(async move {
                     flown.run(&this, sources, via).await;
@@ -229,7 +297,10 @@ impl Fetcher {
             };
             Arc::clone(flights.entry(hash).or_insert_with(begin))
         };
-        flight.reader().await
+        match via {
+            Some(_) => timeout(SOON, flight.reader()).await.unwrap_or(Err(FetchError::Busy)),
+            None => flight.reader().await,
+        }
     }
 
     /// Where a path is looked for, nearest first.

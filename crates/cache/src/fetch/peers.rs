@@ -32,9 +32,15 @@ type Reach = Box<dyn Fn(&Peer) -> Http + Send + Sync>;
 /// most, whoever sends much of one path sends little of another, and nobody has to know who has what.
 pub struct Peers {
     own: (String, String),
-    /// How each is reached is found out when it is asked for the first time.
-    peers: Vec<(Peer, OnceLock<Arc<Source>>)>,
-    reach: Reach,
+    known: Known,
+}
+
+/// What is known of them.
+enum Known {
+    /// All of them, and how one is reached, which is found out when it is asked for the first time.
+    All(Vec<(Peer, OnceLock<Arc<Source>>)>, Reach),
+    /// Whom to ask, whatever for, the nearest first.
+    Some(Vec<Arc<Source>>),
 }
 
 impl Peers {
@@ -47,7 +53,14 @@ impl Peers {
     ) -> Self {
         let (name, zone) = (name.into(), zone.into());
         let peers = peers.into_iter().filter(|peer| peer.name != name).map(|peer| (peer, OnceLock::new()));
-        Self { peers: peers.collect(), own: (name, zone), reach: Box::new(reach) }
+        let known = Known::All(peers.collect(), Box::new(reach));
+        Self { own: (name, zone), known }
+    }
+
+    /// The peers of the node that is called `name`: others have decided whom it is to ask, nearest first.
+    pub fn given(name: impl Into<String>, sources: impl IntoIterator<Item = Source>) -> Self {
+        let sources = sources.into_iter().map(Arc::new).collect();
+        Self { own: (name.into(), String::new()), known: Known::Some(sources) }
     }
 
     pub(super) fn own_name(&self) -> &str {
@@ -56,11 +69,15 @@ impl Peers {
 
     /// Whom to get a path from: the node above this one, and those above that if it is not there.
     pub(super) fn sources(&self, hash: PathHash) -> Vec<Arc<Source>> {
-        let all = self.peers.iter().map(|(peer, _)| (peer.name.as_str(), peer.zone.as_str()));
+        let (peers, reach) = match &self.known {
+            Known::All(peers, reach) => (peers, reach),
+            Known::Some(sources) => return sources.clone(),
+        };
+        let all = peers.iter().map(|(peer, _)| (peer.name.as_str(), peer.zone.as_str()));
         let above = above((&self.own.0, &self.own.1), all, hash);
         let source = |name| {
-            let (peer, source) = self.peers.iter().find(|(peer, _)| peer.name == name)?;
-            Some(Arc::clone(source.get_or_init(|| Arc::new(Source::new(&peer.url, (self.reach)(peer))))))
+            let (peer, source) = peers.iter().find(|(peer, _)| peer.name == name)?;
+            Some(Arc::clone(source.get_or_init(|| Arc::new(Source::new(&peer.url, reach(peer))))))
         };
         above.into_iter().filter_map(source).collect()
     }
@@ -68,7 +85,11 @@ impl Peers {
 
 impl fmt::Debug for Peers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peers").field("own", &self.own).field("peers", &self.peers.len()).finish_non_exhaustive()
+        let known = match &self.known {
+            Known::All(peers, _) => peers.len(),
+            Known::Some(sources) => sources.len(),
+        };
+        f.debug_struct("Peers").field("own", &self.own).field("known", &known).finish_non_exhaustive()
     }
 }
 

@@ -3,32 +3,83 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use icefield_api::Http;
-use reqwest::header::{CONTENT_RANGE, RANGE};
+use reqwest::header::{CONTENT_RANGE, RANGE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
-use super::VIA;
+use super::{CLOSURE, VIA};
 use crate::narinfo::{LARGEST_NARINFO, NarInfo};
 use crate::store_path::PathHash;
 
 /// How long a source may take to say what it knows of a path.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a source may send nothing of a NAR.
-pub(super) const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(30);
 /// For how long a source that could not be reached is not asked again.
 const DOWN: Duration = Duration::from_secs(5);
+/// The same of a peer that has not answered in time, or has sent what it must not: others have it too.
+const PASSED_OVER: Duration = Duration::from_secs(120);
+/// How long a peer may be silent, for each peer that it may itself be waiting for.
+const PEERS_PATIENCE: Duration = Duration::from_millis(1500);
+/// How many peers may be waiting for each other.
+const DEEP: usize = 6;
 
 /// A cache to get paths from.
 pub struct Source {
     url: String,
     http: Http,
-    down_since: Mutex<Option<Instant>>,
+    /// Whether it is another node, which may be replaced by others.
+    peer: bool,
+    /// The closure that all that it is asked for belongs to.
+    closure: Option<PathHash>,
+    /// Until when it is not asked.
+    down_until: Mutex<Option<Instant>>,
+}
+
+/// Why a source does not give a NAR.
+pub(super) enum Refused {
+    /// It is busy, and is to be asked again after this time.
+    Busy(Duration),
+    /// Something else.
+    For(String),
 }
 
 impl Source {
     /// The cache at an address, such as `http://10.0.0.1:7790`, reached so.
     pub fn new(url: impl Into<String>, http: Http) -> Self {
         let url: String = url.into();
-        Self { url: url.trim_end_matches('/').to_owned(), http, down_since: Mutex::default() }
+        let url = url.trim_end_matches('/').to_owned();
+        Self { url, http, peer: false, closure: None, down_until: Mutex::default() }
+    }
+
+    /// Another node at an address, which is asked for paths of the closure that begins with `closure`: it gets them itself if
+    /// it is to have that, and is passed over when it is silent or lies.
+    pub fn peer(url: impl Into<String>, http: Http, closure: PathHash) -> Self {
+        Self { peer: true, closure: Some(closure), ..Self::new(url, http) }
+    }
+
+    pub(super) const fn is_peer(&self) -> bool {
+        self.peer
+    }
+
+    /// How long it may be silent. Who is asked by way of others must give up before they do.
+    fn patience(&self, usual: Duration, via: Option<&str>) -> Duration {
+        if !self.peer {
+            return usual;
+        }
+        // The list begins with the one that asks, so that its length says how many wait for it.
+        let waiting = via.map_or(0, |via| via.split(',').count()).min(DEEP);
+        PEERS_PATIENCE * u32::try_from(DEEP + 1 - waiting).unwrap_or(1)
+    }
+
+    /// A peer that does not do its part is left alone for a while.
+    pub(super) fn pass_over(&self) {
+        if self.peer {
+            self.down_for(PASSED_OVER);
+        }
+    }
+
+    fn down_for(&self, time: Duration) {
+        *self.down_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
     }
 
     pub(super) fn url(&self) -> &str {
@@ -36,20 +87,24 @@ impl Source {
     }
 
     async fn get(&self, path: &str, via: Option<&str>, from: u64) -> Result<Response, String> {
-        let down = *self.down_since.lock().unwrap_or_else(PoisonError::into_inner);
-        if down.is_some_and(|since| since.elapsed() < DOWN) {
-            return Err("it could not be reached a moment ago".into());
+        let down = *self.down_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if down.is_some_and(|until| Instant::now() < until) {
+            return Err("it has failed a moment ago".into());
         }
         let mut request = self.http.get().get(format!("{}/{path}", self.url));
         if let Some(via) = via {
             request = request.header(VIA, via);
         }
+        if let Some(closure) = self.closure {
+            request = request.header(CLOSURE, closure.as_str());
+        }
         if from > 0 {
             request = request.header(RANGE, format!("bytes={from}-"));
         }
         let answer = request.send().await;
-        let unreachable = answer.as_ref().is_err_and(reqwest::Error::is_connect);
-        *self.down_since.lock().unwrap_or_else(PoisonError::into_inner) = unreachable.then(Instant::now);
+        if answer.as_ref().is_err_and(reqwest::Error::is_connect) {
+            self.down_for(DOWN);
+        }
         answer.map_err(|error| told(&error))
     }
 
@@ -73,22 +128,40 @@ impl Source {
             let text = String::from_utf8(text).map_err(|_| "its narinfo is no text".to_owned())?;
             text.parse().map(Some).map_err(|error| format!("its narinfo cannot be read: {error}"))
         };
-        tokio::time::timeout(PATIENCE, ask).await.unwrap_or_else(|_| Err("it does not answer".into()))
+        tokio::time::timeout(self.patience(PATIENCE, via), ask).await.unwrap_or_else(|_| Err(self.is_silent()))
+    }
+
+    fn is_silent(&self) -> String {
+        self.pass_over();
+        "it does not answer".into()
     }
 
     /// Begins to get a NAR, from the byte `from` on if it can; where what it sends begins is told.
-    pub(super) async fn nar(&self, url: &str, via: Option<&str>, from: u64) -> Result<(Response, u64), String> {
-        let ask = tokio::time::timeout(PAUSE, self.get(url, via, from));
-        let answer = ask.await.unwrap_or_else(|_| Err("it does not answer".into()))?;
+    pub(super) async fn nar(&self, url: &str, via: Option<&str>, from: u64) -> Result<(Response, u64), Refused> {
+        let ask = tokio::time::timeout(self.patience(PAUSE, via), self.get(url, via, from));
+        let answer = ask.await.unwrap_or_else(|_| Err(self.is_silent())).map_err(Refused::For)?;
         match answer.status() {
             StatusCode::OK => Ok((answer, 0)),
+            StatusCode::SERVICE_UNAVAILABLE if self.peer => {
+                let after = answer.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+                Err(Refused::Busy(Duration::from_secs(after.unwrap_or(1)).min(PATIENCE)))
+            }
             StatusCode::PARTIAL_CONTENT => {
                 let range = answer.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
                 let begins = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
-                if begins == Some(from) { Ok((answer, from)) } else { Err("it sends another part".into()) }
+                if begins == Some(from) {
+                    Ok((answer, from))
+                } else {
+                    Err(Refused::For("it sends another part".into()))
+                }
             }
-            status => Err(format!("it answers {status} for {url}")),
+            status => Err(Refused::For(format!("it answers {status} for {url}"))),
         }
+    }
+
+    /// How long it may send nothing of a NAR that it has begun to send.
+    pub(super) fn pause(&self, via: Option<&str>) -> Duration {
+        self.patience(PAUSE, via)
     }
 }
 

@@ -28,6 +28,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// Too much is under way.
+    pub(super) fn busy() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too much is being sent; come again in a second")
+    }
+
     pub(super) fn answer(self) -> Answer {
         let mut answer = text(self.status, format!("{}\n", self.message));
         let headers = answer.headers_mut();

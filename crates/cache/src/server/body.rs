@@ -6,14 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use rustix::io::{ReadWriteFlags, preadv2};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
-/// How much of a file is read at once, in bytes.
-const PIECE: usize = 256 << 10;
+use super::buffers::{Buffers, PIECE};
 
 /// What is sent.
 pub(crate) enum Body {
@@ -23,6 +22,8 @@ pub(crate) enum Body {
     File(FilePart),
     /// What comes piece by piece, with the number of bytes that are left, if that is known.
     Pieces(mpsc::Receiver<io::Result<Bytes>>, Option<u64>),
+    /// One of those, which others wait for.
+    Counted { body: Box<Self>, _permit: OwnedSemaphorePermit },
 }
 
 /// A part of a file.
@@ -30,13 +31,13 @@ pub(crate) struct FilePart {
     file: Arc<File>,
     at: u64,
     end: u64,
-    piece: BytesMut,
+    buffers: Buffers,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl Body {
     pub(super) fn file(file: File, from: u64, to: u64) -> Self {
-        Self::File(FilePart { file: Arc::new(file), at: from, end: to, piece: BytesMut::new(), reading: None })
+        Self::File(FilePart { file: Arc::new(file), at: from, end: to, buffers: Buffers::default(), reading: None })
     }
 }
 
@@ -46,25 +47,20 @@ impl FilePart {
         let left = self.end - self.at;
         let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         if self.reading.is_none() {
-            // The room of the last piece, once that has been sent.
-            if !self.piece.try_reclaim(wanted) {
-                self.piece = BytesMut::with_capacity(PIECE);
-            }
-            self.piece.resize(wanted, 0);
-            match preadv2(&self.file, &mut [IoSliceMut::new(&mut self.piece)], self.at, ReadWriteFlags::NOWAIT) {
+            let mut piece = self.buffers.take();
+            let read =
+                preadv2(&self.file, &mut [IoSliceMut::new(&mut piece[..wanted])], self.at, ReadWriteFlags::NOWAIT);
+            match read {
                 Ok(read) if read > 0 => {
                     self.at += read as u64;
-                    let piece = self.piece.split_to(read).freeze();
-                    self.piece.clear();
-                    return Poll::Ready(Ok(piece));
+                    return Poll::Ready(Ok(self.buffers.piece(piece, read)));
                 }
                 // The other thread will find out.
                 _ => {
-                    let (file, at) = (Arc::clone(&self.file), self.at);
+                    let (file, at, buffers) = (Arc::clone(&self.file), self.at, self.buffers.clone());
                     self.reading = Some(tokio::task::spawn_blocking(move || {
-                        let mut piece = vec![0; wanted];
-                        file.read_exact_at(&mut piece, at)?;
-                        Ok(piece.into())
+                        file.read_exact_at(&mut piece[..wanted], at)?;
+                        Ok(buffers.piece(piece, wanted))
                     }));
                 }
             }
@@ -84,6 +80,7 @@ impl hyper::body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let piece = match self.get_mut() {
+            Self::Counted { body, .. } => return Pin::new(&mut **body).poll_frame(context),
             Self::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
             Self::Whole(bytes) => Ok(std::mem::take(bytes)),
             Self::File(part) if part.at >= part.end => return Poll::Ready(None),
@@ -108,6 +105,7 @@ impl hyper::body::Body for Body {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::File(part) => part.at >= part.end,
             Self::Pieces(_, left) => *left == Some(0),
+            Self::Counted { body, .. } => body.is_end_stream(),
         }
     }
 
@@ -117,6 +115,7 @@ impl hyper::body::Body for Body {
             Self::File(part) => SizeHint::with_exact(part.end - part.at),
             Self::Pieces(_, Some(left)) => SizeHint::with_exact(*left),
             Self::Pieces(_, None) => SizeHint::default(),
+            Self::Counted { body, .. } => body.size_hint(),
         }
     }
 }

@@ -5,11 +5,13 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use icefield_api::Paced;
+use icefield_pki::Identity;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::limits::{BUFFER, HANDSHAKE, HEAD, HEAD_BYTES, HEADERS};
 use super::route::Service;
@@ -23,6 +25,12 @@ pub(super) async fn serve(listener: TcpListener, security: Security, cache: Arc<
     let mut connections = JoinSet::new();
     let mut end = std::pin::pin!(end);
     loop {
+        if connections.is_empty()
+            && cache.limits.forgetful
+            && let Some(store) = &cache.store
+        {
+            store.forget();
+        }
         // Whoever comes when all are taken waits in the system's queue.
         let permit = tokio::select! {
             permit = Arc::clone(&free).acquire_owned() => permit,
@@ -31,6 +39,7 @@ pub(super) async fn serve(listener: TcpListener, security: Security, cache: Arc<
         let Ok(permit) = permit else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             () = &mut end => break,
         };
         match accepted {
@@ -61,17 +70,26 @@ async fn connection(stream: TcpStream, security: &Security, service: Arc<Service
         Security::Plain => return exchange(stream, false, service, ends).await,
         Security::Certificate(config) => Some(Arc::clone(config)),
         // Anew for each connection: what it is made of may have been renewed.
-        Security::Keyring(keyring) => keyring.server_config(),
+        Security::Keyring(keyring) | Security::Members(keyring) => keyring.server_config(),
     };
     let Some(config) = config else { return };
     match tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await {
         Ok(Ok(stream)) => {
+            if matches!(security, Security::Members(_)) && !is_member(&stream) {
+                return tracing::debug!("a client that is neither a node nor a server was sent away");
+            }
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             exchange(stream, http2, service, ends).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
         Err(_) => tracing::debug!("a handshake took too long"),
     }
+}
+
+/// Whether the other end has shown that it is a node or a server of the cluster.
+fn is_member(stream: &TlsStream<TcpStream>) -> bool {
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    shown.is_some_and(|shown| matches!(Identity::of(shown), Ok(Identity::Node(_) | Identity::Server(_))))
 }
 
 async fn exchange(

@@ -9,13 +9,24 @@ pub struct Limits {
     pub connections: usize,
     /// How many uploads are looked at at once; others wait.
     pub uploads: usize,
+    /// How many NARs are sent at once; who asks for more is told to come again.
+    pub sending: usize,
+    /// Whether what is known of the store is forgotten when the last connection ends: for those that are seldom asked.
+    pub forgetful: bool,
     /// How long a client may take nothing of an answer, or send nothing of a body.
     pub pause: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { largest_nar: 16 << 30, connections: 4096, uploads: 4, pause: Duration::from_secs(30) }
+        Self {
+            largest_nar: 16 << 30,
+            connections: 4096,
+            uploads: 4,
+            sending: 1 << 20,
+            forgetful: false,
+            pause: Duration::from_secs(30),
+        }
     }
 }
 

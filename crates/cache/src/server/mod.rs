@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod buffers;
 mod connection;
 mod etag;
 mod limits;
@@ -14,6 +15,8 @@ mod upload;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 pub(crate) use self::body::Body;
 pub use self::limits::Limits;
 pub use self::token::Tokens;
@@ -22,6 +25,7 @@ use crate::fetch::Fetcher;
 use crate::folder::Folder;
 use crate::signature::{PublicKey, SecretKey};
 use crate::store::NixStore;
+use crate::store_path::PathHash;
 
 /// What a cache serves and takes.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub struct Cache {
     pub store: Option<Arc<NixStore>>,
     /// Gets what is in neither from others.
     pub fetcher: Option<Arc<Fetcher>>,
+    /// Gets what is in neither and belongs to a closure that the request names.
+    pub closures: Option<Arc<dyn Closures>>,
     /// What it signs all that it serves with.
     pub keys: Vec<SecretKey>,
     /// Uploads must be signed by one of these; if there are none, by nobody.
@@ -44,12 +50,20 @@ pub struct Cache {
     pub limits: Limits,
 }
 
+/// Knows what gets the closures that are on their way to this machine.
+pub trait Closures: std::fmt::Debug + Send + Sync {
+    /// What gets the closure whose path begins with `hash`; `None` if this machine is not to have it.
+    fn fetcher(&self, hash: PathHash) -> BoxFuture<'_, Option<Arc<Fetcher>>>;
+}
+
 /// How connections are secured.
 pub enum Security {
     /// They are not.
     Plain,
     /// By TLS with what is in the keyring of a machine of a cluster.
     Keyring(icefield_api::Keyring),
+    /// The same, for other nodes and servers of the cluster alone.
+    Members(icefield_api::Keyring),
     /// By TLS with a certificate of any kind.
     Certificate(Arc<icefield_pki::rustls::ServerConfig>),
 }
@@ -68,7 +82,14 @@ impl Server {
     /// # Errors
     /// The address cannot be listened on.
     pub async fn bind(address: SocketAddr, cache: Cache) -> std::io::Result<Self> {
-        let listener = tokio::net::TcpListener::bind(address).await?;
+        Self::over(tokio::net::TcpListener::bind(address).await?, cache)
+    }
+
+    /// Goes on with a listener that is there.
+    ///
+    /// # Errors
+    /// It has no address.
+    pub fn over(listener: tokio::net::TcpListener, cache: Cache) -> std::io::Result<Self> {
         Ok(Self { address: listener.local_addr()?, listener, cache: Arc::new(cache) })
     }
 

@@ -11,8 +11,8 @@ use super::answer::{Answer, Refusal, answer, text};
 use super::etag::{continues, etag, is_known, quoted};
 use super::range::{Part, part};
 use super::route::{Service, Target};
-use crate::fetch::VIA;
-use crate::folder::{NarFile, Sent};
+use crate::fetch::{CLOSURE, FetchError, Fetcher, VIA};
+use crate::folder::{Folder, NarFile, Sent};
 use crate::hash::{Hash, Hasher};
 use crate::narinfo::NarInfo;
 use crate::store_path::PathHash;
@@ -48,7 +48,14 @@ impl Service {
                 Ok(answer)
             }
             Target::Listing(hash) => self.listing(hash).await,
-            Target::Nar(name, hash) => self.nar(name, hash, headers).await,
+            Target::Nar(name, hash) => {
+                let Ok(permit) = Arc::clone(&self.sending).try_acquire_owned() else { return Err(Refusal::busy()) };
+                let answer = self.nar(name, hash, headers).await?;
+                Ok(answer.map(|body| match body {
+                    Body::Whole(_) => body,
+                    body => Body::Counted { body: Box::new(body), _permit: permit },
+                }))
+            }
             Target::Extra(name) => {
                 let found = self.cache.folder.as_ref().map_or(Ok(None), |folder| folder.extra(name))?;
                 let found = found.ok_or_else(|| Refusal::not_found("no such thing"))?;
@@ -71,7 +78,7 @@ impl Service {
         {
             return Ok(Some(found.sent.get_or_init(|| self.sent(&found.info)).clone()));
         }
-        if let Some(fetcher) = &cache.fetcher
+        if let Some(fetcher) = self.fetcher(headers).await
             && let Some(info) = fetcher.narinfo(hash, via(headers)).await.map_err(bad_gateway)?
         {
             let mut info = NarInfo::clone(&info);
@@ -81,6 +88,15 @@ impl Service {
             return Ok(Some(self.sent(&info)));
         }
         Ok(None)
+    }
+
+    /// What gets from others what a request is for.
+    async fn fetcher(&self, headers: &HeaderMap) -> Option<Arc<Fetcher>> {
+        if let Some(fetcher) = &self.cache.fetcher {
+            return Some(Arc::clone(fetcher));
+        }
+        let closure = headers.get(CLOSURE)?.to_str().ok()?.parse().ok()?;
+        self.cache.closures.as_ref()?.fetcher(closure).await
     }
 
     fn sent(&self, info: &NarInfo) -> Sent {
@@ -110,7 +126,7 @@ impl Service {
         if let Some(folder) = &cache.folder
             && let Some(nar) = folder.nar(name)?
         {
-            return self.nar_file(name, nar, headers).await;
+            return nar_file(folder, name, nar, headers).await;
         }
         let not_found = || Refusal::not_found("no such NAR");
         let hash = hash.ok_or_else(not_found)?;
@@ -121,10 +137,13 @@ impl Service {
             let size = found.info.nar_size;
             return Ok(send(name, size, headers, |from, to| Body::Pieces(store.nar(found, from, to), Some(to - from))));
         }
-        if let Some(fetcher) = &cache.fetcher
+        if let Some(fetcher) = self.fetcher(headers).await
             && let Some(info) = fetcher.narinfo(hash, via(headers)).await.map_err(bad_gateway)?
             && info.file_name() == Some(name)
         {
+            if let Some(nar) = fetcher.folder().nar(name)? {
+                return nar_file(fetcher.folder(), name, nar, headers).await;
+            }
             let reader = fetcher.nar(&info, via(headers)).await.map_err(bad_gateway)?;
             return Ok(match info.file_size {
                 Some(size) => {
@@ -135,54 +154,54 @@ impl Service {
         }
         Err(not_found())
     }
+}
 
-    /// A NAR's file. One that has not been looked at since it was written is so while it is sent, and its end is kept back
-    /// until it is known to be right.
-    async fn nar_file(&self, name: &str, nar: NarFile, headers: &HeaderMap) -> Result<Answer, Refusal> {
-        let Some(folder) = self.cache.folder.clone() else { return Err(Refusal::not_found("no such NAR")) };
-        if folder.is_sound(name, nar.stamp) {
-            return Ok(send(name, nar.size, headers, |from, to| Body::file(nar.file, from, to)));
-        }
-        let hash = name.split_once('.').and_then(|(hash, _)| Hash::from_base32(hash));
-        let hash = hash.ok_or_else(|| Refusal::not_found("NARs that are not called by their hash are not served"))?;
-        let (owned, stamp, size) = (name.to_owned(), nar.stamp, nar.size);
-        if headers.contains_key(RANGE) || nar.size <= SMALL {
-            // A part says nothing of the whole, so that is read first; of a small file there is nothing to send before that.
-            let file = blocking(move || {
-                let mut hasher = Hasher::default();
-                pieces(&nar.file, nar.size, |piece| {
-                    hasher.update(&piece);
-                    Ok(())
-                })?;
-                compare(&owned, hasher.finish(), hash)?;
-                folder.note_sound(&owned, stamp);
-                Ok(nar.file)
-            })
-            .await?;
-            return Ok(send(name, size, headers, |from, to| Body::file(file, from, to)));
-        }
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        tokio::task::spawn_blocking(move || {
-            let (mut hasher, mut last) = (Hasher::default(), None);
-            let sent = pieces(&nar.file, nar.size, |piece| {
+/// A NAR's file. One that has not been looked at since it was written is so while it is sent, and its end is kept back
+/// until it is known to be right.
+async fn nar_file(folder: &Arc<Folder>, name: &str, nar: NarFile, headers: &HeaderMap) -> Result<Answer, Refusal> {
+    let folder = Arc::clone(folder);
+    if folder.is_sound(name, nar.stamp) {
+        return Ok(send(name, nar.size, headers, |from, to| Body::file(nar.file, from, to)));
+    }
+    let hash = name.split_once('.').and_then(|(hash, _)| Hash::from_base32(hash));
+    let hash = hash.ok_or_else(|| Refusal::not_found("NARs that are not called by their hash are not served"))?;
+    let (owned, stamp, size) = (name.to_owned(), nar.stamp, nar.size);
+    if headers.contains_key(RANGE) || nar.size <= SMALL {
+        // A part says nothing of the whole, so that is read first; of a small file there is nothing to send before that.
+        let file = blocking(move || {
+            let mut hasher = Hasher::default();
+            pieces(&nar.file, nar.size, |piece| {
                 hasher.update(&piece);
-                match last.replace(piece) {
-                    Some(piece) => sender.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into()),
-                    None => Ok(()),
-                }
-            });
-            let sound = sent.and_then(|()| compare(&owned, hasher.finish(), hash));
-            if sound.is_ok() {
-                folder.note_sound(&owned, stamp);
-            }
-            match (sound, last) {
-                (Ok(()), Some(last)) => drop(sender.blocking_send(Ok(last))),
-                (Ok(()), None) => {}
-                (Err(error), _) => drop(sender.blocking_send(Err(error))),
+                Ok(())
+            })?;
+            compare(&owned, hasher.finish(), hash)?;
+            folder.note_sound(&owned, stamp);
+            Ok(nar.file)
+        })
+        .await?;
+        return Ok(send(name, size, headers, |from, to| Body::file(file, from, to)));
+    }
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let (mut hasher, mut last) = (Hasher::default(), None);
+        let sent = pieces(&nar.file, nar.size, |piece| {
+            hasher.update(&piece);
+            match last.replace(piece) {
+                Some(piece) => sender.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into()),
+                None => Ok(()),
             }
         });
-        Ok(send(name, size, headers, |_, _| Body::Pieces(receiver, Some(size))))
-    }
+        let sound = sent.and_then(|()| compare(&owned, hasher.finish(), hash));
+        if sound.is_ok() {
+            folder.note_sound(&owned, stamp);
+        }
+        match (sound, last) {
+            (Ok(()), Some(last)) => drop(sender.blocking_send(Ok(last))),
+            (Ok(()), None) => {}
+            (Err(error), _) => drop(sender.blocking_send(Err(error))),
+        }
+    });
+    Ok(send(name, size, headers, |_, _| Body::Pieces(receiver, Some(size))))
 }
 
 /// Sends all of a NAR or the part that is asked for.
@@ -253,9 +272,13 @@ fn via(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn unavailable(error: crate::store::QueryError) -> Refusal {
+    tracing::warn!("{error}");
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
 
-fn bad_gateway(error: crate::fetch::FetchError) -> Refusal {
+fn bad_gateway(error: FetchError) -> Refusal {
+    if matches!(error, FetchError::Busy) {
+        return Refusal::busy();
+    }
     Refusal::new(StatusCode::BAD_GATEWAY, error.to_string())
 }

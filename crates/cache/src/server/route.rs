@@ -15,6 +15,8 @@ pub(super) struct Service {
     pub(super) cache: Arc<Cache>,
     /// Who may be looking at an upload.
     pub(super) uploads: Semaphore,
+    /// Who may be getting a NAR.
+    pub(super) sending: Arc<Semaphore>,
 }
 
 /// What a request is about.
@@ -69,7 +71,8 @@ impl<'a> Target<'a> {
 impl Service {
     pub(super) fn new(cache: Arc<Cache>) -> Self {
         let uploads = Semaphore::new(cache.limits.uploads.max(1));
-        Self { cache, uploads }
+        let sending = Arc::new(Semaphore::new(cache.limits.sending.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { cache, uploads, sending }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -97,7 +100,8 @@ impl Service {
             }
         };
         let mut answer = result.unwrap_or_else(|refusal| {
-            if refusal.status.is_server_error() {
+            // What is unavailable for more than a moment is told of where that is known.
+            if refusal.status.is_server_error() && refusal.status != StatusCode::SERVICE_UNAVAILABLE {
                 tracing::warn!(path = head.uri.path(), status = refusal.status.as_u16(), "{}", refusal.message);
             } else {
                 tracing::debug!(path = head.uri.path(), status = refusal.status.as_u16(), "{}", refusal.message);

@@ -24,7 +24,12 @@ impl Index {
             // Of one that has been removed, its metadata will tell.
             return Ok(Some(found.clone()));
         }
-        let modified = std::fs::metadata(folder)?.modified()?;
+        let modified = match std::fs::metadata(folder) {
+            Ok(metadata) => metadata.modified()?,
+            // Nix makes it with the first path.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
         if self.as_of != Some(modified) {
             self.names.clear();
             for entry in std::fs::read_dir(folder)? {

@@ -63,6 +63,12 @@ impl NixStore {
         &self.dir
     }
 
+    /// Forgets what it knows; it is asked for anew.
+    pub(crate) fn forget(&self) {
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Index::default();
+        *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = HashMap::new();
+    }
+
     /// These paths and all that they need, as far as the store has them.
     pub(crate) async fn closure(&self, paths: &[StorePath]) -> Result<HashMap<StorePath, NarInfo>, QueryError> {
         self.nix.ask(&self.dir, paths, true).await

@@ -21,7 +21,7 @@ fn fetcher(home: &Path, upstreams: &[&str], trusted: &[PublicKey]) -> (Arc<Folde
 }
 
 /// Stands between a cache and its clients: counts what the cache sends, and cuts it off after so many bytes, once.
-async fn between(url: &str, cut_after: Option<u64>) -> (String, Arc<AtomicU64>) {
+pub(crate) async fn between(url: &str, cut_after: Option<u64>) -> (String, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = format!("http://{}", listener.local_addr().unwrap());
     let (address, sent) = (url.strip_prefix("http://").unwrap().to_owned(), Arc::new(AtomicU64::new(0)));

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod damage;
+mod exchanging;
 mod fetching;
 mod folder;
 mod nix;

@@ -18,10 +18,15 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) async fn start(cache: Cache) -> Self {
+        Self::secured(cache, Security::Plain).await
+    }
+
+    pub(crate) async fn secured(cache: Cache, security: Security) -> Self {
         let server = Server::bind(([127, 0, 0, 1], 0).into(), cache).await.unwrap();
-        let url = format!("http://{}", server.address());
+        let scheme = if matches!(security, Security::Plain) { "http" } else { "https" };
+        let url = format!("{scheme}://{}", server.address());
         let (ending, ended) = tokio::sync::oneshot::channel::<()>();
-        tokio::spawn(server.run_until(Security::Plain, async {
+        tokio::spawn(server.run_until(security, async {
             drop(ended.await);
         }));
         Self { url, _ending: ending }
@@ -83,6 +88,7 @@ pub(crate) fn cache(folder: Option<Arc<Folder>>) -> Cache {
         folder,
         store: None,
         fetcher: None,
+        closures: None,
         keys: Vec::new(),
         trusted: Vec::new(),
         tokens: Tokens::read(TOKEN),

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use icefield_cache::{Cache, Place, Push};
+use icefield_cache::{Cache, Place, Push, Security};
 
 use crate::nix::RealNix;
 use crate::serving::{Serving, TOKEN, cache, client, folder, key};
@@ -128,4 +128,50 @@ async fn a_push_brings_all_and_nix_takes_it_with_nix() {
     push.run(std::slice::from_ref(&nix.top), &mut |_| {}).await.unwrap();
     let (done, said) = copy_back(&nix, &format!("file://{}", files.display()), &trusted[0].to_string(), "two").await;
     assert!(done, "{said}");
+}
+
+/// An authority, and a certificate of it for 127.0.0.1 with its key: PEM texts.
+fn certificates() -> [String; 3] {
+    let (own, key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_text = authority.self_signed(&own).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, own);
+    let leaf = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    [authority_text, leaf.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem()]
+}
+
+#[tokio::test]
+async fn nix_uploads_and_fetches_over_tls_with_nix() {
+    let Some(nix) = RealNix::find("nix_uploads_and_fetches_over_tls_with_nix").await else { return };
+    let [authority, chain, key_text] = certificates();
+    let config = icefield_cache::certificate_config(&chain, &key_text).unwrap();
+    let (secret, trusted) = key();
+    let kept = folder(&nix.path("cache"), &nix.dir());
+    let served = Cache { keys: vec![secret], ..cache(Some(kept)) };
+    let serving = Serving::secured(served, Security::Certificate(config)).await;
+    let (netrc, authorities) = (nix.path("netrc"), nix.path("authority.pem"));
+    std::fs::write(&netrc, format!("machine 127.0.0.1 login anyone password {TOKEN}\n")).unwrap();
+    std::fs::write(&authorities, &authority).unwrap();
+    let (netrc, authorities) = (netrc.to_str().unwrap(), authorities.to_str().unwrap());
+
+    let to = format!("{}?compression=zstd", serving.url);
+    let trusting = ["--option", "ssl-cert-file", authorities];
+    let upload = ["--to", &to, "--option", "netrc-file", netrc];
+    let (done, said) = nix.copy(&upload).await;
+    assert!(!done && said.to_lowercase().contains("ssl"), "{said}");
+    let (done, said) = nix.copy(&[&upload[..], &trusting[..]].concat()).await;
+    assert!(done, "{said}");
+
+    // The variable does the same as the option.
+    let other = nix.other("one");
+    let keys = trusted[0].to_string();
+    for (name, done) in [("", false), (authorities, true)] {
+        let mut copy = nix.command("nix");
+        copy.env("XDG_CACHE_HOME", nix.path("xdg")).env("NIX_SSL_CERT_FILE", name).arg("copy");
+        copy.args(["--from", &serving.url, "--to", &other, "--option", "trusted-public-keys", &keys]).arg(nix.top());
+        let output = copy.output().await.unwrap();
+        assert_eq!(output.status.success(), done, "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    check_top(&nix, "one");
 }

@@ -7,6 +7,7 @@ use icefield_spec::Name;
 use tokio::sync::{Mutex, watch};
 
 use super::admission::Admission;
+use super::closures::Lineups;
 use super::failure::Failure;
 use super::write::Write;
 use crate::access::Throttle;
@@ -38,6 +39,8 @@ pub(crate) struct App {
     pub(crate) throttle: std::sync::Mutex<Throttle>,
     /// Held as long as a better layout is looked for.
     pub(crate) looking: Arc<Mutex<()>>,
+    /// Who stands where for the closures that were asked for lately.
+    pub(crate) lineups: std::sync::Mutex<Lineups>,
     /// What lets requests in.
     pub(crate) admission: Admission,
     /// When this server last heard of another one that leads, in milliseconds since 1970; 0 if it has not yet.

@@ -8,8 +8,8 @@ use super::limits::{HEARTBEAT_BODY, LARGE_BODY, SMALL_BODY};
 pub(crate) enum Kind {
     /// Agents' reports: the last thing that may be refused, because silence costs a node its replicas.
     Heartbeat,
-    /// Agents that wait for their next plan, or for endpoints to change: as many as there are agents, and cheap while they
-    /// wait.
+    /// Agents that wait for their next plan, or for endpoints to change, or ask whom to get a closure from: as many as there are
+    /// agents, and cheap.
     NodePlan,
     /// People and programs that wait for something to change.
     Watch,
@@ -39,7 +39,7 @@ impl Kind {
             return match path.rsplit('/').next() {
                 Some("logs") => Self::Stream,
                 Some("explain") => Self::Compute,
-                Some("plan") => Self::NodePlan,
+                Some("plan" | "peers") => Self::NodePlan,
                 _ if path == "/v1/endpoints" => Self::NodePlan,
                 _ if waits => Self::Watch,
                 _ => Self::Read,

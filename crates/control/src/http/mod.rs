@@ -18,6 +18,7 @@ mod asker;
 mod bases;
 mod blocking;
 mod body;
+mod closures;
 mod cluster;
 mod dispatch;
 mod endpoints;

@@ -15,7 +15,8 @@ use super::dispatch::dispatch;
 use super::failure::Failure;
 use super::guard::{front, guard};
 use super::{
-    bases, cluster, endpoints, enrol, jobs, nodes, peers, rebalance, rollouts, secrets, servers, services, specs, trust,
+    bases, closures, cluster, endpoints, enrol, jobs, nodes, peers, rebalance, rollouts, secrets, servers, services,
+    specs, trust,
 };
 use crate::raft::Rpc;
 
@@ -52,6 +53,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/bases/{base}/rollouts", get(bases::history))
         .route("/v1/bases/{base}/rollout", post(bases::steer))
         .route("/v1/nodes/{node}/plan", get(nodes::plan))
+        .route("/v1/nodes/{node}/peers", get(closures::peers))
         .route("/v1/nodes/{node}/heartbeat", post(nodes::heartbeat))
         .route("/v1/nodes/{node}/alive", post(nodes::alive))
         .route("/v1/trust", get(trust::trust))

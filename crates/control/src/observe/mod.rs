@@ -13,3 +13,4 @@ pub(crate) use observations::is_healthy;
 #[cfg(test)]
 pub(crate) use observations::sample;
 pub use registration::{is_removed, registration};
+pub(crate) use sight::Sight;

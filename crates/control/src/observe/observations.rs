@@ -257,6 +257,7 @@ pub(crate) mod sample {
             number: 1,
             address: "10.0.0.1".into(),
             api: "http://127.0.0.1:1".into(),
+            cache: None,
             capacity: Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(1 << 30), ports: None },
             drivers: vec!["exec".into()],
             generation: 1,

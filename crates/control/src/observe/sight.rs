@@ -23,6 +23,8 @@ pub(crate) struct Sight {
     pub(super) started: u64,
     /// The number of the report that this is.
     pub(super) number: u64,
+    /// Where its agent serves what its store has, if it does.
+    pub(crate) cache: Option<String>,
     /// The generation that its agent has taken up.
     pub(crate) generation: u64,
     /// What its agent has to say of the node.
@@ -49,6 +51,7 @@ impl Sight {
             promised: before.map_or(0, |before| before.promised),
             started: heartbeat.started,
             number: heartbeat.number,
+            cache: heartbeat.cache,
             generation: heartbeat.generation,
             message: heartbeat.message,
             system: heartbeat.system,

@@ -54,7 +54,7 @@ impl State {
     }
 
     /// The system that a node is to run, if it was asked for one.
-    pub(super) fn planned_system(&self, node: &Name) -> Option<PlannedSystem> {
+    pub(crate) fn planned_system(&self, node: &Name) -> Option<PlannedSystem> {
         let spec = self.spec.as_deref()?;
         let name = spec.fleet_node(node.as_str())?.machine.base.clone()?;
         let (base, asked) = (spec.bases.get(&name)?, self.bases.get(&name)?.nodes.get(node)?);

@@ -149,6 +149,7 @@ impl Agent {
             number: 0,
             address: "10.0.0.1".into(),
             api: "http://10.0.0.1:1".into(),
+            cache: None,
             capacity: Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(8 << 30), ports: None },
             drivers: vec!["exec".into()],
             generation: self.number,

@@ -208,6 +208,7 @@ pub(crate) fn heartbeat() -> Heartbeat {
         number: 1,
         address: "127.0.0.1".into(),
         api: "http://127.0.0.1:1".into(),
+        cache: None,
         capacity: Capacity { cpu: Cpu::from_millis(4_000), memory: Bytes::new(4 << 30), ports: None },
         drivers: vec!["exec".into()],
         generation: 0,

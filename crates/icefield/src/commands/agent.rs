@@ -4,7 +4,9 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use icefield_agent::{Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, Sources, SystemConfig, Timings};
+use icefield_agent::{
+    Agent, AgentConfig, AgentError, DnsConfig, ExchangeConfig, LogLimits, Shutdown, Sources, SystemConfig, Timings,
+};
 use icefield_api::{Capacity, IdentityFolder, JoinError, Keyring};
 use icefield_dns::{Forward, nameservers};
 use icefield_pki::{Identity, JoinToken};
@@ -71,6 +73,12 @@ pub(crate) struct AgentArgs {
     /// times
     #[arg(long, value_name = "KEY")]
     trusted_key: Vec<String>,
+    /// Where other nodes of the cluster get closures from here; a free port of the address of --listen if it is not given
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "no_peers")]
+    cache_listen: Option<SocketAddr>,
+    /// Neither get closures from other nodes nor let them get any from here
+    #[arg(long)]
+    no_peers: bool,
     /// Answer DNS for the names of services here: an address of this node or a loopback one, such as 127.0.0.1:53
     #[arg(long, value_name = "ADDRESS:PORT")]
     dns: Option<SocketAddr>,
@@ -100,6 +108,13 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
     // A cluster without certificates is of this machine alone.
     let secrets_on_disk = keyring.is_none();
     let system = system(&arguments);
+    let cache_listen = arguments.cache_listen.unwrap_or_else(|| SocketAddr::new(listen.ip(), 0));
+    if keyring.is_none() && !cache_listen.ip().is_loopback() {
+        return Err(CommandError::new(format!("{cache_listen} is not of this machine alone, so it needs TLS"))
+            .hint("a cluster without certificates is of one machine; --cache-listen takes a loopback address there"));
+    }
+    let authorities = connect::authorities();
+    let exchange = (!arguments.no_peers).then_some(ExchangeConfig { listen: cache_listen, authorities });
     let config = AgentConfig {
         node: arguments.node,
         servers: arguments.cluster.server,
@@ -110,7 +125,12 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         capacity: Capacity { cpu: processors(), memory: memory()?, ports: arguments.ports },
         exec_dir: arguments.exec_dir,
         nix: arguments.nix.config(),
-        sources: Sources { substituters: arguments.substituter, trusted_keys: arguments.trusted_key },
+        sources: Sources {
+            substituters: arguments.substituter,
+            trusted_keys: arguments.trusted_key,
+            asked_anew: false,
+        },
+        exchange,
         base_env: base_environment(),
         shim_command: vec![crate::own_binary(), "shim".into()],
         secrets_on_disk,

@@ -7,6 +7,7 @@ use icefield_api::{ApplyRequest, Client};
 use icefield_spec::{Millis, Revision};
 
 use crate::args::{ClusterArgs, SourceArgs};
+use crate::builders::BuildersArgs;
 use crate::building::{BuildArguments, build_services};
 use crate::command_error::CommandError;
 use crate::progress::{Progress, progress};
@@ -26,6 +27,8 @@ pub(crate) struct ApplyArgs {
     source: SourceArgs,
     #[command(flatten)]
     build: BuildArguments,
+    #[command(flatten)]
+    builders: BuildersArgs,
     /// Do not ask. Then only another spec that was put in force since the plan was made refuses it; nodes that were lost or
     /// replicas that were moved meanwhile do not
     #[arg(short, long)]
@@ -53,7 +56,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ApplyArgs) -> Result<u8, Co
         None => {
             let source = Source::find(&arguments.source)?;
             let mut spec = source.load()?.spec;
-            build_services(&mut spec, source.folder(), &arguments.build)?;
+            build_services(&mut spec, source.folder(), &arguments.build.on(arguments.builders.find(cluster)?))?;
             (spec, None)
         }
     };

@@ -6,7 +6,8 @@ use icefield_nix::Built;
 use icefield_spec::{Bytes, Spec};
 use serde::Serialize;
 
-use crate::args::{JsonArgs, SourceArgs};
+use crate::args::{ClusterArgs, JsonArgs, SourceArgs};
+use crate::builders::BuildersArgs;
 use crate::building::{BuildArguments, Builds, Scope, View};
 use crate::command_error::CommandError;
 use crate::output;
@@ -23,6 +24,8 @@ pub(crate) struct BuildArgs {
     json: JsonArgs,
     #[command(flatten)]
     build: BuildArguments,
+    #[command(flatten)]
+    builders: BuildersArgs,
     /// Leave out bases
     #[arg(long)]
     no_bases: bool,
@@ -43,12 +46,13 @@ struct Report<'a> {
     spec: &'a Spec,
 }
 
-pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CommandError> {
+pub(crate) fn run(cluster: &ClusterArgs, arguments: &BuildArgs) -> Result<u8, CommandError> {
     let source = Source::find(&arguments.source)?;
     let mut spec = source.load()?.spec;
     let scope = Scope { folder: source.folder(), bases: !arguments.no_bases };
     let view = View::new(arguments.build.logs);
-    let Builds { built, known, .. } = arguments.build.build(&mut spec, &scope, &view)?;
+    let Builds { built, known, .. } =
+        arguments.build.on(arguments.builders.find(cluster)?).build(&mut spec, &scope, &view)?;
     if let Some(path) = &arguments.out {
         let text = format!("{}\n", serde_json::to_string_pretty(&spec).expect("a spec can be written as JSON"));
         std::fs::write(path, text)

@@ -46,7 +46,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Plan(arguments) => plan::run(cluster, &arguments),
         Command::Apply(arguments) => apply::run(cluster, &arguments),
-        Command::Build(arguments) => build::run(&arguments),
+        Command::Build(arguments) => build::run(cluster, &arguments),
         Command::Rollout(arguments) => rollout::run(cluster, &arguments),
         Command::Rebalance(arguments) => rebalance::run(cluster, &arguments),
         Command::Status(arguments) => status::run(cluster, &arguments),

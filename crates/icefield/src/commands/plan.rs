@@ -4,6 +4,7 @@ use clap::Args;
 use icefield_api::ApplyRequest;
 
 use crate::args::{ClusterArgs, JsonArgs, SourceArgs};
+use crate::builders::BuildersArgs;
 use crate::building::{BuildArguments, build_services};
 use crate::command_error::CommandError;
 use crate::saved_plan::SavedPlan;
@@ -20,6 +21,8 @@ pub(crate) struct PlanArgs {
     source: SourceArgs,
     #[command(flatten)]
     build: BuildArguments,
+    #[command(flatten)]
+    builders: BuildersArgs,
     #[command(flatten)]
     json: JsonArgs,
     /// Do not count replicas that fit nowhere as an error
@@ -40,7 +43,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, Com
     let offline = client.is_none();
     // Where there is nothing that it could differ from, it does not matter what was built.
     if !offline {
-        build_services(&mut spec, source.folder(), &arguments.build)?;
+        build_services(&mut spec, source.folder(), &arguments.build.on(arguments.builders.find(cluster)?))?;
     }
     let report = match client {
         Some(client) => {

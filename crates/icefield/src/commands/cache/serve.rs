@@ -139,7 +139,7 @@ fn cache(arguments: ServeArgs, keyring: Option<&Keyring>) -> Result<(Cache, Opti
     let keys = arguments.key.iter().map(|path| secret_key(path)).collect::<Result<_, _>>()?;
     let limits = Limits { largest_nar: arguments.max_nar_size.get(), ..Limits::default() };
     let (trusted, tokens) = (arguments.trusted_key, tokens.unwrap_or_default());
-    Ok((Cache { info, folder, store, fetcher, keys, trusted, tokens, limits }, alone))
+    Ok((Cache { info, folder, store, fetcher, closures: None, keys, trusted, tokens, limits }, alone))
 }
 
 fn peers(arguments: &ServeArgs, keyring: Option<&Keyring>) -> Result<Option<Peers>, CommandError> {

@@ -6,6 +6,7 @@ use icefield_api::{Http, HttpOptions};
 use icefield_cache::{Folder, Nix, NixStore, PublicKey, SecretKey, StoreDir, public_config};
 
 use crate::command_error::CommandError;
+use crate::connect;
 
 /// Which Nix store is meant.
 #[derive(Debug, Clone, Args)]
@@ -84,10 +85,7 @@ pub(super) fn http(url: &str) -> Result<Http, CommandError> {
     if url.starts_with("http://") {
         return Ok(Http::new(HttpOptions::default(), None));
     }
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let path = named("NIX_SSL_CERT_FILE")
-        .or_else(|| named("SSL_CERT_FILE"))
-        .unwrap_or_else(|| "/etc/ssl/certs/ca-certificates.crt".into());
+    let path = connect::authorities();
     let config = public_config(&read(&path)?)
         .map_err(|error| CommandError::because(format!("{} has no authorities to trust", path.display()), &error))?;
     Ok(Http::new(HttpOptions::default(), Some(config)))
