@@ -2,11 +2,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// How much of a file is read at once, in bytes: it stays in a processor's cache until it is sent.
+/// How much of a file is read at once, in bytes.
 pub(super) const PIECE: usize = 128 << 10;
 
-/// The buffers of a body, each read into over and over: one that is new costs as much as reading does, because the system
-/// hands its memory out page by page, and clears it.
+/// The buffers of a body, each read into over and over, so that none is made and cleared anew for each piece.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 
@@ -55,8 +54,10 @@ mod tests {
         let place = first.as_ptr();
         let piece = buffers.piece(first, 2);
         assert_eq!(&piece[..], b"ab");
-        assert_ne!(buffers.take().as_ptr(), place, "it is still to be sent");
+        let second = buffers.take();
+        assert_ne!(second.as_ptr(), place, "it is still to be sent");
         drop(piece);
-        assert_eq!(buffers.take().as_ptr(), place);
+        let third = buffers.take();
+        assert_eq!(third.as_ptr(), place);
     }
 }
