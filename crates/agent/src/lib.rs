@@ -42,6 +42,7 @@ mod secured;
 mod servers;
 mod shim;
 mod shutdown;
+mod systemd;
 mod volumes;
 mod work;
 
@@ -54,3 +55,4 @@ pub use icefield_nix::{NixConfig, Sources};
 pub use kill::kill_all;
 pub use shim::{LogLimits, shim_main};
 pub use shutdown::Shutdown;
+pub use systemd::{SystemdConfig, SystemdManager};

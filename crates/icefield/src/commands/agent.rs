@@ -4,7 +4,9 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use icefield_agent::{Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, Sources, SystemConfig, Timings};
+use icefield_agent::{
+    Agent, AgentConfig, AgentError, DnsConfig, LogLimits, Shutdown, Sources, SystemConfig, SystemdConfig, Timings,
+};
 use icefield_api::{Capacity, IdentityFolder, JoinError, Keyring};
 use icefield_dns::{Forward, nameservers};
 use icefield_pki::{Identity, JoinToken};
@@ -71,6 +73,13 @@ pub(crate) struct AgentArgs {
     /// times
     #[arg(long, value_name = "KEY")]
     trusted_key: Vec<String>,
+    /// Run services that have units of their own under this systemd: those of NixOS modules, which are not run without it, and those
+    /// of packages that Nix built. `user` is that of the user whom the agent runs as
+    #[arg(long, value_name = "MANAGER", value_enum)]
+    systemd: Option<Manager>,
+    /// Link units into this folder of the manager's, instead of that of its runtime units
+    #[arg(long, value_name = "DIR", requires = "systemd")]
+    unit_dir: Option<PathBuf>,
     /// Answer DNS for the names of services here: an address of this node or a loopback one, such as 127.0.0.1:53
     #[arg(long, value_name = "ADDRESS:PORT")]
     dns: Option<SocketAddr>,
@@ -80,6 +89,15 @@ pub(crate) struct AgentArgs {
     /// End when the process that started this one ends
     #[arg(long, hide = true, value_name = "PID")]
     die_with_parent: Option<i32>,
+}
+
+/// Which systemd.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Manager {
+    /// That of the machine
+    System,
+    /// That of the agent's user
+    User,
 }
 
 pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
@@ -100,6 +118,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
     // A cluster without certificates is of this machine alone.
     let secrets_on_disk = keyring.is_none();
     let system = system(&arguments);
+    let systemd = systemd(&arguments)?;
     let config = AgentConfig {
         node: arguments.node,
         servers: arguments.cluster.server,
@@ -117,6 +136,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         timings: Timings::default(),
         log: LogLimits::default(),
         system,
+        systemd,
         dns: arguments.dns.map(|listen| DnsConfig { listen, forward: forward(arguments.dns_forward) }),
     };
     runtime.block_on(async {
@@ -129,6 +149,25 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         agent.shut_down(how).await.map_err(fail)?;
         Ok(0)
     })
+}
+
+/// Which systemd runs services, if one does.
+fn systemd(arguments: &AgentArgs) -> Result<Option<SystemdConfig>, CommandError> {
+    let mut config = match arguments.systemd {
+        None => return Ok(None),
+        Some(Manager::System) => SystemdConfig::system(),
+        Some(Manager::User) => {
+            let folder = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+            let missing = "a user's systemd is found by the variable XDG_RUNTIME_DIR, which is not set";
+            SystemdConfig::user(
+                folder.ok_or_else(|| CommandError::new(missing).hint("`--systemd system` uses the machine's"))?,
+            )
+        }
+    };
+    if let Some(folder) = &arguments.unit_dir {
+        config.unit_dir = folder.clone();
+    }
+    Ok(Some(config))
 }
 
 /// How the node is brought to the system of its base, if it is.
