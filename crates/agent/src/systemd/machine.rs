@@ -59,12 +59,12 @@ impl Systemd {
 
     /// Whether replicas of `unit` are units of systemd here.
     ///
-    /// A singleton has to end when its node's promise is over, whoever else has ended by then; and of what runs once the end
-    /// has to be kept. That its supervisor does.
+    /// A singleton has to end when its node's promise is over, whoever else has ended by then; of what runs once the end has to
+    /// be kept; and what uses folders of the node has to hold their lock. That a supervisor does.
     pub(crate) fn runs(&self, unit: &Unit) -> bool {
         match unit.run {
             Run::Nixos { .. } => true,
-            Run::Nix { .. } => !unit.once && !unit.is_singleton(),
+            Run::Nix { .. } => !unit.once && !unit.is_singleton() && !unit.is_tied(),
             _ => false,
         }
     }
@@ -78,6 +78,7 @@ impl Systemd {
         let given = Given {
             manager: &self.config,
             cluster: &plan.cluster,
+            node: &plan.node,
             id,
             revision: &incarnation.revision,
             unit,

@@ -5,11 +5,11 @@
 //! it there and takes it away; `run` starts, watches and ends it.
 //!
 //! ```text
-//! icefield-web-0-<revision>.target                         the replica
-//! icefield-web-<revision>@0.service                        of `nix(…)`: a link to the unit in the closure
-//! icefield-db-0-<revision>-postgres.service                of `nixos(…)`: a link, or a copy in which the tree's names are these
-//! icefield-….service.d/50-icefield.conf                    ports, environment, limits, log
-//! icefield-db-0-<revision>.slice                           of `nixos(…)`: the limits of all its units together
+//! icefield-<node>-web-0-<revision>.target             the replica
+//! icefield-<node>-web-<revision>@0.service            of `nix(…)`: a link to the unit in the closure
+//! icefield-<node>-db-0-<revision>-postgres.service    of `nixos(…)`: a link, or a copy in which the tree's names are these
+//! icefield-….service.d/50-icefield.conf               ports, environment, limits, log
+//! icefield-<node>-db-0-<revision>.slice               of `nixos(…)`: the limits of all its units together
 //! ```
 
 mod drift;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use icefield_plan::ReplicaId;
-use icefield_spec::Revision;
+use icefield_spec::{Name, Revision};
 
 /// The settings of units whose values are names of units.
 const NAMING: [&str; 27] = [
@@ -34,9 +34,15 @@ const NAMING: [&str; 27] = [
     "RequiresOverridable",
 ];
 
-/// What the units of one replica at one revision begin with, so that no two of a node are called alike.
-pub(super) fn stem(id: &ReplicaId, revision: &Revision) -> String {
-    format!("icefield-{}-{}-{}", id.service, id.index, revision.short())
+/// What the units of one replica at one revision begin with, so that no two are called alike; not those of two nodes either
+/// that share a manager, as on a machine that stands for several.
+pub(super) fn stem(node: &Name, id: &ReplicaId, revision: &Revision) -> String {
+    format!("icefield-{node}-{}-{}-{}", id.service, id.index, revision.short())
+}
+
+/// What the service of a replica is called that is one service, with its number as the instance.
+pub(super) fn instance(node: &Name, id: &ReplicaId, revision: &Revision) -> String {
+    format!("icefield-{node}-{}-{}@{}.service", id.service, revision.short(), id.index)
 }
 
 /// `text` of a unit with the names of the tree's units as `names` has them.

@@ -8,7 +8,7 @@ use icefield_spec::{Name, Revision, Unit};
 
 use super::drop_in::{self, DropIn, Part};
 use super::manifest::Manifest;
-use super::names::{renamed, stem};
+use super::names::{instance, renamed, stem};
 use super::order::{UnitFile, UnitOrder};
 use super::{SystemdConfig, SystemdManager};
 use crate::shim::ProgramOrder;
@@ -18,6 +18,7 @@ use crate::shim::ProgramOrder;
 pub(super) struct Given<'a> {
     pub(super) manager: &'a SystemdConfig,
     pub(super) cluster: &'a Name,
+    pub(super) node: &'a Name,
     pub(super) id: &'a ReplicaId,
     pub(super) revision: &'a Revision,
     pub(super) unit: &'a Unit,
@@ -64,8 +65,8 @@ impl Given<'_> {
 /// The units of a replica of `nix(…)`: that of the closure, which is at `file`, and a target. `program` says what is executed.
 pub(super) fn of_program(given: &Given<'_>, file: &str, program: &ProgramOrder) -> UnitOrder {
     let mark = given.mark();
-    let target = format!("{}.target", stem(given.id, given.revision));
-    let service = format!("icefield-{}-{}@{}.service", given.id.service, given.revision.short(), given.id.index);
+    let target = format!("{}.target", stem(given.node, given.id, given.revision));
+    let service = instance(given.node, given.id, given.revision);
     let part = Part::Whole {
         program: &program.program,
         arguments: &program.arguments,
@@ -103,7 +104,7 @@ pub(super) fn of_manifest(
     physical: impl Fn(&str) -> String,
 ) -> Result<UnitOrder, String> {
     let dynamic = refuse(given, manifest, accounts)?;
-    let (mark, stem) = (given.mark(), stem(given.id, given.revision));
+    let (mark, stem) = (given.mark(), stem(given.node, given.id, given.revision));
     let (target, slice) = (format!("{stem}.target"), format!("{stem}.slice"));
     // One that is masked has no text.
     let units = manifest.units.iter().filter(|(_, unit)| !unit.text.trim().is_empty());
@@ -232,6 +233,7 @@ mod tests {
         let given = Given {
             manager,
             cluster: &"shop".parse().unwrap(),
+            node: &"n1".parse().unwrap(),
             id: &"db/0".parse().unwrap(),
             revision: &revision,
             unit: &unit,
@@ -260,7 +262,7 @@ mod tests {
     #[test]
     fn a_tree_is_one_target_with_names_of_its_own() {
         let order = tree(&manifest(), &SystemdConfig::system(), &[]).unwrap();
-        let stem = "icefield-db-0-ababababab";
+        let stem = "icefield-n1-db-0-ababababab";
         let at = |name: &str| order.files[&format!("{stem}{name}")].clone();
         assert_eq!((order.main.clone(), order.others.len()), (format!("{stem}-db.service"), 1));
         assert_eq!(order.services, [format!("{stem}-db.service"), format!("{stem}-postgres.service")]);

@@ -96,8 +96,8 @@ async fn a_program_is_the_unit_of_its_closure_with_systemd() {
     let pid = fixture.healthy("web/3").await;
     let beat = fixture.cluster.heartbeat(|_| true).await;
     assert_eq!(beat.drivers, ["exec", "nix", "nixos"]);
-    let service = format!("icefield-web-{}@3.service", old.revision().short());
-    let target = format!("icefield-web-3-{}.target", old.revision().short());
+    let service = format!("icefield-n1-web-{}@3.service", old.revision().short());
+    let target = format!("icefield-n1-web-3-{}.target", old.revision().short());
     assert_eq!(systemd.property(&service, "MainPID"), pid.to_string());
     assert_eq!(systemd.property(&service, "Description"), "Replica 3 of web");
     assert_eq!(systemd.property(&service, "MemoryMax"), (64 << 20).to_string());
@@ -186,7 +186,7 @@ async fn modules_are_one_tree_with_systemd() {
     let port = free_port();
     fixture.want_with_ports(1, &[("db/0", &unit, &[("sql", port)])]);
     let pid = fixture.healthy("db/0").await;
-    let stem = format!("icefield-db-0-{}", unit.revision().short());
+    let stem = format!("icefield-n1-db-0-{}", unit.revision().short());
     let at = |name: &str| format!("{stem}-{name}");
     assert_eq!(systemd.property(&at("db.service"), "MainPID"), pid.to_string());
     assert_eq!(systemd.property(&at("idle.service"), "ActiveState"), "inactive");
@@ -250,7 +250,7 @@ async fn drift_is_healed_and_told_with_systemd() {
     let unit = program(&fixture, "s", "exec sleep 1000", &["web"]);
     fixture.want(1, &[("web/0", &unit)]);
     let pid = fixture.healthy("web/0").await;
-    let service = format!("icefield-web-{}@0.service", unit.revision().short());
+    let service = format!("icefield-n1-web-{}@0.service", unit.revision().short());
     let drop_in = systemd.unit(&format!("{service}.d/50-icefield.conf"));
     let declared = fs::read_to_string(&drop_in).unwrap();
     fs::write(&drop_in, declared.replace("MemoryMax=", "MemoryMax=1")).unwrap();

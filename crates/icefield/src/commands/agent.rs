@@ -75,7 +75,7 @@ pub(crate) struct AgentArgs {
     trusted_key: Vec<String>,
     /// Run services that have units of their own under this systemd: those of NixOS modules, which are not run without it, and those
     /// of packages that Nix built. `user` is that of the user whom the agent runs as
-    #[arg(long, value_name = "MANAGER", value_enum)]
+    #[arg(long, env = "ICEFIELD_SYSTEMD", value_name = "MANAGER", value_enum)]
     systemd: Option<Manager>,
     /// Link units into this folder of the manager's, instead of that of its runtime units
     #[arg(long, value_name = "DIR", requires = "systemd")]
