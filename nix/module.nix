@@ -100,6 +100,7 @@ in
       servers = list "URLs of the cluster's servers; name all of them.";
       data = folder "/var/lib/icefield/agent";
       joinTokenFile = maybe "The file with the join token (`icefield join-token create --node NAME`).";
+      systemd = switch "Whether services are units of this machine's systemd: those of NixOS modules, which need it, and those of packages.";
       dns = maybe "Where to answer DNS for the names of services: `127.0.0.1:53`.";
       substituters = list "Binary caches that have what Nix built for the cluster.";
       trustedKeys = list "The public keys that it is signed with: `shop-1:…`.";
@@ -143,6 +144,7 @@ in
           ]
           ++ each "--server" agent.servers
           ++ given "--join" (if agent.joinTokenFile == null then null else "@${agent.joinTokenFile}")
+          ++ (if agent.systemd then [ "--systemd" "system" ] else [ ])
           ++ given "--dns" agent.dns
           ++ each "--substituter" agent.substituters
           ++ each "--trusted-key" agent.trustedKeys

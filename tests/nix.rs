@@ -279,7 +279,7 @@ fn the_nixos_module_gives_commands_that_the_program_knows_with_nix() {
                package = {{ type = "derivation"; name = "icefield"; outPath = "/package"; }};
                server = {{ enable = true; name = "s1"; listen = "10.0.0.1:7700"; newCluster = true; }};
                agent = {{ enable = true; node = "n1"; address = "10.0.0.11"; servers = [ "https://a" "https://b" ];
-                         joinTokenFile = "/root/100% $token"; trustedKeys = [ "shop-1:x=" ]; dns = "127.0.0.1:53"; }};
+                         joinTokenFile = "/root/100% $token"; trustedKeys = [ "shop-1:x=" ]; systemd = true; dns = "127.0.0.1:53"; }};
              }}; }} ];
            }}; in builtins.mapAttrs (_: unit: unit.serviceConfig.ExecStart) config.systemd.services"#,
         root = root.canonicalize().unwrap().display()

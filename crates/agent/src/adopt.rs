@@ -11,6 +11,7 @@ use crate::launch::{Watch, outcome, sweep};
 use crate::process::{Process, holder};
 use crate::record;
 use crate::shim::{ProcessRecord, RunOrder};
+use crate::systemd;
 
 /// What an earlier agent left of a replica.
 pub(crate) struct Adopted {
@@ -33,6 +34,11 @@ const TO_GO: Duration = Duration::from_secs(5);
 /// run twice: then its supervisor, and with it the program, is ended first.
 pub(crate) async fn adopt(id: &ReplicaId, home: &ReplicaHome) -> Adopted {
     let order = read::<RunOrder>(id, &home.run());
+    if let Some(order) = &order
+        && let Some(units) = &order.units
+    {
+        return systemd::adopt(home, order, units).await;
+    }
     let started = tokio::time::Instant::now();
     while let Some(shim) = supervisor(id, home) {
         let record = read::<ProcessRecord>(id, &home.process());

@@ -19,6 +19,7 @@ use crate::generation::Kept;
 use crate::home::Home;
 use crate::launch::Launcher;
 use crate::shutdown::Shutdown;
+use crate::systemd::Systemd;
 use crate::work::{Listeners, Work};
 use crate::{AgentConfig, AgentError, DnsConfig};
 
@@ -65,12 +66,18 @@ impl Agent {
             (dns, discovery) = (Some(server), Some(found));
         }
         let instance = format!("{}-{}", config.node, Revision::of(&data.to_string_lossy()).short());
+        let systemd = match config.systemd.clone() {
+            Some(systemd) => Systemd::open(systemd, config.nix.clone()).await.map(Some),
+            None => Ok(None),
+        };
+        let has_systemd = matches!(systemd, Ok(Some(_)));
         let launcher = Launcher {
             home: home.clone(),
-            drivers: Drivers::new(config.base_env.clone(), config.exec_dir.clone(), &config.nix),
+            drivers: Drivers::new(config.base_env.clone(), config.exec_dir.clone(), &config.nix, has_systemd),
             groups: Groups::detect(&instance),
             log: config.log,
             secrets_on_disk: config.secrets_on_disk,
+            systemd,
         };
         let activation = match config.system.clone() {
             Some(system) => Some(Activation::open(system, &data).map_err(|source| folder(&data, source))?),

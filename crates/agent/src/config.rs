@@ -8,7 +8,7 @@ use icefield_dns::Forward;
 use icefield_nix::{NixConfig, Sources};
 use icefield_spec::Name;
 
-use crate::{ExchangeConfig, LogLimits, SystemConfig, Timings};
+use crate::{ExchangeConfig, LogLimits, SystemConfig, SystemdConfig, Timings};
 
 /// All that an agent is told when it starts.
 #[derive(Debug, Clone)]
@@ -49,6 +49,9 @@ pub struct AgentConfig {
     pub log: LogLimits,
     /// Whether and how it changes the NixOS system of its node.
     pub system: Option<SystemConfig>,
+    /// Which systemd runs services that have units of their own: `nixos(…)`, and `nix(…)` too. Without one, the former are not run,
+    /// and the latter by a supervisor as all others.
+    pub systemd: Option<SystemdConfig>,
     /// Whether and how it answers DNS for the names of services.
     pub dns: Option<DnsConfig>,
 }

@@ -19,6 +19,7 @@ pub(crate) struct Report {
     pub(crate) replicas: Vec<(Moment, ReplicaReport)>,
     pub(crate) endpoints: BTreeMap<Name, Option<Revision>>,
     pub(crate) message: Option<String>,
+    pub(crate) drift: Vec<String>,
     pub(crate) system: Option<SystemReport>,
 }
 
@@ -161,6 +162,7 @@ impl Heartbeats {
             replicas: report.replicas.iter().map(since).collect(),
             endpoints: report.endpoints.clone(),
             message: report.message.clone(),
+            drift: report.drift.clone(),
             system: report.system.clone(),
             leaving: false,
         }

@@ -81,6 +81,10 @@ impl Victim {
     /// Kills the program, its supervisor and all that belongs to them; whether there was anything.
     fn kill(&self) -> bool {
         let mut any = false;
+        if let Some(units) = self.order.as_ref().and_then(|order| order.units.as_ref()) {
+            any |= self.process().is_some_and(|process| process.is_alive());
+            units.end_now();
+        }
         if let Some(process) = self.process() {
             any |= process.is_alive();
             signal_group(&process, Signal::KILL);

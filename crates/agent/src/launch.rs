@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use crate::process::{Process, kill_session};
 use crate::record::{self, Keep};
 use crate::secrets::SecretStore;
 use crate::shim::{ExitRecord, Outcome, ProcessRecord, RunOrder, STARTED, SecretVariables, put_off};
+use crate::systemd::{self, Systemd, UnitOrder, UnitReplica, UnitWatch};
 use crate::volumes;
 
 /// Why there is no process.
@@ -60,6 +61,8 @@ pub(crate) struct Launcher {
     pub(crate) log: LogLimits,
     /// Whether secrets may be kept on a disk if they cannot be in memory.
     pub(crate) secrets_on_disk: bool,
+    /// What runs replicas as units, if the agent was told of it and it is there; else why it is not.
+    pub(crate) systemd: Result<Option<Systemd>, String>,
 }
 
 impl Launcher {
@@ -84,12 +87,28 @@ impl Launcher {
         let sources = Sources { secrets: &values, endpoints: files::endpoints(&self.home, unit) };
         let files = files::render(unit, &context, &sources).map_err(NotStarted::for_now)?;
         volumes::make(&self.home, id, unit).map_err(NotStarted::for_now)?;
-        let program = self.drivers.order(&Launch { unit, system: &plan.system, variables, work: &home.work() })?;
+        let work = home.work();
+        let launch = Launch { unit, system: &plan.system, variables: variables.clone(), work: &work };
+        let program = self.drivers.order(&launch)?;
         if let Some(port) = ports::taken(&incarnation.address, &incarnation.ports) {
             return Err(NotStarted::for_now(format!("port {port} is in use by another process")));
         }
         let secret = secret_variables(&self.home, id, unit, &values).map_err(NotStarted::for_now)?;
-        let groups = self.groups.create(&format!("{}-{}", id.service, id.index), unit.cpu, unit.memory);
+        let units = self.units(&UnitReplica {
+            plan,
+            id,
+            incarnation: &incarnation,
+            unit,
+            home: &home,
+            program: &program,
+            variables: &variables,
+            secrets: secret.as_ref().map(|_| self.home.private_of(id).join("variables.env")).as_deref(),
+        })?;
+        let groups = match &units {
+            // Its units say what its limits are.
+            Some(_) => Ok(Vec::new()),
+            None => self.groups.create(&format!("{}-{}", id.service, id.index), unit.cpu, unit.memory),
+        };
         let groups = groups.unwrap_or_else(|error| {
             tracing::warn!(replica = %id, %error, "its limits are not enforced");
             Vec::new()
@@ -104,6 +123,7 @@ impl Launcher {
             memory: unit.memory,
             program,
             once: unit.once,
+            units,
             mounts: volumes::mounts(&self.home, id, unit),
             lock: unit.is_tied().then(|| self.home.volume_lock(id, unit.once)),
             secret: secret.as_ref().map(|(secret, _)| secret.clone()),
@@ -119,10 +139,19 @@ impl Launcher {
         if let Some((secret, variables)) = secret {
             let folder = DirBuilder::new().recursive(true).mode(0o700).create(self.home.private_of(id));
             folder.map_err(|error| NotStarted::for_now(format!("its secret variables cannot be kept: {error}")))?;
-            let written = record::write(&secret.file, &variables, Keep::ThisBoot);
-            written.map_err(|error| NotStarted::for_now(error.to_string()))?;
+            let written = match order.units.as_ref().and_then(|units| units.secrets.as_ref()) {
+                Some(file) => write_environment(file, &variables).map_err(|error| error.to_string()),
+                None => record::write(&secret.file, &variables, Keep::ThisBoot).map_err(|error| error.to_string()),
+            };
+            written.map_err(NotStarted::for_now)?;
         }
         Ok(order)
+    }
+
+    /// The units that a replica is, if systemd runs it here.
+    fn units(&self, replica: &UnitReplica<'_>) -> Result<Option<UnitOrder>, NotStarted> {
+        let systemd = self.systemd.as_ref().ok().and_then(Option::as_ref);
+        systemd.filter(|systemd| systemd.runs(replica.unit)).map(|systemd| systemd.order(replica)).transpose()
     }
 
     /// The files of a running replica as they are to be now.
@@ -157,6 +186,10 @@ impl Launcher {
     pub(crate) fn remove(&self, id: &ReplicaId, order: Option<&RunOrder>) {
         if let Some(order) = order {
             Groups::remove(&order.groups);
+            if let Some(units) = &order.units {
+                units.remove();
+                units.manager.reload_soon();
+            }
         }
         let home = self.home.replica(id);
         let private = self.home.private_of(id);
@@ -237,6 +270,24 @@ fn secret_variables(
     Ok(Some((SecretVariables { names: variables.keys().cloned().collect(), file }, variables)))
 }
 
+/// Writes variables into a file as systemd reads them.
+fn write_environment(path: &Path, variables: &BTreeMap<String, SecretText>) -> io::Result<()> {
+    let mut text = Zeroizing::new(String::new());
+    for (name, value) in variables {
+        text.push_str(name);
+        text.push_str("=\"");
+        for character in value.0.chars() {
+            if matches!(character, '"' | '\\' | '$' | '`') {
+                text.push('\\');
+            }
+            text.push(character);
+        }
+        text.push_str("\"\n");
+    }
+    let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
 /// A text that is written and not shown.
 #[derive(Serialize)]
 #[serde(transparent)]
@@ -271,18 +322,14 @@ pub(crate) enum Watch {
     Own(Child),
     /// One that an earlier agent started.
     Adopted(AsyncFd<std::os::fd::OwnedFd>),
+    /// There is none: systemd has that part.
+    Units(UnitWatch),
 }
 
 impl Watch {
     /// For the supervisor with the number `pid`; `None` if it has just ended.
     pub(crate) fn adopt(pid: u32) -> io::Result<Option<Self>> {
-        let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
-        match pidfd_open(pid, PidfdFlags::NONBLOCK) {
-            #[expect(deprecated, reason = "sound for an OwnedFd, which stays what it is; the replacement is unsafe")]
-            Ok(fd) => Ok(Some(Self::Adopted(AsyncFd::with_interest(fd, Interest::READABLE)?))),
-            Err(rustix::io::Errno::SRCH) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(pidfd(pid)?.map(Self::Adopted))
     }
 
     /// Returns when it has ended.
@@ -290,12 +337,36 @@ impl Watch {
         match self {
             Self::Own(child) => child.wait().await.map(drop),
             Self::Adopted(fd) => fd.readable().await.map(drop),
+            Self::Units(units) => units.ended().await,
         }
     }
 }
 
-/// Starts the supervisor of a prepared run.
-pub(crate) async fn launch(home: &ReplicaHome, run: u64, shim: &[OsString]) -> Result<(Process, Watch), NotLaunched> {
+/// What becomes readable when the process `pid` ends; `None` if it has just ended.
+pub(crate) fn pidfd(pid: u32) -> io::Result<Option<AsyncFd<std::os::fd::OwnedFd>>> {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+    match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+        #[expect(deprecated, reason = "sound for an OwnedFd, which stays what it is; the replacement is unsafe")]
+        Ok(fd) => Ok(Some(AsyncFd::with_interest(fd, Interest::READABLE)?)),
+        Err(rustix::io::Errno::SRCH) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Starts a prepared run: its units, in place of those of the run `before`, or its supervisor.
+pub(crate) async fn launch(
+    home: &ReplicaHome,
+    order: &RunOrder,
+    before: Option<&UnitOrder>,
+    shim: &[OsString],
+) -> Result<(Process, Watch), NotLaunched> {
+    match &order.units {
+        Some(units) => systemd::launch(home, order, units, before).await,
+        None => launch_supervisor(home, order.run, shim).await,
+    }
+}
+
+async fn launch_supervisor(home: &ReplicaHome, run: u64, shim: &[OsString]) -> Result<(Process, Watch), NotLaunched> {
     let fail = |message: String| NotLaunched::for_now(format!("cannot start a supervisor: {message}"));
     let (program, arguments) = shim.split_first().ok_or_else(|| fail("its command is empty".into()))?;
     let mut child = Command::new(program)
@@ -347,6 +418,9 @@ pub(crate) async fn conclude(
     process: &Process,
     watch: &mut Watch,
 ) -> (Outcome, Exit) {
+    if let Some(units) = &order.units {
+        return systemd::conclude(home, order, units, watch).await;
+    }
     if let Err(error) = watch.ended().await {
         tracing::error!(replica = %order.replica, %error, "lost sight of its supervisor");
     }

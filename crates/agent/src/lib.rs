@@ -43,6 +43,7 @@ mod secured;
 mod servers;
 mod shim;
 mod shutdown;
+mod systemd;
 mod volumes;
 mod work;
 
@@ -56,3 +57,4 @@ pub use icefield_nix::{NixConfig, Sources};
 pub use kill::kill_all;
 pub use shim::{LogLimits, shim_main};
 pub use shutdown::Shutdown;
+pub use systemd::{SystemdConfig, SystemdManager};

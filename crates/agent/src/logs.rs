@@ -34,6 +34,10 @@ impl LogReader {
                 }
                 continue;
             };
+            // Its writer may not be ours; then a full one is emptied.
+            if file.metadata()?.len() < file.stream_position()? {
+                file.seek(SeekFrom::Start(0))?;
+            }
             let piece = read(file)?;
             if !piece.is_empty() {
                 return Ok(piece);

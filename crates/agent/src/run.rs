@@ -45,6 +45,10 @@ impl Run {
 
     /// Asks the program to end; one that was stopped by a signal is woken, or it would never hear of it.
     pub(crate) fn terminate(&self) {
+        if let Some(units) = &self.order.units {
+            units.manager.ask_to_stop(&units.all());
+            return;
+        }
         if let Some(process) = &self.process {
             signal_group(process, Signal::TERM);
             signal_group(process, Signal::CONT);
@@ -53,6 +57,10 @@ impl Run {
 
     /// Ends the program; when that was done before and did not help, all that has to do with it.
     pub(crate) fn kill(&mut self) {
+        if let Some(units) = &self.order.units {
+            units.manager.kill(&units.all());
+            return;
+        }
         if let Some(process) = &self.process {
             signal_group(process, Signal::KILL);
         }

@@ -1,5 +1,6 @@
 mod files;
 mod system;
+mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -37,6 +38,7 @@ use crate::secrets::{FetchSecrets, SecretStore};
 use crate::servers::Servers;
 use crate::shim::RunOrder;
 use crate::shutdown::Shutdown;
+use crate::systemd::Drift;
 use crate::{AgentConfig, api, boottime, past_generations, private};
 
 /// The agent's loop: hears what happens, lets `core` decide, and has it carried out.
@@ -54,6 +56,8 @@ pub(crate) struct Work {
     /// The versions of secrets that are missing.
     missing: watch::Sender<BTreeSet<u64>>,
     reloads: Reloads,
+    /// What of the units on this machine was not as it is to be.
+    drift: Drift,
     /// What follows the endpoints of all services, if DNS is answered.
     discovery: Option<Discovery>,
     /// What brings the node to its NixOS system, if this agent does that.
@@ -127,6 +131,7 @@ impl Work {
             unfetched: watch::Sender::new(BTreeSet::new()),
             missing: watch::Sender::new(BTreeSet::new()),
             reloads: Reloads::default(),
+            drift: Drift::default(),
             discovery,
             activation,
             given: watch::Sender::default(),
@@ -277,6 +282,7 @@ impl Work {
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => continue,
             }
             self.reload();
+            self.look_at_units();
             next = self.act();
             self.tell(&report);
         }
@@ -286,6 +292,10 @@ impl Work {
         farewell.leave(&last).await;
         for run in self.runs.values() {
             Groups::remove(&run.order.groups);
+            if let Some(units) = &run.order.units {
+                units.remove();
+                units.manager.reload_soon();
+            }
         }
         private::clear(&self.launcher.home);
     }
@@ -371,7 +381,7 @@ impl Work {
             };
             let (actions, next) = decide(wanted, &mut self.local, now);
             if actions.is_empty() {
-                let next = [next, self.reloads.next()].into_iter().flatten().min();
+                let next = [next, self.reloads.next(), self.drift.next()].into_iter().flatten().min();
                 return next.map(|next| self.beginning + next);
             }
             for action in actions {
@@ -417,7 +427,7 @@ impl Work {
         let order = self.launcher.prepare(plan, id, incarnation, &self.secrets, turn)?;
         let home = self.launcher.home.replica(id);
         let run = Run::new(order.clone(), home.clone());
-        self.runs.insert(id.clone(), run);
+        let before = self.runs.insert(id.clone(), run).and_then(|before| before.order.units);
         let (id, shim, news) = (id.clone(), self.config.shim_command.clone(), self.news.clone());
         let mounter = self.mounter();
         self.tasks.spawn(async move {
@@ -428,7 +438,7 @@ impl Work {
                 unmount(&mounter, &order).await;
                 return tell(News::NotLaunched(NotStarted::for_now(message)));
             }
-            match launch(&home, run, &shim).await {
+            match launch(&home, &order, before.as_ref(), &shim).await {
                 Ok((process, mut watch)) => {
                     tell(News::Launched(process.clone()));
                     let outcome = conclude(&home, &order, &process, &mut watch).await;
@@ -534,6 +544,7 @@ impl Work {
         }
         self.give();
         let missing = self.launcher.groups.missing().map(str::to_owned);
+        let missing = missing.into_iter().chain(self.launcher.systemd.as_ref().err().cloned());
         let own = self.complaint.clone().into_iter().chain(missing).chain(self.without_activation());
         let message: Vec<String> = own.chain(self.closures.complaints()).collect();
         let new = Report {
@@ -541,6 +552,7 @@ impl Work {
             replicas: self.local.report(self.now()),
             endpoints: self.endpoints.known().clone(),
             message: (!message.is_empty()).then(|| message.join("; ")),
+            drift: self.drift.told(),
             system: self.system.as_ref().map(|system| system.borrow().clone()),
         };
         report.send_if_modified(|old| {

@@ -35,6 +35,9 @@ pub struct Heartbeat {
     /// What there is to say of the node itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What of the replicas' units was not as its generation says, lately, and was put right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<String>,
     /// What there is to say of its NixOS system; absent from an agent that activates none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<SystemReport>,

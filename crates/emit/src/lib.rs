@@ -27,5 +27,7 @@ mod volumes;
 pub use emitter::{Emitter, emit};
 pub use error::EmitError;
 pub use file::{File, Tree};
+pub use limits::{cpu_weight, stop_timeout};
 pub use nix::{base_files, nix_string};
+pub use systemd::word::{argument as unit_argument, assignment as unit_assignment, is_plain_path};
 pub use target::{Target, UnknownTarget};

@@ -3,12 +3,12 @@ use icefield_spec::{Cpu, Millis};
 /// The weight of a unit's control group that reserves `cpu`: a hundred for a core, which is also the kernel's default.
 ///
 /// CPU is reserved, not capped: what others leave unused a replica may have.
-pub(crate) fn cpu_weight(cpu: Cpu) -> u64 {
+pub fn cpu_weight(cpu: Cpu) -> u64 {
     (cpu.millis() / 10).clamp(1, 10_000)
 }
 
 /// `grace` as systemd writes a length of time. Zero would mean "for ever" there.
-pub(crate) fn stop_timeout(grace: Millis) -> String {
+pub fn stop_timeout(grace: Millis) -> String {
     grace.max(Millis::new(1)).to_string()
 }
 

@@ -155,13 +155,12 @@ in
       };
       changed = filter (option: toJSON (wholes.${option} own) != toJSON (wholes.${option} without)) (attrNames wholes);
 
-      # The entries of a set that are not in it without the modules, or are others.
+      # The entries of a set that are not in it without the modules.
       added =
         path: told:
         let
           before = at without path;
           after = at own path;
-          isNew = entry: !(isAttrs before && before ? ${entry}) || told entry before.${entry} != told entry after.${entry};
         in
         if !isAttrs after then
           { }
@@ -170,19 +169,46 @@ in
             map (entry: {
               name = entry;
               value = told entry after.${entry};
-            }) (filter isNew (attrNames after))
+            }) (filter (entry: !(isAttrs before && before ? ${entry})) (attrNames after))
           );
+
+      # The entries that are in it with and without the modules, and are others with them.
+      altered =
+        path: told:
+        let
+          before = at without path;
+          after = at own path;
+          isOther = entry: after ? ${entry} && told entry before.${entry} != told entry after.${entry};
+        in
+        if !(isAttrs before && isAttrs after) then [ ] else filter isOther (attrNames before);
+
+      unitOf = file: unit: {
+        inherit (unit) text;
+        path = "${unit.unit}/${file}";
+        wanted = unit.wantedBy or [ ] ++ unit.requiredBy or [ ] != [ ];
+      };
+      fileOf = _: file: "${file.source}";
+
+      # NixOS puts all units into one folder of /etc, so that one is always another.
+      isOwn = file: builtins.match "systemd/(system|user).*" file == null;
+      changedFiles =
+        map (file: "/etc/${file}") (filter isOwn (altered [ "environment" "etc" ] fileOf))
+        ++ altered [ "systemd" "units" ] unitOf;
 
       fields = names: entry: intersectAttrs (listToAttrs (map (name: { inherit name; value = null; }) names)) entry;
       tree = {
-        units = added [ "systemd" "units" ] (file: unit: { inherit (unit) text; path = "${unit.unit}/${file}"; });
-        etc = added [ "environment" "etc" ] (_: file: "${file.source}");
-        users = added [ "users" "users" ] (_: fields [ "name" "uid" "group" "home" "shell" "isSystemUser" "isNormalUser" "extraGroups" ]);
+        units = added [ "systemd" "units" ] unitOf;
+        etc = added [ "environment" "etc" ] fileOf;
+        users = added [ "users" "users" ] (
+          _: fields [ "name" "uid" "group" "home" "createHome" "shell" "isSystemUser" "isNormalUser" "extraGroups" ]
+        );
         groups = added [ "users" "groups" ] (_: fields [ "name" "gid" "members" ]);
       };
     in
     if changed != [ ] then
       throw "${what} sets ${concatStringsSep ", " changed}, of which the whole machine has one; its place is in a base, not in a service"
+    else if changedFiles != [ ] then
+      throw "${what} changes ${concatStringsSep ", " changedFiles}, which the machine has without it; its place is in a base, not in a service"
     else
       derivation {
         inherit name system;

@@ -6,11 +6,11 @@ use icefield_spec::{InvalidReference, Name, Piece, pieces};
 
 /// `lib/systemd/system/icefield-<service>@.service`: the instance is the replica's number.
 ///
-/// What differs between replicas and nodes (ports, addresses, variables, limits) is in the file that the generation puts at
-/// `/run/icefield/<service>-<number>.env` and in drop-ins. Its `PATH` begins with the closure's `bin`.
+/// What differs between replicas and nodes (ports, addresses, variables, limits) is in the drop-in that a generation gives it;
+/// there its `PATH` begins with the closure's `bin`.
 pub(crate) fn text(service: &Name, command: &[String]) -> Result<String, InvalidReference> {
     let mut out = format!("[Unit]\nDescription=Replica %i of {service}\nAfter=network-online.target\n\n[Service]\n");
-    let _ = write!(out, "Type=exec\nEnvironmentFile=%t/icefield/{service}-%i.env\nExecStart=/usr/bin/env");
+    let _ = write!(out, "Type=exec\nExecStart=/usr/bin/env");
     for word in command {
         out.push_str(" \"");
         for piece in pieces(word)? {
@@ -51,7 +51,7 @@ mod tests {
     fn a_unit_says_nothing_of_a_node() {
         let command = ["serve", "--port=$PORT_HTTP", "100% $$x \"q\""].map(str::to_owned);
         let text = text(&Name::new("web").unwrap(), &command).unwrap();
-        assert!(text.contains("EnvironmentFile=%t/icefield/web-%i.env\n"), "{text}");
+        assert!(text.contains("Description=Replica %i of web\n"), "{text}");
         let line = r#"ExecStart=/usr/bin/env "serve" "--port=${PORT_HTTP}" "100%% $$x \"q\"""#;
         assert!(text.contains(line), "{text}");
     }

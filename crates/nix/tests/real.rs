@@ -269,7 +269,8 @@ let
   merge = a: b: a // builtins.mapAttrs (n: v: if a ? ${n} && builtins.isAttrs v && builtins.isAttrs a.${n} && !(v ? type) then merge a.${n} v else v) b;
   load = module: let value = import module; in if builtins.isFunction value then value { inherit config; pkgs = { }; lib = { }; } else value;
   flat = module: let value = load module; in builtins.foldl' merge (removeAttrs value [ "imports" ]) (map flat (value.imports or [ ]));
-  set = builtins.foldl' merge { boot.kernelParams = [ "quiet" ]; } (map flat modules);
+  machine = { boot.kernelParams = [ "quiet" ]; systemd.units."firewall.service".text = "[Service]"; environment.etc."hosts".text = "x"; };
+  set = builtins.foldl' merge machine (map flat modules);
   write = name: text: derivation {
     inherit name system text;
     builder = "/bin/sh";
@@ -291,7 +292,8 @@ fn nixos_modules_give_their_units_users_and_files_with_nix() {
     place.write("other.nix", EVAL_CONFIG);
     let module = |text: &str| json!({"kind": "nixos", "modules": [{"name": "web", "text": text}]});
     let good = r#"{ ... }: {
-      systemd.units."web.service".text = "[Service]\nExecStart=/bin/web\n";
+      systemd.units."web.service" = { text = "[Service]\nExecStart=/bin/web\n"; wantedBy = [ "multi-user.target" ]; };
+      systemd.units."helper.service".text = "[Service]\nExecStart=/bin/helper\n";
       users.users.web = { uid = 400; isSystemUser = true; };
       environment.etc."web.conf".text = "port = 80";
     }"#;
@@ -299,6 +301,11 @@ fn nixos_modules_give_their_units_users_and_files_with_nix() {
     let tree: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let unit = tree["units"]["web.service"]["path"].as_str().unwrap();
     assert!(fs::read_to_string(unit).unwrap().contains("ExecStart=/bin/web"), "{tree:#}");
+    assert_eq!(
+        (&tree["units"]["web.service"]["wanted"], &tree["units"]["helper.service"]["wanted"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!((tree["units"].as_object().unwrap().len(), tree["etc"].as_object().unwrap().len()), (2, 1), "{tree:#}");
     assert_eq!(tree["users"]["web"]["uid"], 400);
     assert_eq!(fs::read_to_string(tree["etc"]["web.conf"].as_str().unwrap()).unwrap(), "port = 80");
 
@@ -308,6 +315,11 @@ fn nixos_modules_give_their_units_users_and_files_with_nix() {
         error.contains("sets boot.kernelParams, fileSystems") && error.contains("its place is in a base"),
         "{error}"
     );
+
+    let error = place
+        .service(module(r#"{ systemd.units."firewall.service".text = "y"; environment.etc."hosts".text = "y"; }"#));
+    let error = error.unwrap_err();
+    assert!(error.contains("changes /etc/hosts, firewall.service") && error.contains("in a base"), "{error}");
 
     // A base is a whole system, for all nodes that have it.
     let base =

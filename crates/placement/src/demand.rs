@@ -23,6 +23,8 @@ pub struct Demand {
     pub rules: Rules,
     /// Whether at most one replica of the service may be on a node, whatever the rules say.
     pub one_per_node: bool,
+    /// The driver that a node's agent must have, where not all have it.
+    pub driver: Option<String>,
     /// Replicas of lower priority give way to these where there is no room for all.
     pub priority: i32,
     /// The namespace whose quota they count for.
@@ -32,6 +34,11 @@ pub struct Demand {
     /// Whether they stand beside the service's own replicas for a while: they are spread by themselves, and its own ones as
     /// if these were not there.
     pub beside: bool,
+}
+
+/// The driver that a node's agent must have for `unit`, where not all have it: one that runs units of NixOS modules.
+pub fn driver_of(unit: &Unit) -> Option<&'static str> {
+    unit.run.is_node_wide().then(|| unit.run.kind())
 }
 
 impl Demand {
@@ -46,6 +53,7 @@ impl Demand {
             ports: unit.ports.clone(),
             rules: service.rules.clone(),
             one_per_node: unit.run.is_node_wide() || service.daemon,
+            driver: driver_of(unit).map(str::to_owned),
             priority: service.priority,
             namespace: service.namespace.clone(),
             ties: BTreeMap::new(),

@@ -21,6 +21,8 @@ pub struct Host {
     pub labels: BTreeMap<String, String>,
     /// Marks that keep away what does not tolerate them.
     pub taints: BTreeSet<String>,
+    /// What its agent can start replicas with, if that is known.
+    pub drivers: Option<BTreeSet<String>>,
     /// Whether it takes replicas.
     pub acceptance: Acceptance,
 }
@@ -52,8 +54,14 @@ impl Host {
             reserve: Reserve::default(),
             ports: PortRange::default(),
             taints: BTreeSet::new(),
+            drivers: None,
             acceptance: Acceptance::Ready,
         }
+    }
+
+    /// Whether its agent can start what needs the driver `kind`, as far as is known.
+    pub fn has_driver(&self, kind: &str) -> bool {
+        self.drivers.as_ref().is_none_or(|drivers| drivers.contains(kind))
     }
 
     /// A declared node that is there and takes replicas.

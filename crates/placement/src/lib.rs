@@ -92,7 +92,7 @@ extern crate self as icefield_placement;
 #[path = "../tests/engine/fleet.rs"]
 mod fleet;
 
-pub use demand::Demand;
+pub use demand::{Demand, driver_of};
 pub use engine::{Cost, Effort, Engine, Improvement, Progress};
 pub use explanation::{Alternative, Exclusion, Explanation, ScorePart};
 pub use host::{Acceptance, Host};

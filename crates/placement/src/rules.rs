@@ -6,6 +6,7 @@
 mod acceptance;
 mod balance;
 mod capacity;
+mod driver;
 mod dynamic_ports;
 mod evenness;
 mod fixed_port;
@@ -232,6 +233,7 @@ pub(crate) fn compile(state: &mut State, group: &mut Group, service: &ServiceRul
     let mut hard: Vec<Box<dyn Hard>> = Vec::new();
     hard.extend(acceptance::compile().map(boxed));
     hard.push(boxed(taint::Taint::new(&rules.tolerate)));
+    hard.extend(demand.driver.as_deref().map(driver::Driver::new).map(boxed));
     for (label, condition) in &rules.require {
         let id = state.world.columns.intern(label, &state.world.nodes);
         let limit = spreads.limits.iter().find(|limit| limit.is_about(id)).cloned();

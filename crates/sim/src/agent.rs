@@ -130,6 +130,7 @@ impl Agent {
             replicas: machine.processes.iter().map(|(replica, process)| process.report(replica, now)).collect(),
             endpoints: BTreeMap::new(),
             message: None,
+            drift: Vec::new(),
             system: Some(machine.system.report()),
             leaving: false,
             number: 0,

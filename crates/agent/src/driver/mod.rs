@@ -2,6 +2,7 @@
 
 mod exec;
 mod nix;
+mod nixos;
 mod search;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use icefield_spec::Unit;
 
 pub(crate) use exec::Exec;
 pub(crate) use nix::Nix;
+pub(crate) use nixos::Nixos;
 pub(crate) use search::find_program;
 
 use crate::shim::ProgramOrder;
@@ -59,14 +61,23 @@ impl NotStarted {
 pub(crate) struct Drivers(Vec<Box<dyn Driver>>);
 
 impl Drivers {
-    /// All that there are; that for Nix only where its program is.
-    pub(crate) fn new(base_env: BTreeMap<String, String>, exec_dir: Option<PathBuf>, nix: &NixConfig) -> Self {
+    /// All that there are; that for Nix only where its program is, that for NixOS modules where besides that a systemd runs services.
+    pub(crate) fn new(
+        base_env: BTreeMap<String, String>,
+        exec_dir: Option<PathBuf>,
+        nix: &NixConfig,
+        has_systemd: bool,
+    ) -> Self {
         let path = base_env.get("PATH").map_or("", String::as_str);
         let program = nix.program.to_string_lossy();
         let mut drivers: Vec<Box<dyn Driver>> = Vec::new();
         if find_program(&program, path, Path::new("/")).is_ok() {
             let store = nix.clone();
             drivers.push(Box::new(Nix::new(base_env.clone(), move |path| store.physical(path))));
+            if has_systemd {
+                let store = nix.clone();
+                drivers.push(Box::new(Nixos::new(base_env.clone(), move |path| store.physical(path))));
+            }
         }
         drivers.insert(0, Box::new(Exec::new(base_env, exec_dir)));
         Self(drivers)
@@ -81,6 +92,9 @@ impl Drivers {
         let kind = launch.unit.run.kind();
         match self.0.iter().find(|driver| driver.kind() == kind) {
             Some(driver) => driver.order(launch),
+            None if kind == "nixos" => Err(NotStarted::for_good(
+                "this agent runs no services of NixOS modules: it needs Nix, and a systemd that it is told of (--systemd system)",
+            )),
             None => {
                 let has = self.kinds().join(", ");
                 Err(NotStarted::for_good(format!("this agent has no {kind} driver; it has: {has}")))
@@ -105,7 +119,7 @@ mod tests {
         let unit = unit(run);
         let nix = NixConfig { program: "/nowhere/nix".into(), store: None };
         let launch = Launch { unit: &unit, system: "x86_64-linux", variables, work: Path::new("/w") };
-        Drivers::new(base, None, &nix).order(&launch)
+        Drivers::new(base, None, &nix, false).order(&launch)
     }
 
     fn exec(command: &[&str]) -> Run {

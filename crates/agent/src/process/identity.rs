@@ -21,6 +21,11 @@ impl Process {
         Ok(Self { pid, start: Entry::read(pid)?.start, boot: boot()? })
     }
 
+    /// A process that had the number `pid`, and has ended.
+    pub(crate) fn of_ended(pid: u32) -> Self {
+        Self { pid, start: u64::MAX, boot: boot().unwrap_or_default() }
+    }
+
     /// Whether it still runs.
     pub(crate) fn is_alive(&self) -> bool {
         let same = |entry: &Entry| entry.start == self.start && !entry.has_ended();

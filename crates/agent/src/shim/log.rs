@@ -104,6 +104,22 @@ impl RotatingLog {
     }
 }
 
+/// Makes room in the log at `path` if it is full. Somebody else writes into it, always at its end, and goes on with the file
+/// that it has: so that is copied and then emptied. What is written in between is lost.
+pub(crate) fn make_room(path: &Path, limits: LogLimits) {
+    if std::fs::metadata(path).is_ok_and(|data| data.len() > limits.file_bytes.max(1)) {
+        let last = limits.files.max(1) - 1;
+        for number in (1..last).rev() {
+            let _ = std::fs::rename(rotated(path, number), rotated(path, number + 1));
+        }
+        if last > 0 {
+            let _ = std::fs::copy(path, rotated(path, 1));
+        }
+        // Rather lose what is old than grow without bound.
+        let _ = OpenOptions::new().write(true).truncate(true).open(path);
+    }
+}
+
 /// The file that was rotated `number` times; 0 is the one being written.
 pub(crate) fn rotated(path: &Path, number: u32) -> PathBuf {
     if number == 0 {
@@ -182,6 +198,18 @@ mod tests {
                 assert!(number == 0 || file.ends_with('\n'), "torn: {file:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_writer_that_goes_on_finds_room_in_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut writer = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        for text in ["first line\n", "second line\n", "third line\n", "x\n"] {
+            make_room(&path, LogLimits { file_bytes: 5, files: 3 });
+            writer.write_all(text.as_bytes()).unwrap();
+        }
+        assert_eq!(files(folder.path()), ["x\n", "third line\n", "second line\n"].map(str::to_owned));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 pub(crate) use fence::put_off;
 pub use log::LogLimits;
-pub(crate) use log::rotated;
+pub(crate) use log::{make_room, rotated};
 pub(crate) use order::{ExitRecord, Outcome, ProcessRecord, ProgramOrder, RunOrder, SecretVariables};
 pub(crate) use supervise::STARTED;
 

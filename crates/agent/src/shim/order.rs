@@ -10,6 +10,7 @@ use super::LogLimits;
 use crate::core::Incarnation;
 use crate::mounts::Mount;
 use crate::process::Process;
+use crate::systemd::UnitOrder;
 
 /// `run.json`: one run of a replica, for its supervisor and for the next agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub(crate) struct RunOrder {
     pub(crate) drain: Millis,
     pub(crate) memory: Bytes,
     pub(crate) program: ProgramOrder,
+    /// The units that it is, if systemd runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) units: Option<UnitOrder>,
     /// The volumes that are mounted while it runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) mounts: Vec<Mount>,

@@ -199,6 +199,7 @@ fn config(data: &Path, server: &str, log: LogLimits) -> AgentConfig {
         timings: Timings::default(),
         log,
         system: None,
+        systemd: None,
         dns: None,
     }
 }

@@ -16,6 +16,8 @@ mod plans;
 mod runner;
 mod singletons;
 mod stand_in;
+mod systemd;
+mod units;
 mod volumes;
 
 use std::process::ExitCode;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
                 singletons::TESTS,
                 jobs::TESTS,
                 volumes::TESTS,
+                units::TESTS,
             ];
             runner::run(&all.concat(), std::env::args().skip(1))
         }

@@ -124,6 +124,7 @@ fn heartbeat() -> Heartbeat {
         replicas: Vec::new(),
         endpoints: Default::default(),
         message: None,
+        drift: Vec::new(),
         system: None,
         leaving: false,
         number: 1,

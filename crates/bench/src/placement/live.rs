@@ -92,7 +92,8 @@ impl Live {
 
     /// Makes a demand be for one replica on each node that its rules admit.
     pub(crate) fn set_daemon(&mut self, name: &Name, mut demand: Demand) {
-        demand.ties = time(&mut self.lap.feed, || self.engine.daemon_ties(name, &demand.rules));
+        demand.ties =
+            time(&mut self.lap.feed, || self.engine.daemon_ties(name, &demand.rules, demand.driver.as_deref()));
         demand.indexes = demand.ties.keys().copied().collect();
         self.set_service(name, vec![demand]);
     }

@@ -88,6 +88,7 @@ fn demand(instance: &Instance, process: &super::instance::Process, index: u32) -
             ..Rules::default()
         },
         one_per_node: true,
+        driver: None,
         priority: 0,
         namespace: None,
         ties: Default::default(),

@@ -114,6 +114,7 @@ impl Agent {
             replicas: machine.processes.iter().map(|(replica, process)| process.report(replica)).collect(),
             endpoints: BTreeMap::new(),
             message: None,
+            drift: Vec::new(),
             system: None,
             leaving: false,
         }

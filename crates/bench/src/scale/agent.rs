@@ -126,6 +126,7 @@ impl Agent {
             replicas: replicas.collect(),
             endpoints: BTreeMap::new(),
             message: None,
+            drift: Vec::new(),
             system: None,
             leaving: false,
         }

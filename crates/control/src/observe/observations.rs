@@ -84,6 +84,10 @@ impl Observations {
         if before.is_some_and(|before| drift(before) != drifted) && !drifted.is_empty() {
             self.told.push((EventKind::Node, format!("node {node}"), drifted.join("; ")));
         }
+        if let Some(before) = before {
+            let news = sight.drift.iter().filter(|drift| !before.drift.contains(drift));
+            self.told.extend(news.map(|drift| (EventKind::Node, format!("node {node}"), drift.clone())));
+        }
         if let Some(before) = before.filter(|_| visible) {
             for (replica, report) in &sight.replicas {
                 let Some(last) = before.replicas.get(replica) else { continue };
@@ -264,6 +268,7 @@ pub(crate) mod sample {
             replicas,
             endpoints: BTreeMap::new(),
             message: None,
+            drift: Vec::new(),
             system: None,
             leaving: false,
         }

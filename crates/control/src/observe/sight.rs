@@ -29,6 +29,8 @@ pub(crate) struct Sight {
     pub(crate) generation: u64,
     /// What its agent has to say of the node.
     pub(crate) message: Option<String>,
+    /// What of its replicas' units its agent has put right lately.
+    pub(crate) drift: Vec<String>,
     /// What its agent says of its NixOS system, if it activates any.
     pub(crate) system: Option<SystemReport>,
     /// Whether its agent has said its last word.
@@ -54,6 +56,7 @@ impl Sight {
             cache: heartbeat.cache,
             generation: heartbeat.generation,
             message: heartbeat.message,
+            drift: heartbeat.drift,
             system: heartbeat.system,
             leaving: heartbeat.leaving,
             endpoints: heartbeat.endpoints,

@@ -22,6 +22,7 @@ pub(super) fn host(state: &State, node: &FleetNode<'_>, joining: Joining) -> Opt
     if let Some(ports) = record.capacity.ports {
         host.ports = ports;
     }
+    host.drivers = Some(record.drivers.iter().cloned().collect());
     host.acceptance = acceptance(record);
     Some(host)
 }

@@ -31,10 +31,11 @@ pub(super) struct Kept {
 }
 
 /// What of a node's record placement goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Facts {
     acceptance: Acceptance,
     ports: Option<PortRange>,
+    drivers: Vec<String>,
 }
 
 /// What a service's demands were made from, besides its declaration and the placement.
@@ -56,7 +57,7 @@ impl Facts {
             Acceptance::Ready if suspect => Acceptance::Suspect,
             acceptance => acceptance,
         };
-        Self { acceptance, ports: record.capacity.ports }
+        Self { acceptance, ports: record.capacity.ports, drivers: record.drivers.clone() }
     }
 }
 

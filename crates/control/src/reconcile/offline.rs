@@ -1,4 +1,4 @@
-use icefield_placement::{ChangeKind, Engine, Host, Placement, Solution};
+use icefield_placement::{ChangeKind, Engine, Host, Placement, Solution, driver_of};
 use icefield_spec::Spec;
 
 use super::demands::Demands;
@@ -19,7 +19,7 @@ pub fn place_offline(spec: &Spec) -> (Solution, Placement) {
     let (demands, mut wanted) = (Demands::of(spec), Wanted::default());
     for (name, service) in &spec.services {
         if service.daemon {
-            wanted.set(name, engine.daemon_ties(name, &service.rules));
+            wanted.set(name, engine.daemon_ties(name, &service.rules, driver_of(&service.unit)));
         }
         let indexes = match wanted.nodes(name) {
             Some(nodes) => nodes.keys().copied().collect(),

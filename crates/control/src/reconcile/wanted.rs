@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use icefield_placement::Engine;
+use icefield_placement::{Engine, driver_of};
 use icefield_spec::{Name, Service};
 
 use super::host::{Joining, host};
@@ -78,7 +78,7 @@ impl Wanted {
 ///
 /// A replica with volumes has the index again that it had before on its node: its folders are there.
 pub(super) fn nodes_of(engine: &Engine, state: &State, name: &Name, service: &Service) -> BTreeMap<u32, Name> {
-    let nodes = engine.daemon_ties(name, &service.rules);
+    let nodes = engine.daemon_ties(name, &service.rules, driver_of(&service.unit));
     let Some(tied) = state.ties.service(name.as_str()) else { return nodes };
     let before: BTreeMap<&Name, u32> = tied.iter().map(|(index, node)| (node, *index)).collect();
     let mut taken: BTreeSet<u32> = tied.keys().copied().collect();

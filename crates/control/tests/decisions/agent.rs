@@ -156,6 +156,7 @@ impl Agent {
             replicas: self.processes.iter().map(|(replica, process)| process.report(replica, now)).collect(),
             endpoints: BTreeMap::new(),
             message: None,
+            drift: Vec::new(),
             system: self.system.as_ref().map(|system| system.report.clone()),
             leaving: false,
         }

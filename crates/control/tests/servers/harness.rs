@@ -215,6 +215,7 @@ pub(crate) fn heartbeat() -> Heartbeat {
         replicas: Vec::new(),
         endpoints: Default::default(),
         message: None,
+        drift: Vec::new(),
         system: None,
         leaving: false,
     }

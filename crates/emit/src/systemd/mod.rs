@@ -14,7 +14,7 @@ mod command;
 mod job_unit;
 mod mount;
 mod unit_file;
-mod word;
+pub(crate) mod word;
 
 use icefield_plan::NodePlan;
 use icefield_spec::Run;

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 /// Appends one word of a command line.
-pub(super) fn argument(out: &mut String, text: &str) {
+pub fn argument(out: &mut String, text: &str) {
     if is_plain(text) { out.push_str(text) } else { quoted(out, text, true) }
 }
 
 /// Appends one assignment of `Environment=`.
-pub(super) fn assignment(out: &mut String, name: &str, value: &str) {
+pub fn assignment(out: &mut String, name: &str, value: &str) {
     if value.is_empty() || is_plain(value) {
         let _ = write!(out, "{name}={value}");
     } else {
@@ -18,7 +18,7 @@ pub(super) fn assignment(out: &mut String, name: &str, value: &str) {
 
 /// Whether a unit can start the program `path` as it stands: the first word of a command line may hold no quotes, and a
 /// `$` in it would stay as it is while the program is told another name.
-pub(super) fn is_plain_path(path: &str) -> bool {
+pub fn is_plain_path(path: &str) -> bool {
     path.starts_with('/') && is_plain(path)
 }
 

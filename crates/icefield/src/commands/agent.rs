@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use icefield_agent::{
-    Agent, AgentConfig, AgentError, DnsConfig, ExchangeConfig, LogLimits, Shutdown, Sources, SystemConfig, Timings,
+    Agent, AgentConfig, AgentError, DnsConfig, ExchangeConfig, LogLimits, Shutdown, Sources, SystemConfig,
+    SystemdConfig, Timings,
 };
 use icefield_api::{Capacity, IdentityFolder, JoinError, Keyring};
 use icefield_dns::{Forward, nameservers};
@@ -79,6 +80,13 @@ pub(crate) struct AgentArgs {
     /// Neither get closures from other nodes nor let them get any from here
     #[arg(long)]
     no_peers: bool,
+    /// Run services that have units of their own under this systemd: those of NixOS modules, which are not run without it, and those
+    /// of packages that Nix built. `user` is that of the user whom the agent runs as
+    #[arg(long, env = "ICEFIELD_SYSTEMD", value_name = "MANAGER", value_enum)]
+    systemd: Option<Manager>,
+    /// Link units into this folder of the manager's, instead of that of its runtime units
+    #[arg(long, value_name = "DIR", requires = "systemd")]
+    unit_dir: Option<PathBuf>,
     /// Answer DNS for the names of services here: an address of this node or a loopback one, such as 127.0.0.1:53
     #[arg(long, value_name = "ADDRESS:PORT")]
     dns: Option<SocketAddr>,
@@ -88,6 +96,15 @@ pub(crate) struct AgentArgs {
     /// End when the process that started this one ends
     #[arg(long, hide = true, value_name = "PID")]
     die_with_parent: Option<i32>,
+}
+
+/// Which systemd.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Manager {
+    /// That of the machine
+    System,
+    /// That of the agent's user
+    User,
 }
 
 pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
@@ -115,6 +132,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
     }
     let authorities = connect::authorities();
     let exchange = (!arguments.no_peers).then_some(ExchangeConfig { listen: cache_listen, authorities });
+    let systemd = systemd(&arguments)?;
     let config = AgentConfig {
         node: arguments.node,
         servers: arguments.cluster.server,
@@ -137,6 +155,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         timings: Timings::default(),
         log: LogLimits::default(),
         system,
+        systemd,
         dns: arguments.dns.map(|listen| DnsConfig { listen, forward: forward(arguments.dns_forward) }),
     };
     runtime.block_on(async {
@@ -149,6 +168,25 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         agent.shut_down(how).await.map_err(fail)?;
         Ok(0)
     })
+}
+
+/// Which systemd runs services, if one does.
+fn systemd(arguments: &AgentArgs) -> Result<Option<SystemdConfig>, CommandError> {
+    let mut config = match arguments.systemd {
+        None => return Ok(None),
+        Some(Manager::System) => SystemdConfig::system(),
+        Some(Manager::User) => {
+            let folder = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+            let missing = "a user's systemd is found by the variable XDG_RUNTIME_DIR, which is not set";
+            SystemdConfig::user(
+                folder.ok_or_else(|| CommandError::new(missing).hint("`--systemd system` uses the machine's"))?,
+            )
+        }
+    };
+    if let Some(folder) = &arguments.unit_dir {
+        config.unit_dir = folder.clone();
+    }
+    Ok(Some(config))
 }
 
 /// How the node is brought to the system of its base, if it is.

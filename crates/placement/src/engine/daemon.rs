@@ -9,16 +9,16 @@ impl Engine {
     /// Which replica of a daemon belongs on which node: one for every node that `rules` admit, however full it is.
     ///
     /// Replicas keep the nodes they are on; further nodes, by name, get the lowest indexes that are left.
-    pub fn daemon_ties(&self, service: &Name, rules: &Rules) -> BTreeMap<u32, Name> {
+    pub fn daemon_ties(&self, service: &Name, rules: &Rules, driver: Option<&str>) -> BTreeMap<u32, Name> {
         let mut ties = BTreeMap::new();
         let mut served = BTreeSet::new();
         for (index, assignment) in self.current.service(service.as_str()) {
             let host = self.hosts.get(&assignment.node);
-            if host.is_some_and(|host| keeps(host, rules)) && served.insert(&assignment.node) {
+            if host.is_some_and(|host| keeps(host, rules, driver)) && served.insert(&assignment.node) {
                 ties.insert(index, assignment.node.clone());
             }
         }
-        let further = self.hosts.values().filter(|host| takes(host, rules) && !served.contains(&host.name));
+        let further = self.hosts.values().filter(|host| takes(host, rules, driver) && !served.contains(&host.name));
         let mut index = 0;
         for host in further {
             while ties.contains_key(&index) {
@@ -30,18 +30,19 @@ impl Engine {
     }
 }
 
-fn takes(host: &Host, rules: &Rules) -> bool {
-    host.acceptance == Acceptance::Ready && matches(host, rules)
+fn takes(host: &Host, rules: &Rules, driver: Option<&str>) -> bool {
+    host.acceptance == Acceptance::Ready && matches(host, rules, driver)
 }
 
-fn keeps(host: &Host, rules: &Rules) -> bool {
-    host.acceptance <= Acceptance::Cordoned && matches(host, rules)
+fn keeps(host: &Host, rules: &Rules, driver: Option<&str>) -> bool {
+    host.acceptance <= Acceptance::Cordoned && matches(host, rules, driver)
 }
 
-fn matches(host: &Host, rules: &Rules) -> bool {
+fn matches(host: &Host, rules: &Rules, driver: Option<&str>) -> bool {
     let value = |label: &String| host.labels.get(label).map(String::as_str);
     rules.require.iter().all(|(label, condition)| condition.admits(value(label)))
         && host.taints.iter().all(|taint| rules.tolerate.contains(taint))
+        && driver.is_none_or(|driver| host.has_driver(driver))
 }
 
 #[cfg(test)]
@@ -53,7 +54,7 @@ mod tests {
     use crate::fleet::{Fleet, name};
 
     fn ties(fleet: &Fleet, rules: &Rules) -> String {
-        let ties = fleet.engine().daemon_ties(&name("log"), rules);
+        let ties = fleet.engine().daemon_ties(&name("log"), rules, None);
         ties.iter().map(|(index, node)| format!("{index} on {node}")).collect::<Vec<_>>().join(", ")
     }
 

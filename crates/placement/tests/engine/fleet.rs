@@ -100,6 +100,7 @@ pub(crate) fn demand(replicas: u32) -> Demand {
         ports: BTreeMap::new(),
         rules: Rules::default(),
         one_per_node: false,
+        driver: None,
         priority: 0,
         namespace: None,
         ties: BTreeMap::new(),

@@ -15,6 +15,11 @@ impl Check<'_> {
             }
             _ => {}
         }
+        if unit.run.is_node_wide() && (unit.is_singleton() || unit.once) {
+            let message =
+                "NixOS modules cannot be a singleton or a job: nothing would end them when their node is cut off";
+            self.report(&at, message).help = Some("write nix(package, command), or leave that out".into());
+        }
         match &unit.run {
             Run::Nix { package, .. } => self.nix_source(&at, package),
             Run::Nixos { nixpkgs: Some(nixpkgs), .. } => self.flake_reference(&at, nixpkgs),

@@ -32,6 +32,7 @@ fn demand(revision: &str, replicas: u32) -> Demand {
         ports: BTreeMap::new(),
         rules: icefield_spec::Rules::default(),
         one_per_node: false,
+        driver: None,
         priority: 0,
         namespace: None,
         ties: BTreeMap::new(),

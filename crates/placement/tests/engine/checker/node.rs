@@ -24,6 +24,9 @@ pub(super) fn breaches(demand: &Demand, id: &ReplicaId, at: &Assignment, host: &
     for taint in host.taints.iter().filter(|taint| !demand.rules.tolerate.contains(taint)) {
         report(format!("does not tolerate {taint}"));
     }
+    if demand.driver.as_ref().is_some_and(|driver| !host.has_driver(driver)) {
+        report("its agent has no driver for it".into());
+    }
     for (label, condition) in &demand.rules.require {
         if !condition.admits(host.labels.get(label).map(String::as_str)) {
             report(format!("require {label}"));

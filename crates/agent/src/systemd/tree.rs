@@ -1,0 +1,311 @@
+//! What a replica's units are to be: from its closure and what depends on its node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use icefield_plan::ReplicaId;
+use icefield_spec::{Name, Revision, Unit};
+
+use super::drop_in::{self, DropIn, Part};
+use super::manifest::Manifest;
+use super::names::{instance, renamed, stem};
+use super::order::{UnitFile, UnitOrder};
+use super::{SystemdConfig, SystemdManager};
+use crate::shim::ProgramOrder;
+
+/// What the units of a replica depend on besides its closure.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) manager: &'a SystemdConfig,
+    pub(super) cluster: &'a Name,
+    pub(super) node: &'a Name,
+    pub(super) id: &'a ReplicaId,
+    pub(super) revision: &'a Revision,
+    pub(super) unit: &'a Unit,
+    pub(super) variables: &'a BTreeMap<String, String>,
+    pub(super) secrets: Option<&'a Path>,
+    pub(super) log: &'a Path,
+}
+
+/// What of the machine decides whether a tree can be had on it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Accounts {
+    pub(super) users: BTreeSet<String>,
+    pub(super) groups: BTreeSet<String>,
+}
+
+const DROP_IN: &str = "50-icefield.conf";
+
+/// The kinds of units whose names are free. Those of others say what they are about: a mount's is its folder.
+const FREE: [&str; 5] = ["service", "socket", "timer", "path", "target"];
+
+impl Given<'_> {
+    fn mark(&self) -> String {
+        format!("# Made by Icefield from the cluster \"{}\"; edits are undone.", self.cluster)
+    }
+
+    fn drop_in<'a>(&'a self, mark: &'a str, target: &'a str, part: Part<'a>) -> DropIn<'a> {
+        DropIn {
+            mark,
+            target,
+            variables: self.variables,
+            secrets: self.secrets,
+            log: self.log,
+            stop_grace: self.unit.stop_grace,
+            restarted_by_agent: true,
+            part,
+        }
+    }
+
+    fn what(&self) -> String {
+        format!("Replica {} of {}", self.id.index, self.id.service)
+    }
+}
+
+/// The units of a replica of `nix(…)`: that of the closure, which is at `file`, and a target. `program` says what is executed.
+pub(super) fn of_program(given: &Given<'_>, file: &str, program: &ProgramOrder) -> UnitOrder {
+    let mark = given.mark();
+    let target = format!("{}.target", stem(given.node, given.id, given.revision));
+    let service = instance(given.node, given.id, given.revision);
+    let part = Part::Whole {
+        program: &program.program,
+        arguments: &program.arguments,
+        folder: &program.folder,
+        cpu: given.unit.cpu,
+        memory: given.unit.memory,
+    };
+    let drop_in = DropIn { variables: &program.environment, ..given.drop_in(&mark, &target, part) };
+    let wants = BTreeSet::from([service.clone()]);
+    let files = [
+        (service.clone(), UnitFile::Link(file.to_owned())),
+        (format!("{service}.d/{DROP_IN}"), UnitFile::Text(drop_in.text())),
+        (target.clone(), UnitFile::Text(drop_in::target(&mark, &given.what(), &wants))),
+    ];
+    UnitOrder {
+        manager: given.manager.clone(),
+        target,
+        main: service.clone(),
+        services: vec![service],
+        others: Vec::new(),
+        files: files.into(),
+        bound: Vec::new(),
+        secrets: given.secrets.map(Path::to_owned),
+    }
+}
+
+/// The units of a replica of `nixos(…)`: those of its manifest, a target and a slice. `physical` says where a path of the store is.
+///
+/// # Errors
+/// Something of it cannot be had without changing the whole machine.
+pub(super) fn of_manifest(
+    given: &Given<'_>,
+    manifest: &Manifest,
+    accounts: &Accounts,
+    physical: impl Fn(&str) -> String,
+) -> Result<UnitOrder, String> {
+    let dynamic = refuse(given, manifest, accounts)?;
+    let (mark, stem) = (given.mark(), stem(given.node, given.id, given.revision));
+    let (target, slice) = (format!("{stem}.target"), format!("{stem}.slice"));
+    // One that is masked has no text.
+    let units = manifest.units.iter().filter(|(_, unit)| !unit.text.trim().is_empty());
+    let names: BTreeMap<String, String> =
+        units.clone().map(|(name, _)| (name.clone(), format!("{stem}-{name}"))).collect();
+    let bound: BTreeMap<String, String> = manifest.etc.iter().map(|(name, at)| (name.clone(), physical(at))).collect();
+    let mut files =
+        BTreeMap::from([(slice.clone(), UnitFile::Text(drop_in::slice(&mark, given.unit.cpu, given.unit.memory)))]);
+    let (mut services, mut others, mut wants) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut main = None;
+    for (name, unit) in units {
+        let new = &names[name];
+        let text = renamed(&unit.text, &names);
+        let file = match text == unit.text {
+            true => UnitFile::Link(physical(&unit.path)),
+            false => UnitFile::Text(format!(
+                "{mark}\n# It is {} with the names that its units have here.\n{text}",
+                unit.path
+            )),
+        };
+        files.insert(new.clone(), file);
+        let is_template = name.contains("@.");
+        let is_service = name.ends_with(".service");
+        let is_wanted = unit.wanted.unwrap_or(is_service) && !is_template;
+        let is_watched = is_wanted && is_service && unit.stays();
+        if is_service {
+            let user = unit.setting("User").unwrap_or_default();
+            let part = Part::Of { slice: &slice, dynamic_user: dynamic.contains(user), files: &bound };
+            let drop_in = DropIn { restarted_by_agent: is_watched, ..given.drop_in(&mark, &target, part) };
+            files.insert(format!("{new}.d/{DROP_IN}"), UnitFile::Text(drop_in.text()));
+        } else {
+            files.insert(format!("{new}.d/{DROP_IN}"), UnitFile::Text(format!("{mark}\n\n[Unit]\nPartOf={target}\n")));
+        }
+        if is_wanted {
+            wants.insert(new.clone());
+        }
+        if is_watched {
+            if main.is_none() || *name == format!("{}.service", given.id.service) {
+                main = Some(new.clone());
+            }
+            services.push(new.clone());
+        } else if !is_template {
+            others.push(new.clone());
+        }
+    }
+    let main = main.ok_or("none of its units is a service that starts with the system and stays: give one wantedBy, and another Type than oneshot")?;
+    files.insert(target.clone(), UnitFile::Text(drop_in::target(&mark, &given.what(), &wants)));
+    Ok(UnitOrder {
+        manager: given.manager.clone(),
+        target,
+        main,
+        services,
+        others,
+        files,
+        bound: bound.keys().flat_map(|name| with_folders(name)).collect(),
+        secrets: given.secrets.map(Path::to_owned),
+    })
+}
+
+/// The file `name` of `/etc` and the folders that it is in, outermost first.
+fn with_folders(name: &str) -> Vec<PathBuf> {
+    let path = Path::new("/etc").join(name);
+    let mut all: Vec<PathBuf> =
+        path.ancestors().take_while(|above| *above != Path::new("/etc")).map(Path::to_owned).collect();
+    all.reverse();
+    all
+}
+
+/// Refuses what would change the whole machine; the users that systemd is to make for as long as a unit runs.
+fn refuse(given: &Given<'_>, manifest: &Manifest, accounts: &Accounts) -> Result<BTreeSet<String>, String> {
+    let of_base = |what: String| Err(format!("{what}, which is the whole machine's; its place is in the node's base"));
+    for name in manifest.units.keys() {
+        let kind = name.rsplit('.').next().unwrap_or_default();
+        if !FREE.contains(&kind) {
+            return of_base(format!("it has the unit {name}"));
+        }
+    }
+    for name in manifest.etc.keys() {
+        if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(format!("its file {name:?} of /etc is not below /etc"));
+        }
+    }
+    let mut dynamic = BTreeSet::new();
+    for (name, user) in manifest.users.iter().filter(|(name, _)| !accounts.users.contains(*name)) {
+        let special = [
+            (user.uid.is_some(), "a number of its own"),
+            (user.is_normal_user, "a login"),
+            (user.create_home, "a home"),
+            (!user.extra_groups.is_empty(), "more groups"),
+        ];
+        if let Some((_, what)) = special.iter().find(|(is, _)| *is) {
+            return of_base(format!("it has the user {name} with {what}"));
+        }
+        dynamic.insert(name.clone());
+    }
+    for (name, group) in manifest.groups.iter().filter(|(name, _)| !accounts.groups.contains(*name)) {
+        if group.gid.is_some() || !group.members.is_empty() {
+            return of_base(format!("it has the group {name} with a number or members of its own"));
+        }
+    }
+    if given.manager.manager == SystemdManager::User {
+        for (name, unit) in &manifest.units {
+            if let Some(user) = unit.setting("User").filter(|user| dynamic.contains(*user)) {
+                return Err(format!(
+                    "{name} is to run as {user}, and the manager of a user cannot make users; have the agent use that of the system"
+                ));
+            }
+        }
+    }
+    Ok(dynamic)
+}
+
+#[cfg(test)]
+mod tests {
+    use icefield_spec::{Bytes, Cpu, Run};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn tree(manifest: &Value, manager: &SystemdConfig, users: &[&str]) -> Result<UnitOrder, String> {
+        let manifest: Manifest = serde_json::from_value(manifest.clone()).unwrap();
+        let run = Run::Nixos { modules: Vec::new(), nixpkgs: None, closures: BTreeMap::new() };
+        let unit = Unit::new(run, Cpu::from_millis(200), Bytes::new(1 << 20));
+        let variables = BTreeMap::from([("PORT_HTTP".to_owned(), "80".to_owned())]);
+        let revision = serde_json::from_value(json!("ab".repeat(32))).unwrap();
+        let given = Given {
+            manager,
+            cluster: &"shop".parse().unwrap(),
+            node: &"n1".parse().unwrap(),
+            id: &"db/0".parse().unwrap(),
+            revision: &revision,
+            unit: &unit,
+            variables: &variables,
+            secrets: None,
+            log: Path::new("/data/log"),
+        };
+        let accounts =
+            Accounts { users: users.iter().map(|name| (*name).to_owned()).collect(), groups: BTreeSet::new() };
+        of_manifest(&given, &manifest, &accounts, |path| format!("/real{path}"))
+    }
+
+    fn manifest() -> Value {
+        json!({
+            "units": {
+                "postgres.service": {"text": "[Unit]\nAfter=setup.service\n[Service]\nUser=pg\nExecStart=/x\n", "path": "/s/p", "wanted": true},
+                "setup.service": {"text": "[Service]\nType=oneshot\nExecStart=/y\n", "path": "/s/s", "wanted": false},
+                "db.service": {"text": "[Service]\nExecStart=/z\n", "path": "/s/d", "wanted": true}
+            },
+            "etc": {"pg/pg.conf": "/s/conf"},
+            "users": {"pg": {"uid": null, "isSystemUser": true}},
+            "groups": {"pg": {"gid": null, "members": []}}
+        })
+    }
+
+    #[test]
+    fn a_tree_is_one_target_with_names_of_its_own() {
+        let order = tree(&manifest(), &SystemdConfig::system(), &[]).unwrap();
+        let stem = "icefield-n1-db-0-ababababab";
+        let at = |name: &str| order.files[&format!("{stem}{name}")].clone();
+        assert_eq!((order.main.clone(), order.others.len()), (format!("{stem}-db.service"), 1));
+        assert_eq!(order.services, [format!("{stem}-db.service"), format!("{stem}-postgres.service")]);
+        assert_eq!(at("-setup.service"), UnitFile::Link("/real/s/s".into()), "it names none of the others");
+        let UnitFile::Text(text) = at("-postgres.service") else { panic!() };
+        assert!(text.contains(&format!("After={stem}-setup.service\n")), "{text}");
+        let UnitFile::Text(text) = at(".target") else { panic!() };
+        assert!(text.ends_with(&format!("Wants={stem}-db.service {stem}-postgres.service\n")), "{text}");
+        let UnitFile::Text(text) = at("-postgres.service.d/50-icefield.conf") else { panic!() };
+        for line in ["DynamicUser=yes", "BindReadOnlyPaths=/real/s/conf:/etc/pg/pg.conf", "Environment=PORT_HTTP=80"] {
+            assert!(text.contains(&format!("{line}\n")), "{text}");
+        }
+        assert_eq!(order.bound, ["/etc/pg", "/etc/pg/pg.conf"].map(PathBuf::from));
+        let UnitFile::Text(text) = at("-db.service.d/50-icefield.conf") else { panic!() };
+        assert!(!text.contains("DynamicUser") && text.contains(&format!("Slice={stem}.slice\n")), "{text}");
+        // The base has that user already.
+        let order = tree(&manifest(), &SystemdConfig::system(), &["pg"]).unwrap();
+        assert!(!format!("{:?}", order.files).contains("DynamicUser"));
+    }
+
+    #[test]
+    fn what_is_the_whole_machines_is_refused() {
+        let refused = |change: &dyn Fn(&mut Value)| {
+            let mut changed = manifest();
+            change(&mut changed);
+            tree(&changed, &SystemdConfig::system(), &[]).unwrap_err()
+        };
+        let uid = refused(&|all| all["users"]["pg"]["uid"] = json!(71));
+        assert_eq!(
+            uid,
+            "it has the user pg with a number of its own, which is the whole machine's; its place is in the node's base"
+        );
+        assert!(refused(&|all| all["groups"]["pg"]["members"] = json!(["x"])).contains("the group pg"));
+        let mount = json!({"text": "[Mount]", "path": "/s/m"});
+        assert!(refused(&|all| all["units"]["srv.mount"] = mount.clone()).contains("the unit srv.mount"));
+        assert!(refused(&|all| all["etc"]["../x"] = json!("/s/x")).contains("not below /etc"));
+        let idle = refused(&|all| {
+            for name in ["postgres.service", "db.service"] {
+                all["units"][name]["wanted"] = json!(false);
+            }
+        });
+        assert!(idle.contains("give one wantedBy"), "{idle}");
+        let of_user = tree(&manifest(), &SystemdConfig::user("/run/user/7"), &[]).unwrap_err();
+        assert!(of_user.contains("postgres.service is to run as pg"), "{of_user}");
+    }
+}

@@ -1,0 +1,286 @@
+//! Replicas that are units of a real systemd.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use icefield_agent::{AgentConfig, NixConfig, Shutdown, SystemdConfig};
+use icefield_api::ReplicaState;
+use icefield_spec::{Bytes, Cpu, Millis, NixSource, Run, Unit};
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, free_port, runs, signal, until};
+use crate::runner::tests;
+use crate::systemd::Systemd;
+
+tests![
+    a_program_is_the_unit_of_its_closure_with_systemd,
+    units_outlive_their_agent_with_systemd,
+    modules_are_one_tree_with_systemd,
+    what_goes_wrong_is_told_with_systemd,
+    drift_is_healed_and_told_with_systemd,
+    without_a_systemd_it_is_said,
+];
+
+const HASH: &str = "d8saylrbwdk1qrhr29965vdb9ahx5y0d";
+
+/// A Nix that has all that is asked for.
+fn nix(fixture: &Fixture) -> NixConfig {
+    let path = fixture.path("nix");
+    let script = "#!/bin/sh\ncase \"$*\" in *--version*) echo 'nix (Nix) 2.18.1' ;; esac\n";
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    NixConfig { program: path.into(), store: None }
+}
+
+fn config(fixture: &Fixture, systemd: SystemdConfig) -> AgentConfig {
+    AgentConfig { nix: nix(fixture), systemd: Some(systemd), ..fixture.config() }
+}
+
+async fn node(test: &str) -> Option<(Fixture, Systemd)> {
+    let systemd = Systemd::start(test)?;
+    let mut fixture = Fixture::new().await;
+    fixture.start_with(config(&fixture, systemd.config())).await;
+    Some((fixture, systemd))
+}
+
+fn closures(path: &Path) -> BTreeMap<String, icefield_spec::StorePath> {
+    BTreeMap::from([("x86_64-linux".to_owned(), path.to_str().unwrap().parse().unwrap())])
+}
+
+fn unit_of(run: Run) -> Unit {
+    Unit { stop_grace: Millis::new(2_000), ..Unit::new(run, Cpu::from_millis(100), Bytes::new(64 << 20)) }
+}
+
+/// A service `web` of the kind `nix`, whose program is `script`.
+fn program(fixture: &Fixture, folder: &str, script: &str, command: &[&str]) -> Unit {
+    let closure = fixture.path(folder).join(format!("{HASH}-icefield-web"));
+    fs::create_dir_all(closure.join("bin")).unwrap();
+    fs::create_dir_all(closure.join("lib/systemd/system")).unwrap();
+    fs::write(closure.join("bin/web"), format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(closure.join("bin/web"), fs::Permissions::from_mode(0o755)).unwrap();
+    let text = "[Unit]\nDescription=Replica %i of web\n\n[Service]\nType=exec\nExecStart=/usr/bin/env \"web\"\nRestart=always\n";
+    fs::write(closure.join("lib/systemd/system/icefield-web@.service"), text).unwrap();
+    let command = command.iter().map(|word| (*word).to_owned()).collect();
+    unit_of(Run::Nix { package: NixSource::Reference("web".into()), command, closures: closures(&closure) })
+}
+
+/// A service of the kind `nixos` with these units; those that start with the system are in `wanted`.
+fn modules(fixture: &Fixture, folder: &str, units: &[(&str, &str)], wanted: &[&str], more: &Value) -> Unit {
+    let store = fixture.path(folder);
+    fs::create_dir_all(&store).unwrap();
+    let mut all = json!({"units": {}});
+    for (name, text) in units {
+        fs::write(store.join(name), text).unwrap();
+        all["units"][name] = json!({"text": text, "path": store.join(name), "wanted": wanted.contains(name)});
+    }
+    for (key, value) in more.as_object().unwrap() {
+        all[key] = value.clone();
+    }
+    let manifest = store.join(format!("{HASH}-db"));
+    fs::write(&manifest, all.to_string()).unwrap();
+    unit_of(Run::Nixos { modules: Vec::new(), nixpkgs: None, closures: closures(&manifest) })
+}
+
+fn log(fixture: &Fixture, replica: &str) -> String {
+    fs::read_to_string(fixture.replica_path(replica, "log")).unwrap_or_default()
+}
+
+async fn a_program_is_the_unit_of_its_closure_with_systemd() {
+    let Some((mut fixture, systemd)) = node("a_program_is_the_unit_of_its_closure").await else { return };
+    let port = free_port();
+    let script = "echo \"$ICEFIELD_SERVICE $ICEFIELD_INDEX $PORT_HTTP $* $(pwd)\"; exec sleep 1000";
+    let old = program(&fixture, "old", script, &["web", "--port=$PORT_HTTP", "100% $$x"]);
+    fixture.want_with_ports(1, &[("web/3", &old, &[("http", port)])]);
+    let pid = fixture.healthy("web/3").await;
+    let beat = fixture.cluster.heartbeat(|_| true).await;
+    assert_eq!(beat.drivers, ["exec", "nix", "nixos"]);
+    let service = format!("icefield-n1-web-{}@3.service", old.revision().short());
+    let target = format!("icefield-n1-web-3-{}.target", old.revision().short());
+    assert_eq!(systemd.property(&service, "MainPID"), pid.to_string());
+    assert_eq!(systemd.property(&service, "Description"), "Replica 3 of web");
+    assert_eq!(systemd.property(&service, "MemoryMax"), (64 << 20).to_string());
+    assert_eq!(systemd.property(&service, "Restart"), "no");
+    assert!(fs::read_link(systemd.unit(&service)).unwrap().ends_with("lib/systemd/system/icefield-web@.service"));
+    until("it has written", || log(&fixture, "web/3").ends_with('\n')).await;
+    let work = fixture.data().canonicalize().unwrap().join("replicas/web-3/work");
+    assert_eq!(log(&fixture, "web/3"), format!("web 3 {port} --port={port} 100% $x {}\n", work.display()));
+    let link = fs::read_link(systemd.unit(&service)).unwrap();
+    assert_eq!(systemd.units(), [target.clone(), service.clone(), format!("{service}.d")].map(String::from));
+    assert!(link.is_absolute());
+
+    // Another revision takes its place.
+    let new = program(&fixture, "new", "exec sleep 2000", &["web"]);
+    fixture.want(2, &[("web/3", &new)]);
+    let is_new = |report: &icefield_api::ReplicaReport| {
+        report.revision == new.revision() && report.state == ReplicaState::Healthy
+    };
+    let report = fixture.report("web/3", is_new).await;
+    assert!(!runs(pid) && report.restarts == 0);
+    assert!(systemd.units().iter().all(|name| name.contains(new.revision().short().as_str())), "{:?}", systemd.units());
+    fixture.want(3, &[]);
+    fixture.gone("web/3").await;
+    assert!(!runs(report.pid.unwrap()) && systemd.units().is_empty(), "{:?}", systemd.units());
+
+    // An agent that stops its replicas leaves nothing either.
+    fixture.want(4, &[("web/3", &new)]);
+    let pid = fixture.healthy("web/3").await;
+    fixture.shut_down(Shutdown::Stop).await;
+    assert!(!runs(pid) && systemd.units().is_empty(), "{:?}", systemd.units());
+}
+
+async fn units_outlive_their_agent_with_systemd() {
+    let Some((mut fixture, systemd)) = node("units_outlive_their_agent").await else { return };
+    let unit = program(&fixture, "s", "trap 'exit 7' USR1; while :; do sleep 0.02; done", &["web"]);
+    fixture.want(1, &[("web/0", &unit)]);
+    let pid = fixture.healthy("web/0").await;
+    fixture.lose_agent();
+    assert!(runs(pid));
+    fixture.start_with(config(&fixture, systemd.config())).await;
+    assert_eq!(fixture.healthy("web/0").await, pid);
+    let report = fixture.report("web/0", |report| report.message.is_none()).await;
+    assert_eq!(report.restarts, 0);
+
+    signal(pid, "USR1");
+    let report = fixture.report("web/0", |report| report.restarts == 1 && report.pid.is_some()).await;
+    assert_eq!(report.message.as_deref(), Some("started anew after: exited with status 7"));
+    let pid = report.pid.unwrap();
+    fixture.report("web/0", |report| report.state == ReplicaState::Healthy).await;
+    fixture.lose_agent();
+    signal(pid, "KILL");
+    until("it is gone", || !runs(pid)).await;
+    fixture.start_with(config(&fixture, systemd.config())).await;
+    let report = fixture.report("web/0", |report| report.pid.is_some_and(|now| now != pid)).await;
+    assert_eq!(report.message.as_deref(), Some("started anew after: killed by SIGKILL, while no agent was there"));
+    assert_eq!(report.restarts, 2);
+
+    // What changed while no agent was there is made true.
+    fixture.lose_agent();
+    fixture.want(2, &[]);
+    fixture.start_with(config(&fixture, systemd.config())).await;
+    until("nothing is left", || systemd.units().is_empty()).await;
+    assert!(!runs(report.pid.unwrap()));
+}
+
+async fn modules_are_one_tree_with_systemd() {
+    let Some((fixture, systemd)) = node("modules_are_one_tree").await else { return };
+    let conf = fixture.path("conf");
+    fs::write(&conf, "a setting\n").unwrap();
+    let name = format!("icefield-test-{}.conf", std::process::id());
+    let host = PathBuf::from("/etc").join(&name);
+    let units = [
+        ("setup.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo setup'\n"),
+        (
+            "db.service",
+            &format!(
+                "[Unit]\nRequires=setup.service\nAfter=setup.service\n[Service]\nExecStart=/bin/sh -c 'echo db $PORT_SQL; \
+                 cat /etc/{name}; exec sleep 1000'\nRestart=always\n"
+            ),
+        ),
+        ("db-helper.service", "[Service]\nExecStart=/bin/sleep 1000\n"),
+        ("idle.service", "[Service]\nExecStart=/bin/sleep 1000\n"),
+    ];
+    let more = json!({"etc": {&name: conf}});
+    let unit = modules(&fixture, "s", &units, &["db.service", "db-helper.service"], &more);
+    let port = free_port();
+    fixture.want_with_ports(1, &[("db/0", &unit, &[("sql", port)])]);
+    let pid = fixture.healthy("db/0").await;
+    let stem = format!("icefield-n1-db-0-{}", unit.revision().short());
+    let at = |name: &str| format!("{stem}-{name}");
+    assert_eq!(systemd.property(&at("db.service"), "MainPID"), pid.to_string());
+    assert_eq!(systemd.property(&at("idle.service"), "ActiveState"), "inactive");
+    assert_eq!(systemd.property(&format!("{stem}.slice"), "MemoryMax"), (64 << 20).to_string());
+    for service in ["db.service", "db-helper.service"] {
+        assert_eq!(systemd.property(&at(service), "Slice"), format!("{stem}.slice"));
+    }
+    until("it has written", || log(&fixture, "db/0").contains("setting")).await;
+    assert_eq!(log(&fixture, "db/0"), format!("setup\ndb {port}\na setting\n"));
+    let helper: u32 = systemd.property(&at("db-helper.service"), "MainPID").parse().unwrap();
+
+    // One of them is all of them.
+    signal(helper, "KILL");
+    let report =
+        fixture.report("db/0", |report| report.restarts == 1 && report.pid.is_some_and(|now| now != pid)).await;
+    let expected = format!("started anew after: {}: killed by SIGKILL", at("db-helper.service"));
+    assert_eq!(report.message, Some(expected));
+    assert!(!runs(pid));
+    fixture.want(2, &[]);
+    fixture.gone("db/0").await;
+    assert!(!runs(report.pid.unwrap()) && systemd.units().is_empty(), "{:?}", systemd.units());
+    assert!(!host.exists(), "{} was left behind", host.display());
+}
+
+async fn what_goes_wrong_is_told_with_systemd() {
+    let Some((fixture, systemd)) = node("what_goes_wrong_is_told").await else { return };
+    let service = |command: &str| format!("[Service]\nType=exec\nExecStart={command}\n");
+    let wanted = ["db.service"];
+    let failed = |number: u64, unit: &Unit| {
+        fixture.want(number, &[("db/0", unit)]);
+        let revision = unit.revision();
+        let fixture = &fixture;
+        async move {
+            let report = fixture
+                .report("db/0", |report| {
+                    report.revision == revision && report.state == ReplicaState::Failed && report.message.is_some()
+                })
+                .await;
+            report.message.unwrap()
+        }
+    };
+    let unit = modules(&fixture, "exits", &[("db.service", &service("/bin/sh -c 'exit 3'"))], &wanted, &json!({}));
+    assert_eq!(failed(1, &unit).await, "exited with status 3");
+    let unit = modules(&fixture, "missing", &[("db.service", &service("/nowhere/db"))], &wanted, &json!({}));
+    assert_eq!(failed(2, &unit).await, "its program cannot be executed");
+    let users = json!({"users": {"pg-icefield": {"uid": 71}}});
+    let unit = modules(&fixture, "user", &[("db.service", &service("/bin/sleep 9"))], &wanted, &users);
+    let message = failed(3, &unit).await;
+    assert!(message.starts_with("it has the user pg-icefield with a number") && message.contains("base"), "{message}");
+    let unit = modules(&fixture, "mount", &[("srv.mount", "[Mount]\nWhere=/srv\n")], &[], &json!({}));
+    assert!(failed(4, &unit).await.contains("the unit srv.mount"));
+    let unit = modules(&fixture, "bad", &[("db.service", "[Service]\nType=exec\n")], &wanted, &json!({}));
+    assert!(failed(5, &unit).await.contains("bad-setting"));
+    fixture.want(6, &[]);
+    fixture.gone("db/0").await;
+    assert!(systemd.units().is_empty(), "{:?}", systemd.units());
+}
+
+async fn drift_is_healed_and_told_with_systemd() {
+    let Some((fixture, systemd)) = node("drift_is_healed_and_told").await else { return };
+    let unit = program(&fixture, "s", "exec sleep 1000", &["web"]);
+    fixture.want(1, &[("web/0", &unit)]);
+    let pid = fixture.healthy("web/0").await;
+    let service = format!("icefield-n1-web-{}@0.service", unit.revision().short());
+    let drop_in = systemd.unit(&format!("{service}.d/50-icefield.conf"));
+    let declared = fs::read_to_string(&drop_in).unwrap();
+    fs::write(&drop_in, declared.replace("MemoryMax=", "MemoryMax=1")).unwrap();
+    fs::remove_file(systemd.unit(&service)).unwrap();
+    let beat = fixture.cluster.heartbeat(|beat| !beat.drift.is_empty()).await;
+    assert_eq!(beat.drift.len(), 1);
+    for part in ["web/0: ", &format!("{service}, "), "50-icefield.conf in ", "as declared again"] {
+        assert!(beat.drift[0].contains(part), "{:?}", beat.drift);
+    }
+    assert_eq!(fs::read_to_string(&drop_in).unwrap(), declared);
+    until("it is loaded again", || systemd.property(&service, "MemoryMax") == (64 << 20).to_string()).await;
+    assert!(runs(pid), "what runs goes on");
+
+    // A unit that is stopped by hand is one that has ended.
+    systemd.ask(&["stop", &service]).unwrap();
+    let report =
+        fixture.report("web/0", |report| report.restarts == 1 && report.pid.is_some_and(|now| now != pid)).await;
+    assert_eq!(report.message.as_deref(), Some("started anew after: killed by SIGTERM"));
+}
+
+async fn without_a_systemd_it_is_said() {
+    let mut fixture = Fixture::new().await;
+    let unit = modules(&fixture, "s", &[], &[], &json!({}));
+    fixture.want(1, &[("db/0", &unit)]);
+    fixture.start_with(config(&fixture, SystemdConfig::user(fixture.path("nothing")))).await;
+    let beat = fixture.cluster.heartbeat(|beat| !beat.replicas.is_empty()).await;
+    assert_eq!(beat.drivers, ["exec", "nix"]);
+    let message = beat.message.unwrap_or_default();
+    assert!(message.contains("no service runs under systemd here (--systemd user)"), "{message}");
+    let report = fixture.report("db/0", |report| report.state == ReplicaState::Failed).await;
+    let message = report.message.unwrap();
+    assert!(message.starts_with("this agent runs no services of NixOS modules"), "{message}");
+}
