@@ -293,8 +293,7 @@ impl Machine {
     fn pass_system(&mut self, now: u64) {
         let healthy = self.processes.iter().filter(|(_, process)| process.is_healthy());
         let healthy: BTreeSet<ReplicaId> = healthy.map(|(replica, _)| replica.clone()).collect();
-        let (wanted, number) = (self.generation.as_ref().and_then(|one| one.plan.nixos.as_ref()), self.number());
-        match self.system.pass(wanted, number, &healthy, self.contact.until, now) {
+        match self.system.pass(self.generation.as_ref(), &healthy, self.contact.until, now) {
             Power::Stays => {}
             Power::GoesDown => {
                 let running = self.processes.iter().filter(|(_, process)| process.is_there());

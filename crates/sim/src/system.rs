@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use icefield_api::{SystemReport, SystemState};
 use icefield_placement::ReplicaId;
-use icefield_plan::PlannedSystem;
+use icefield_plan::{Generation, PlannedSystem};
 use icefield_spec::StorePath;
 
 use crate::declare;
@@ -46,6 +46,8 @@ pub(crate) struct System {
 pub(crate) struct Standing {
     /// Whether the machine is being changed: it has begun to switch, and neither stays nor is back yet.
     pub(crate) is_changing: bool,
+    /// Whether nothing is to be done any more about what it has taken up last.
+    pub(crate) is_settled: bool,
     /// Whether it runs what it was asked for and has done well with it.
     pub(crate) is_active: bool,
     /// When it was asked for what it has taken up last.
@@ -81,18 +83,16 @@ impl System {
         }
     }
 
-    /// Lets time pass: `wanted` is what the newest generation names, `healthy` which replicas do well, `heard` when a server was
-    /// last heard of.
+    /// Lets time pass: `healthy` has the replicas that do well, `heard` when a server was last heard of.
     pub(crate) fn pass(
         &mut self,
-        wanted: Option<&PlannedSystem>,
-        generation: u64,
+        newest: Option<&Generation>,
         healthy: &BTreeSet<ReplicaId>,
         heard: u64,
         now: u64,
     ) -> Power {
-        if let Some(wanted) = wanted {
-            self.take_up(wanted, generation, now);
+        if let Some((newest, wanted)) = newest.and_then(|newest| Some((newest, newest.plan.nixos.as_ref()?))) {
+            self.take_up(wanted, newest.number, now);
         }
         let Some(wanted) = self.wanted.clone() else { return Power::Stays };
         let is = |word: &str| wanted.path.as_str().ends_with(word);
@@ -113,7 +113,11 @@ impl System {
             }
             SystemState::Confirming => {
                 let in_contact = heard >= self.since && now.saturating_sub(heard) <= CONTACT;
-                let does_well = in_contact && !is("bad") && self.served.is_subset(healthy);
+                // What is to be elsewhere by now says nothing of this node.
+                let is_planned =
+                    |replica: &&ReplicaId| newest.is_some_and(|one| one.plan.replicas.contains_key(*replica));
+                let serves = self.served.iter().filter(is_planned).all(|replica| healthy.contains(replica));
+                let does_well = in_contact && !is("bad") && serves;
                 self.well = if does_well { self.well.or(Some(now)) } else { None };
                 if self.well.is_some_and(|well| now.saturating_sub(well) >= wanted.healthy_for.get()) {
                     self.end(SystemState::Active, "", now);
@@ -182,6 +186,7 @@ impl System {
         use SystemState::{Confirming, Rebooting, RollingBack, Switching};
         Standing {
             is_changing: matches!(self.state, Switching | Rebooting | Confirming | RollingBack),
+            is_settled: self.state == SystemState::Idle || self.state.is_final(),
             is_active: self.state == SystemState::Active,
             asked: self.wanted.as_ref().map_or(0, |wanted| wanted.asked),
             running: self.running.clone(),

@@ -27,12 +27,16 @@ pub(crate) fn check(availability: &Availability, state: &State) -> Result<(), St
 
 /// A replica that served and was moved from a node that drains.
 fn left(availability: &Availability, before: &State, after: &State, service: &Name) -> Option<ReplicaId> {
-    let drains = |node: &Name| after.nodes.get(node).is_some_and(|node| node.draining && !node.lost);
     let mut serving = availability.serving(before, service);
     serving.find_map(|(replica, assignment, well)| {
-        let is_moved = after.placed.get(&replica).is_some_and(|now| now.node != assignment.node);
-        (is_moved && drains(&assignment.node) && availability.surely_serves(well)).then_some(replica)
+        (has_left(after, &replica, &assignment.node) && availability.surely_serves(well)).then_some(replica)
     })
+}
+
+/// Whether a replica was moved from a node that drains.
+fn has_left(after: &State, replica: &ReplicaId, from: &Name) -> bool {
+    let is_moved = after.placed.get(replica).is_some_and(|now| now.node != *from);
+    is_moved && after.nodes.get(from).is_some_and(|node| node.draining && !node.lost)
 }
 
 /// How many must serve while a node is drained.

@@ -45,7 +45,7 @@ impl Fleet {
     /// How a node stands that is being changed for what it was asked for.
     pub(crate) fn changing(&self, at: usize) -> Standing {
         let asked = self.state.bases[&name("std")].nodes.get(&node_name(at)).map_or(0, |asked| asked.asked);
-        Standing { is_changing: true, is_active: false, asked, running: system("v0") }
+        Standing { is_changing: true, is_settled: false, is_active: false, asked, running: system("v0") }
     }
 
     pub(crate) fn done(&mut self, command: Command) {

@@ -33,7 +33,7 @@ impl Waves {
             let asked = state.bases.get(base).and_then(|record| record.nodes.get(node)).map(|asked| asked.asked);
             if state.nodes.get(node).is_none_or(|node| node.lost) || *silence > SILENCE {
                 self.away.insert(node.clone());
-            } else if !standing.is_changing && asked.is_none_or(|asked| asked == standing.asked) {
+            } else if standing.is_settled && asked.is_none_or(|asked| asked == standing.asked) {
                 self.away.remove(node);
             }
             if standing.is_changing && !self.away.contains(node) {
@@ -74,7 +74,7 @@ mod tests {
         assert!(message.contains("n1") && message.contains("n2"), "{message}");
         assert_eq!(check(&mut waves, &[1], 2_000), Ok(()));
         assert_eq!(check(&mut waves, &[0, 1], 0), Ok(()), "nobody waits for the second");
-        let settled = vec![(fleet.node(1), Standing { is_changing: false, ..fleet.changing(1) }, 0)];
+        let settled = vec![(fleet.node(1), Standing { is_changing: false, is_settled: true, ..fleet.changing(1) }, 0)];
         assert_eq!(waves.check(&fleet.state, &settled), Ok(()));
         assert!(check(&mut waves, &[0, 1], 0).is_err());
         assert!(check(&mut Waves::default(), &[0, 1, 3, 4], 0).is_err());
