@@ -241,6 +241,9 @@ impl System {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use icefield_plan::{NodePlan, PLAN_SCHEMA};
     use icefield_spec::Millis;
 
     use super::*;
@@ -257,8 +260,20 @@ mod tests {
             confirm: Millis::new(3_000),
             health: None,
         };
+        let plan = NodePlan {
+            schema: PLAN_SCHEMA,
+            cluster: declare::name("sim"),
+            node: declare::name("n1"),
+            address: String::new(),
+            system: "x86_64-linux".into(),
+            base: None,
+            nixos: Some(wanted),
+            units: BTreeMap::new(),
+            replicas: BTreeMap::new(),
+        };
+        let generation = Generation::new(1, plan);
         for now in (0..10_000).step_by(50) {
-            let power = system.pass(Some(&wanted), 1, &BTreeSet::new(), now, now);
+            let power = system.pass(Some(&generation), &BTreeSet::new(), now, now);
             powers.extend(Some(power).filter(|power| *power != Power::Stays));
             if system.state.is_final() {
                 return (system.state, powers, now);
