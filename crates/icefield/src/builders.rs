@@ -66,7 +66,7 @@ mod tests {
         };
         let nodes = json!([node("a", "ready", "builder"), node("bb", "lost", "builder"), node("ccc", "ready", "web")]);
         let nodes: Vec<NodeStatus> = serde_json::from_value(nodes).unwrap();
-        let machine = json!({"cpu": "4", "memory": "1GiB", "system": "aarch64-linux"});
+        let machine = json!({"machine": {"cpu": "4", "memory": "1GiB", "system": "aarch64-linux"}});
         let spec = json!({"schema": 1, "cluster": "shop", "nodes": {"a": machine, "bb": machine, "ccc": machine}});
         let spec: Spec = serde_json::from_value(spec).unwrap();
         let found = machines(&nodes, Some(&spec), "role", "builder");

@@ -44,7 +44,10 @@ impl NixConfig {
         };
         let given = |name: &str| given(parameters, name);
         match (given("real"), given("root")) {
-            (Some(real), _) => format!("{real}/{}", path.rsplit('/').next().unwrap_or_default()),
+            (Some(real), _) => {
+                let inside = path.strip_prefix(self.store_folder()).and_then(|inside| inside.strip_prefix('/'));
+                format!("{real}/{}", inside.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default()))
+            }
             (None, root) => format!("{}{path}", root.unwrap_or_default()),
         }
     }
