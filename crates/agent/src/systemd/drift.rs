@@ -48,7 +48,7 @@ impl Drift {
     pub(crate) fn heal(&mut self, id: &ReplicaId, units: &UnitOrder, now: Moment) {
         let folder = units.manager.unit_dir.display();
         match units.put(None) {
-            Ok(changed) if changed.is_empty() => return,
+            Ok(changed) if changed.is_empty() => {}
             Ok(changed) => {
                 units.manager.reload_soon();
                 self.note(
