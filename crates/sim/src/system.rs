@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_becomes_of_a_system_follows_from_its_name() {
-        assert_eq!(fate("v1", false), (SystemState::Active, vec![], 800));
+        assert_eq!(fate("v1", false), (SystemState::Active, vec![], 850));
         assert_eq!(fate("v1", true).0, SystemState::Active);
         assert_eq!(fate("v1", true).1, [Power::GoesDown, Power::ComesBack]);
         assert_eq!(fate("v1bad", false).0, SystemState::RolledBack);
