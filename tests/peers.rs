@@ -10,10 +10,9 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use common::all_healthy;
-use common::secure::{SecureCluster, wait_for};
+use common::secure::{SecureCluster, fetch, wait_for};
 use icefield_api::{Http, HttpOptions, IdentityFolder, Keyring};
 use icefield_pki::{Expect, nobody_config};
 use icefield_spec::Name;
@@ -137,16 +136,6 @@ impl Shop {
     }
 }
 
-fn fetch(http: &Http, url: &str) -> (u16, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        match http.get().get(url).timeout(Duration::from_secs(20)).send().await {
-            Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap_or_default()),
-            Err(error) => (0, format!("{error:?}")),
-        }
-    })
-}
-
 #[test]
 fn nodes_get_closures_from_each_other_when_the_cache_is_gone_with_nix() {
     let Some(mut shop) = Shop::new("nodes_get_closures_from_each_other") else { return };
@@ -179,15 +168,15 @@ fn nodes_get_closures_from_each_other_when_the_cache_is_gone_with_nix() {
 
     // Nobody but nodes and servers gets anything.
     let asked = format!("https://{cache}/nix-cache-info");
-    let stranger = fetch(&Http::new(HttpOptions::default(), Some(nobody_config())), &asked);
+    let stranger = fetch(&Http::new(HttpOptions::default(), Some(nobody_config())), &asked, None);
     assert_eq!(stranger.0, 0, "{stranger:?}");
     let held = IdentityFolder::new(shop.cluster.data("n2")).load().unwrap().unwrap();
     let keyring = Keyring::new(held.clone());
     let peer = keyring.http(HttpOptions::default(), Expect::Node(Name::new("n1").unwrap()));
-    assert_eq!(fetch(&peer, &asked).0, 200);
+    assert_eq!(fetch(&peer, &asked, None).0, 200);
     let nobody = Keyring::new(icefield_api::Held { credential: None, ..held });
     let unknown = nobody.http(HttpOptions::default(), Expect::Node(Name::new("n1").unwrap()));
-    let (status, said) = fetch(&unknown, &asked);
+    let (status, said) = fetch(&unknown, &asked, None);
     assert_eq!(status, 0, "{said}");
 
     // Damaged stores are passed over: one good one is enough.

@@ -7,11 +7,10 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
-use common::secure::{SecureCluster, wait_for};
+use common::secure::{SecureCluster, fetch, get_as, wait_for};
 use common::{Outcome, all_healthy};
-use icefield_api::{Held, Http, HttpOptions, IdentityFolder, Keyring, OPERATIONS};
+use icefield_api::{Held, HttpOptions, IdentityFolder, Keyring, OPERATIONS};
 use icefield_pki::Expect;
 use serde_json::Value;
 
@@ -86,26 +85,6 @@ fn told(value: &str) -> String {
 fn has_log(cluster: &SecureCluster, replica: &str, words: &[String]) -> bool {
     let log = cluster.environment.run(["logs", replica]).stdout;
     words.iter().all(|word| log.contains(word.as_str()))
-}
-
-/// A GET request with what a machine has in its folder; the status and the body of the answer.
-fn get_as(folder: &Path, url: &str) -> (u16, String) {
-    let keyring = Keyring::new(IdentityFolder::new(folder).load().unwrap().unwrap());
-    fetch(&keyring.http(HttpOptions::default(), Expect::Server), url, None)
-}
-
-fn fetch(http: &Http, url: &str, token: Option<&str>) -> (u16, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut request = http.get().get(url).timeout(Duration::from_secs(20));
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        match request.send().await {
-            Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap_or_default()),
-            Err(error) => (0, format!("{error:?}")),
-        }
-    })
 }
 
 /// What a value may hide behind: itself, hex, and base64 wherever in a longer text it begins.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::secure::{SecureCluster, wait_for};
+use common::secure::{SecureCluster, fetch, get_as, wait_for};
 use common::{Outcome, request};
 use icefield_api::{Http, HttpOptions, IdentityFolder, Keyring};
 use icefield_pki::{Expect, nobody_config};
@@ -37,22 +37,6 @@ fn refused(outcome: &Outcome, words: &str) {
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-/// A GET request with what a machine has in its folder; the status and the body of the answer.
-fn get_as(folder: &Path, url: &str) -> (u16, String) {
-    let keyring = Keyring::new(IdentityFolder::new(folder).load().unwrap().unwrap());
-    fetch(&keyring.http(HttpOptions::default(), Expect::Server), url)
-}
-
-fn fetch(http: &Http, url: &str) -> (u16, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        match http.get().get(url).timeout(Duration::from_secs(20)).send().await {
-            Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap_or_default()),
-            Err(error) => (0, format!("{error:?}")),
-        }
-    })
 }
 
 fn healthy(status: &Value) -> bool {
@@ -127,13 +111,13 @@ fn machines_join_and_people_may_do_what_their_role_says() {
     // Nobody reads anything; only plain HTTP is told what is wrong with it.
     let (status, body) = request(&url.replace("https", "http"), "GET", "");
     assert!(status == 400 && body.contains("TLS"), "{status} {body}");
-    assert_eq!(fetch(&Http::new(HttpOptions::default(), Some(nobody_config())), &url).0, 0);
+    assert_eq!(fetch(&Http::new(HttpOptions::default(), Some(nobody_config())), &url, None).0, 0);
     let bundle = IdentityFolder::new(cluster.data("n1")).load().unwrap().unwrap().bundle;
     let nobody =
         Keyring::new(icefield_api::Held { bundle, credential: None }).http(HttpOptions::default(), Expect::Server);
     for path in ["/v1/status", "/v1/endpoints", "/v1/nodes/n1/plan", "/v1/backup", "/v1/openapi.json"] {
         let expected = if path.ends_with("openapi.json") { 200 } else { 401 };
-        assert_eq!(fetch(&nobody, &format!("{url}{path}")).0, expected, "{path}");
+        assert_eq!(fetch(&nobody, &format!("{url}{path}"), None).0, expected, "{path}");
     }
 
     // Another cluster's people and machines are strangers.
@@ -408,7 +392,7 @@ fn bad_handshakes_harm_nobody() {
             _ => {
                 let config = client_config(&bundle, Some(&credentials[turn % 3]), Expect::Server);
                 let (status, body) =
-                    fetch(&Http::new(HttpOptions::default(), Some(config)), &format!("{url}/v1/status"));
+                    fetch(&Http::new(HttpOptions::default(), Some(config)), &format!("{url}/v1/status"), None);
                 assert_eq!(status, 0, "{body}");
             }
         }

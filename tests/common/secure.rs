@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use icefield_api::{Http, HttpOptions, IdentityFolder, Keyring};
+use icefield_pki::Expect;
 use serde_json::Value;
 
 use super::{Outcome, PATIENCE, TestEnvironment};
@@ -191,4 +193,25 @@ pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A GET request, with a token if there is one; the status and the body of the answer, or 0 and why there is none.
+pub(crate) fn fetch(http: &Http, url: &str, token: Option<&str>) -> (u16, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut request = http.get().get(url).timeout(Duration::from_secs(20));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        match request.send().await {
+            Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap_or_default()),
+            Err(error) => (0, format!("{error:?}")),
+        }
+    })
+}
+
+/// A GET request with what a machine has in its folder.
+pub(crate) fn get_as(folder: &Path, url: &str) -> (u16, String) {
+    let keyring = Keyring::new(IdentityFolder::new(folder).load().unwrap().unwrap());
+    fetch(&keyring.http(HttpOptions::default(), Expect::Server), url, None)
 }

@@ -7,11 +7,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::core::Found;
 use crate::home::ReplicaHome;
-use crate::launch::{Watch, outcome, sweep};
 use crate::process::{Process, holder};
 use crate::record;
 use crate::shim::{ProcessRecord, RunOrder};
+use crate::supervisor::{outcome, sweep};
 use crate::systemd;
+use crate::watch::Watch;
 
 /// What an earlier agent left of a replica.
 pub(crate) struct Adopted {

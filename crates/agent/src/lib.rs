@@ -38,13 +38,17 @@ mod process;
 mod record;
 mod reload;
 mod run;
+mod secret_variables;
 mod secrets;
 mod secured;
 mod servers;
 mod shim;
 mod shutdown;
+mod supervisor;
 mod systemd;
 mod volumes;
+mod wall_clock;
+mod watch;
 mod work;
 
 pub use activation::{Activation, Given, SystemConfig};

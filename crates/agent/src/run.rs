@@ -4,10 +4,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cgroup::Leftovers;
 use crate::home::ReplicaHome;
-use crate::launch::NotLaunched;
 use crate::process::{Process, holder, signal_group};
 use crate::record::{self, Keep};
 use crate::shim::{Outcome, RunOrder, put_off};
+use crate::supervisor::NotLaunched;
 
 /// One run of a replica that the agent has to do with.
 #[derive(Debug)]

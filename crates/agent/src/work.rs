@@ -1,4 +1,6 @@
+mod contact;
 mod files;
+mod runs;
 mod system;
 mod units;
 
@@ -6,40 +8,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use icefield_api::{IdentityFolder, Keeper, NodeSecrets, SystemReport};
 use icefield_plan::{Generation, ReplicaId};
-use icefield_spec::{Health, Probe, StorePath};
+use icefield_spec::{Health, StorePath};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use self::runs::unmount;
 use crate::activation::{Activation, Given};
 use crate::adopt::{Adopted, adopt};
 use crate::cgroup::Groups;
-use crate::closures::{Closures, FetchClosures, Fetched};
-use crate::core::{Action, Answer, Event, Incarnation, Local, Moment, Wanted, decide};
+use crate::closures::{Closures, Fetched};
+use crate::core::{Action, Answer, Event, Local, Moment, Wanted, decide};
 use crate::discovery::Discovery;
 use crate::driver::NotStarted;
 use crate::endpoints::{EndpointFiles, used};
-use crate::exchange::Exchange;
 use crate::follow::Follow;
 use crate::generation::{Kept, Offer};
-use crate::heartbeat::{Heartbeats, Reply, Report};
-use crate::launch::{Launcher, Turn, Watch, conclude, launch};
-use crate::mounts::Mounter;
-use crate::probe::{self, Asked};
-use crate::process::Process;
+use crate::heartbeat::{Reply, Report};
+use crate::launch::Launcher;
 use crate::reload::Reloads;
-use crate::run::{News, Run, RunNews};
+use crate::run::{Run, RunNews};
 use crate::secrets::{FetchSecrets, SecretStore};
 use crate::servers::Servers;
-use crate::shim::RunOrder;
 use crate::shutdown::Shutdown;
 use crate::systemd::Drift;
-use crate::{AgentConfig, api, boottime, past_generations, private};
+use crate::wall_clock::since_1970;
+use crate::{AgentConfig, api, past_generations, private};
 
 /// The agent's loop: hears what happens, lets `core` decide, and has it carried out.
 pub(crate) struct Work {
@@ -304,42 +302,6 @@ impl Work {
         self.beginning.elapsed()
     }
 
-    fn heartbeats(&self, servers: Servers, api: SocketAddr, cache: Option<SocketAddr>) -> Heartbeats {
-        let url = |at: SocketAddr| format!("{}://{at}", if self.config.keyring.is_some() { "https" } else { "http" });
-        Heartbeats {
-            servers,
-            node: self.config.node.clone(),
-            address: self.config.address.clone(),
-            api: url(api),
-            cache: cache.map(url),
-            capacity: self.config.capacity,
-            drivers: self.launcher.drivers.kinds(),
-            timings: self.config.timings.clone(),
-            beginning: self.beginning,
-            started: self.started,
-            contact: self.contact.clone(),
-        }
-    }
-
-    /// What exchanges closures with other nodes, if this one does.
-    fn exchange(&self, servers: Servers) -> Option<Arc<Exchange>> {
-        let (node, sources) = (self.config.node.clone(), self.config.sources.clone());
-        let (keyring, folder) = (self.config.keyring.clone(), self.launcher.home.fetching());
-        let config = self.config.exchange.as_ref()?;
-        Some(Exchange::new(node, servers, sources, keyring, config, folder))
-    }
-
-    fn fetch_closures(&self, exchange: Option<Arc<Exchange>>) -> FetchClosures {
-        FetchClosures {
-            exchange,
-            nix: self.config.nix.clone(),
-            sources: self.config.sources.clone(),
-            folder: self.launcher.home.closures(),
-            retry: self.config.timings.retry,
-            missing: self.unfetched.subscribe(),
-        }
-    }
-
     /// Goes by a generation that a server offers, if it is to be gone by.
     fn consider(&mut self, generation: Generation) {
         let complaint = match self.kept.offer(generation) {
@@ -418,149 +380,6 @@ impl Work {
             }
         }
     }
-
-    fn start(&mut self, id: &ReplicaId, incarnation: Incarnation) -> Result<(), NotStarted> {
-        let plan = &self.kept.newest().ok_or_else(|| NotStarted::for_now("there is no plan"))?.plan;
-        // Numbered by the clock, so that no run of an earlier agent has the same number, though its record is lost.
-        self.last_run = since_1970().max(self.last_run + 1);
-        let turn = Turn { run: self.last_run, restarts: self.local.restarts(id), fence: self.fence };
-        let order = self.launcher.prepare(plan, id, incarnation, &self.secrets, turn)?;
-        let home = self.launcher.home.replica(id);
-        let run = Run::new(order.clone(), home.clone());
-        let before = self.runs.insert(id.clone(), run).and_then(|before| before.order.units);
-        let (id, shim, news) = (id.clone(), self.config.shim_command.clone(), self.news.clone());
-        let mounter = self.mounter();
-        self.tasks.spawn(async move {
-            let run = order.run;
-            // Without a loop to hear of it, the agent has ended.
-            let tell = |what: News| drop(news.send(RunNews { id: id.clone(), run, news: what }));
-            if let Err(message) = mounter.mount(&order.mounts).await {
-                unmount(&mounter, &order).await;
-                return tell(News::NotLaunched(NotStarted::for_now(message)));
-            }
-            match launch(&home, &order, before.as_ref(), &shim).await {
-                Ok((process, mut watch)) => {
-                    tell(News::Launched(process.clone()));
-                    let outcome = conclude(&home, &order, &process, &mut watch).await;
-                    unmount(&mounter, &order).await;
-                    tell(News::Ended(outcome));
-                }
-                Err(why) => {
-                    unmount(&mounter, &order).await;
-                    tell(News::NotLaunched(why));
-                }
-            }
-        });
-        Ok(())
-    }
-
-    fn mounter(&self) -> Mounter {
-        Mounter::new(self.config.base_env.get("PATH").map_or("", String::as_str))
-    }
-
-    /// Has singletons run on until `until`.
-    fn put_off(&mut self, until: u64) {
-        if until <= self.fence {
-            return;
-        }
-        self.fence = until;
-        for run in self.runs.values() {
-            run.put_off(until);
-        }
-        let left = until.saturating_sub(boottime::now());
-        self.local.permit_singletons(self.now() + std::time::Duration::from_millis(left));
-    }
-
-    fn watch(&mut self, run: &Run, process: Process, mut watch: Watch) {
-        let (order, home, news) = (run.order.clone(), run.home.clone(), self.news.clone());
-        let mounter = self.mounter();
-        self.tasks.spawn(async move {
-            let outcome = conclude(&home, &order, &process, &mut watch).await;
-            unmount(&mounter, &order).await;
-            let _ = news.send(RunNews { id: order.replica, run: order.run, news: News::Ended(outcome) });
-        });
-    }
-
-    fn probe(&mut self, id: ReplicaId, health: Health) {
-        let Some(run) = self.runs.get(&id) else { return };
-        let order = &run.order;
-        let mut program = order.program.clone();
-        // An earlier agent may have started it, so its process is asked.
-        if let (Some(secret), Some(process), Probe::Exec { .. }) = (&order.secret, &run.process, &health.probe) {
-            program.environment.extend(process.variables(&secret.names));
-        }
-        let asked =
-            Asked { address: order.incarnation.address.clone(), ports: order.incarnation.ports.clone(), program };
-        let (run, answers) = (order.run, self.answers.clone());
-        self.tasks.spawn(async move {
-            let answer = probe::ask(&health, &asked).await;
-            let _ = answers.send(Answered { id, run, answer, health });
-        });
-    }
-
-    fn hear(&mut self, RunNews { id, run: number, news }: RunNews) {
-        let now = self.now();
-        let Some(run) = self.runs.get_mut(&id).filter(|run| run.order.run == number) else { return };
-        let mut launched = false;
-        let event = match news {
-            News::Launched(process) => {
-                tracing::info!(replica = %id, pid = process.pid, "started");
-                let pid = process.pid;
-                run.process = Some(process);
-                // What its files are made from may have changed while it was being started.
-                self.reloads.look(now + self.config.timings.files_apart);
-                launched = true;
-                Event::Started { pid }
-            }
-            News::NotLaunched(NotStarted { message, retry }) => {
-                tracing::warn!(replica = %id, "not started: {message}");
-                Event::NotStarted { message, retry }
-            }
-            News::Ended((outcome, exit)) => {
-                tracing::info!(replica = %id, "{outcome}");
-                run.process = None;
-                Event::Ended { how: outcome.to_string(), exit }
-            }
-        };
-        self.local.note(&id, event, now);
-        if launched {
-            // What it ran before it was replaced.
-            self.let_go_of_closures();
-        }
-    }
-
-    fn hear_answer(&mut self, Answered { id, run, answer, health }: Answered) {
-        if self.runs.get(&id).is_some_and(|own| own.order.run == run) {
-            self.local.note(&id, Event::Answered { answer, health }, self.now());
-        }
-    }
-
-    /// Makes known how things stand: to the servers, and to the next agent.
-    fn tell(&mut self, report: &watch::Sender<Report>) {
-        for (id, run) in &mut self.runs {
-            if run.process.is_some() {
-                run.mark(self.local.is_healthy(id));
-            }
-        }
-        self.give();
-        let missing = self.launcher.groups.missing().map(str::to_owned);
-        let missing = missing.into_iter().chain(self.launcher.systemd.as_ref().err().cloned());
-        let own = self.complaint.clone().into_iter().chain(missing).chain(self.without_activation());
-        let message: Vec<String> = own.chain(self.closures.complaints()).collect();
-        let new = Report {
-            generation: self.kept.number(),
-            replicas: self.local.report(self.now()),
-            endpoints: self.endpoints.known().clone(),
-            message: (!message.is_empty()).then(|| message.join("; ")),
-            drift: self.drift.told(),
-            system: self.system.as_ref().map(|system| system.borrow().clone()),
-        };
-        report.send_if_modified(|old| {
-            let changed = *old != new;
-            *old = new;
-            changed
-        });
-    }
 }
 
 /// Returns when there is something else to say of the node's system.
@@ -571,19 +390,6 @@ async fn changed(system: &mut Option<watch::Receiver<SystemReport>>) {
         return;
     }
     std::future::pending().await
-}
-
-/// Unmounts what a run had mounted. What stays is told of here alone: the replica has ended all the same, and the next run
-/// finds it mounted.
-async fn unmount(mounter: &Mounter, order: &RunOrder) {
-    if let Err(error) = mounter.unmount(&order.mounts).await {
-        tracing::warn!(replica = %order.replica, "{error}");
-    }
-}
-
-fn since_1970() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Never, as far as a select goes that is not to wait for it.

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use icefield_nix::NixConfig;
-use icefield_spec::Unit;
+use icefield_spec::{StorePath, Unit};
 
 pub(crate) use exec::Exec;
 pub(crate) use nix::Nix;
 pub(crate) use nixos::Nixos;
 pub(crate) use search::find_program;
 
+use crate::closures::closure_of;
 use crate::shim::ProgramOrder;
 
 /// Starts replicas of one kind of unit.
@@ -55,6 +56,12 @@ impl NotStarted {
     pub(crate) fn for_good(message: impl Into<String>) -> Self {
         Self { message: message.into(), retry: false }
     }
+}
+
+/// What a unit is run from on nodes of `system`.
+pub(crate) fn built_closure<'a>(unit: &'a Unit, system: &str) -> Result<&'a StorePath, NotStarted> {
+    closure_of(unit, system)
+        .ok_or_else(|| NotStarted::for_good(format!("it was not built for {system}; `icefield apply FILE` builds it")))
 }
 
 /// The drivers of an agent.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::exec::arguments;
-use super::{Driver, Launch, NotStarted, find_program};
+use super::{Driver, Launch, NotStarted, built_closure, find_program};
 use crate::shim::ProgramOrder;
 
 /// Programs that Nix has built, from their closures.
@@ -27,10 +27,7 @@ impl Driver for Nix {
     }
 
     fn order(&self, launch: &Launch<'_>) -> Result<ProgramOrder, NotStarted> {
-        let closures = launch.unit.run.closures();
-        let closure = closures.and_then(|closures| closures.get(launch.system)).ok_or_else(|| {
-            NotStarted::for_good(format!("it was not built for {}; `icefield apply FILE` builds it", launch.system))
-        })?;
+        let closure = built_closure(launch.unit, launch.system)?;
         let folder = (self.physical)(closure.as_str());
         let arguments = arguments(launch)?;
         let mut environment = self.base_env.clone();

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Driver, Launch, NotStarted};
+use super::{Driver, Launch, NotStarted, built_closure};
 use crate::shim::ProgramOrder;
 
 /// Services of NixOS modules. Their units say what is executed, so this says only in which environment: that of what is run
@@ -25,10 +25,7 @@ impl Driver for Nixos {
     }
 
     fn order(&self, launch: &Launch<'_>) -> Result<ProgramOrder, NotStarted> {
-        let closures = launch.unit.run.closures();
-        let closure = closures.and_then(|closures| closures.get(launch.system)).ok_or_else(|| {
-            NotStarted::for_good(format!("it was not built for {}; `icefield apply FILE` builds it", launch.system))
-        })?;
+        let closure = built_closure(launch.unit, launch.system)?;
         let mut environment = self.base_env.clone();
         environment.extend(launch.variables.clone());
         let program = (self.physical)(closure.as_str()).into();

@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, set_child_subreaper, setsid};
 use tokio::net::unix::pipe::Receiver;
@@ -15,6 +15,7 @@ use crate::cgroup::Leftovers;
 use crate::home::ReplicaHome;
 use crate::process::{Process, RunLock, kill_descendants, signal_group};
 use crate::record::{self, Keep};
+use crate::wall_clock::since_1970;
 
 /// What a supervisor writes to its standard output once the program's process is there; else it writes why not.
 pub(crate) const STARTED: &str = "started";
@@ -220,11 +221,6 @@ fn outcome(status: WaitStatus) -> Outcome {
         (None, Some(signal)) => Outcome::Signalled { signal },
         (None, None) => Outcome::Unseen { message: "ended in a way that is neither an exit nor a signal".into() },
     }
-}
-
-fn since_1970() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Tells the agent, if it still listens.

@@ -10,9 +10,8 @@ use super::manifest::Manifest;
 use super::order::UnitOrder;
 use super::tree::{Accounts, Given, of_manifest, of_program};
 use super::{SystemdConfig, SystemdManager};
-use crate::closures::closure_of;
 use crate::core::Incarnation;
-use crate::driver::NotStarted;
+use crate::driver::{NotStarted, built_closure};
 use crate::home::ReplicaHome;
 use crate::shim::ProgramOrder;
 
@@ -72,8 +71,7 @@ impl Systemd {
     /// The units that a replica is.
     pub(crate) fn order(&self, replica: &UnitReplica<'_>) -> Result<UnitOrder, NotStarted> {
         let UnitReplica { plan, id, incarnation, unit, home, program, variables, secrets } = *replica;
-        let closure = closure_of(unit, &plan.system)
-            .ok_or_else(|| NotStarted::for_good(format!("it was not built for {}", plan.system)))?;
+        let closure = built_closure(unit, &plan.system)?;
         let log = home.log();
         let given = Given {
             manager: &self.config,

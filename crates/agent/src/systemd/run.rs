@@ -1,5 +1,5 @@
 use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use icefield_api::Exit;
 use icefield_spec::Millis;
@@ -13,10 +13,11 @@ use crate::adopt::Adopted;
 use crate::core::Found;
 use crate::driver::NotStarted;
 use crate::home::ReplicaHome;
-use crate::launch::{Watch, pidfd};
 use crate::process::Process;
 use crate::record::{self, Keep};
 use crate::shim::{Outcome, ProcessRecord, RunOrder};
+use crate::wall_clock::since_1970;
+use crate::watch::{Watch, pidfd};
 
 /// How long units may wait for others before one has a process.
 const TO_START: Duration = Duration::from_secs(60);
@@ -43,10 +44,9 @@ pub(crate) async fn launch(
     before: Option<&UnitOrder>,
 ) -> Result<(Process, Watch), NotStarted> {
     let manager = &units.manager;
-    let put = units.put(before).map_err(|error| {
+    units.put(before).map_err(|error| {
         NotStarted::for_now(format!("cannot put its units into {}: {error}", manager.unit_dir.display()))
-    });
-    put?;
+    })?;
     manager.reload().await.map_err(NotStarted::for_now)?;
     manager.forget_failures(&units.all()).await;
     let started = match manager.start(&units.target).await {
@@ -239,9 +239,4 @@ pub(crate) async fn adopt(home: &ReplicaHome, order: &RunOrder, units: &UnitOrde
         None => Found::Remains,
     };
     Adopted { found, order: Some(order.clone()), running: None }
-}
-
-fn since_1970() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,144 @@
+//! The part of the agent's loop that is about runs: how they are started, asked for their health, and end.
+
+use icefield_plan::ReplicaId;
+use icefield_spec::{Health, Probe};
+
+use super::{Answered, Work};
+use crate::boottime;
+use crate::core::{Event, Incarnation};
+use crate::driver::NotStarted;
+use crate::launch::Turn;
+use crate::mounts::Mounter;
+use crate::probe::{self, Asked};
+use crate::process::Process;
+use crate::run::{News, Run, RunNews};
+use crate::shim::RunOrder;
+use crate::supervisor::{conclude, launch};
+use crate::wall_clock::since_1970;
+use crate::watch::Watch;
+
+impl Work {
+    pub(super) fn start(&mut self, id: &ReplicaId, incarnation: Incarnation) -> Result<(), NotStarted> {
+        let plan = &self.kept.newest().ok_or_else(|| NotStarted::for_now("there is no plan"))?.plan;
+        // Numbered by the clock, so that no run of an earlier agent has the same number, though its record is lost.
+        self.last_run = since_1970().max(self.last_run + 1);
+        let turn = Turn { run: self.last_run, restarts: self.local.restarts(id), fence: self.fence };
+        let order = self.launcher.prepare(plan, id, incarnation, &self.secrets, turn)?;
+        let home = self.launcher.home.replica(id);
+        let run = Run::new(order.clone(), home.clone());
+        let before = self.runs.insert(id.clone(), run).and_then(|before| before.order.units);
+        let (id, shim, news) = (id.clone(), self.config.shim_command.clone(), self.news.clone());
+        let mounter = self.mounter();
+        self.tasks.spawn(async move {
+            let run = order.run;
+            // Without a loop to hear of it, the agent has ended.
+            let tell = |what: News| drop(news.send(RunNews { id: id.clone(), run, news: what }));
+            if let Err(message) = mounter.mount(&order.mounts).await {
+                unmount(&mounter, &order).await;
+                return tell(News::NotLaunched(NotStarted::for_now(message)));
+            }
+            match launch(&home, &order, before.as_ref(), &shim).await {
+                Ok((process, mut watch)) => {
+                    tell(News::Launched(process.clone()));
+                    let outcome = conclude(&home, &order, &process, &mut watch).await;
+                    unmount(&mounter, &order).await;
+                    tell(News::Ended(outcome));
+                }
+                Err(why) => {
+                    unmount(&mounter, &order).await;
+                    tell(News::NotLaunched(why));
+                }
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) fn mounter(&self) -> Mounter {
+        Mounter::new(self.config.base_env.get("PATH").map_or("", String::as_str))
+    }
+
+    /// Has singletons run on until `until`.
+    pub(super) fn put_off(&mut self, until: u64) {
+        if until <= self.fence {
+            return;
+        }
+        self.fence = until;
+        for run in self.runs.values() {
+            run.put_off(until);
+        }
+        let left = until.saturating_sub(boottime::now());
+        self.local.permit_singletons(self.now() + std::time::Duration::from_millis(left));
+    }
+
+    pub(super) fn watch(&mut self, run: &Run, process: Process, mut watch: Watch) {
+        let (order, home, news) = (run.order.clone(), run.home.clone(), self.news.clone());
+        let mounter = self.mounter();
+        self.tasks.spawn(async move {
+            let outcome = conclude(&home, &order, &process, &mut watch).await;
+            unmount(&mounter, &order).await;
+            let _ = news.send(RunNews { id: order.replica, run: order.run, news: News::Ended(outcome) });
+        });
+    }
+
+    pub(super) fn probe(&mut self, id: ReplicaId, health: Health) {
+        let Some(run) = self.runs.get(&id) else { return };
+        let order = &run.order;
+        let mut program = order.program.clone();
+        // An earlier agent may have started it, so its process is asked.
+        if let (Some(secret), Some(process), Probe::Exec { .. }) = (&order.secret, &run.process, &health.probe) {
+            program.environment.extend(process.variables(&secret.names));
+        }
+        let asked =
+            Asked { address: order.incarnation.address.clone(), ports: order.incarnation.ports.clone(), program };
+        let (run, answers) = (order.run, self.answers.clone());
+        self.tasks.spawn(async move {
+            let answer = probe::ask(&health, &asked).await;
+            let _ = answers.send(Answered { id, run, answer, health });
+        });
+    }
+
+    pub(super) fn hear(&mut self, RunNews { id, run: number, news }: RunNews) {
+        let now = self.now();
+        let Some(run) = self.runs.get_mut(&id).filter(|run| run.order.run == number) else { return };
+        let mut launched = false;
+        let event = match news {
+            News::Launched(process) => {
+                tracing::info!(replica = %id, pid = process.pid, "started");
+                let pid = process.pid;
+                run.process = Some(process);
+                // What its files are made from may have changed while it was being started.
+                self.reloads.look(now + self.config.timings.files_apart);
+                launched = true;
+                Event::Started { pid }
+            }
+            News::NotLaunched(NotStarted { message, retry }) => {
+                tracing::warn!(replica = %id, "not started: {message}");
+                Event::NotStarted { message, retry }
+            }
+            News::Ended((outcome, exit)) => {
+                tracing::info!(replica = %id, "{outcome}");
+                run.process = None;
+                Event::Ended { how: outcome.to_string(), exit }
+            }
+        };
+        self.local.note(&id, event, now);
+        if launched {
+            // What it ran before it was replaced.
+            self.let_go_of_closures();
+        }
+    }
+
+    pub(super) fn hear_answer(&mut self, Answered { id, run, answer, health }: Answered) {
+        if self.runs.get(&id).is_some_and(|own| own.order.run == run) {
+            self.local.note(&id, Event::Answered { answer, health }, self.now());
+        }
+    }
+}
+
+/// Unmounts what a run had mounted. What stays is told of here alone: the replica has ended all the same, and the next run
+/// finds it mounted.
+pub(super) async fn unmount(mounter: &Mounter, order: &RunOrder) {
+    if let Err(error) = mounter.unmount(&order.mounts).await {
+        tracing::warn!(replica = %order.replica, "{error}");
+    }
+}
