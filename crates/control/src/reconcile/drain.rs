@@ -23,7 +23,8 @@ pub(super) struct Leaving {
 ///
 /// The rules: a replica leaves only for a node that can take it, and one that serves only if then no more than
 /// `max_unavailable` of its service do not serve. What cannot be anywhere else, replicas with volumes and those of
-/// daemons, is stopped at once.
+/// daemons, is stopped once nothing else is left on the node: others may be waiting for it. One with a volume whose service is being
+/// rolled out is stopped after that.
 pub(super) fn due(
     state: &State,
     seen: &Observations,
@@ -57,16 +58,24 @@ pub(super) fn due(
     (!changes.is_empty()).then_some(Command::Place { at: now, seen: state.version, changes })
 }
 
-/// The removal of each replica on `node` that can be nowhere else.
+/// The removal of each replica on `node` that can be nowhere else, once there is nothing but these.
 fn bound(state: &State, node: &Name) -> Vec<Change> {
-    let is_bound = |replica: &ReplicaId| {
-        let services = state.spec.as_deref().map(|spec| &spec.services);
-        let daemon = services.and_then(|services| services.get(&replica.service)).is_some_and(|one| one.daemon);
-        daemon || state.tied_to(replica).is_some()
+    let services = state.spec.as_deref().map(|spec| &spec.services);
+    let is_daemon = |replica: &ReplicaId| {
+        services.and_then(|services| services.get(&replica.service)).is_some_and(|one| one.daemon)
     };
-    let on_it = state.placed.on_node(node.as_str()).map(|(replica, _)| replica.clone());
-    on_it
-        .filter(is_bound)
+    let is_bound = |replica: &ReplicaId| is_daemon(replica) || state.tied_to(replica).is_some();
+    let on_it = || state.placed.on_node(node.as_str()).map(|(replica, _)| replica);
+    if !on_it().all(is_bound) {
+        return Vec::new();
+    }
+    let waits = |replica: &ReplicaId| {
+        let rollout = state.services.get(&replica.service).map(|record| &record.rollout);
+        !is_daemon(replica) && rollout.is_some_and(|rollout| rollout.is_under_way() && !rollout.rests())
+    };
+    on_it()
+        .filter(|replica| !waits(replica))
+        .cloned()
         .map(|replica| {
             let kind = ChangeKind::Remove { from: node.clone() };
             Change { replica, kind, reason: format!("{node} is draining") }

@@ -1,7 +1,7 @@
 //! Nodes that are to be empty, and nodes that are to be forgotten. That draining takes no more replicas down than a
 //! service can spare is held against the model at every step.
 
-use icefield_api::NodeAction;
+use icefield_api::{NodeAction, RolloutState};
 use icefield_control::{Applied, Command};
 
 use crate::declare::{daemon, name, service, spec, store, web};
@@ -39,6 +39,23 @@ fn what_is_bound_to_its_node_is_stopped_and_comes_back() {
     ask(&mut world, "n1", NodeAction::Drain);
     world.until(30_000, |world| world.state.placed.on_node("n1").count() == 0);
     world.until(1_000, |world| (world.healthy("log"), world.healthy("db")) == (2, 2));
+    ask(&mut world, "n1", NodeAction::Uncordon);
+    world.until(10_000, World::is_settled);
+}
+
+#[test]
+fn what_is_bound_to_its_node_is_stopped_last_and_not_while_it_is_rolled_out() {
+    let services = |db: &str| spec(3, &[("web", service("v1", 3)), ("log", daemon("v1")), ("db", store(db, 3))]);
+    let mut world = World::settled(&services("v1"));
+    world.apply(&services("v2"));
+    ask(&mut world, "n1", NodeAction::Drain);
+    world.until(60_000, |world| {
+        let on_it = || world.state.placed.on_node("n1").map(|(replica, _)| replica.service.as_str());
+        let others = on_it().filter(|service| *service == "web").count();
+        assert!(others == 0 || on_it().count() == others + 2, "{:#?}", world.summary());
+        on_it().count() == 0
+    });
+    assert_eq!(world.state.services["db"].rollout.state, RolloutState::Done, "{:#?}", world.messages());
     ask(&mut world, "n1", NodeAction::Uncordon);
     world.until(10_000, World::is_settled);
 }
