@@ -129,7 +129,8 @@ impl Wish {
 impl Wish {
     fn bases(&self) -> [Base; 2] {
         let hold = Wait::Hold(Millis::new(300));
-        let update = Update { healthy_for: Millis::new(400), deadline: Millis::new(3_000), ..Base::default().update() };
+        // A node does well only between the restarts of its replicas, and all services may be rolled out meanwhile.
+        let update = Update { healthy_for: Millis::new(400), deadline: Millis::new(6_000), ..Base::default().update() };
         let tried = Strategy::Canary { share: Share::Count(1), wait: hold };
         let switched = Update { kind: tried, max_unavailable: 2, ..update.clone() };
         // Services are rolled out before their replicas leave a node.

@@ -122,7 +122,9 @@ impl System {
                 if self.well.is_some_and(|well| now.saturating_sub(well) >= wanted.healthy_for.get()) {
                     self.end(SystemState::Active, "", now);
                 } else if now >= self.deadline {
-                    self.go_back("not confirmed in time", now);
+                    let unwell = self.served.iter().find(|replica| is_planned(replica) && !healthy.contains(*replica));
+                    let unwell = unwell.map_or(String::new(), |replica| format!(": {replica} does not do well"));
+                    self.go_back(&format!("not confirmed in time{unwell}"), now);
                 }
             }
             SystemState::RollingBack if age >= SWITCH => {
