@@ -300,3 +300,60 @@ fn another_leader_goes_on() {
     follow(&mut world, 2);
     assert_eq!((rollout(&world), running(&world)), (RolloutState::Done, BTreeSet::from(["v2".to_owned()])));
 }
+
+#[test]
+fn a_zone_whose_node_was_not_heard_of_is_waited_for() {
+    let only_first = |version: &str| {
+        let mut spec = fleet(6, version, update());
+        for (node, declared) in &mut spec.nodes {
+            let zone = if node.as_str() == "n1" { "a" } else { "b" };
+            declared.machine.labels.insert("zone".into(), zone.into());
+        }
+        spec
+    };
+    let mut world = settled(6, "v1");
+    world.apply(&only_first("v1"));
+    world.agents.get_mut("n1").unwrap().connected = false;
+    world.change_leader();
+    world.apply(&only_first("v2"));
+    let asked = |world: &World| -> Vec<Name> {
+        let nodes = world.state.bases["std"].nodes.iter().filter(|(_, asked)| asked.system == system("v2"));
+        nodes.map(|(node, _)| node.clone()).collect()
+    };
+    world.run(800);
+    assert!(asked(&world).is_empty() && !world.state.nodes["n1"].lost, "{:#?}", world.summary());
+    // Once it is lost it is left out, and follows when it is back.
+    world.until(5_000, |world| asked(world) == [name("n2")]);
+    assert!(world.state.nodes["n1"].lost);
+    world.agents.get_mut("n1").unwrap().connected = true;
+    follow(&mut world, 2);
+    assert_eq!((rollout(&world), running(&world)), (RolloutState::Done, BTreeSet::from(["v2".to_owned()])));
+}
+
+#[test]
+fn nodes_of_two_zones_that_are_on_their_way_come_to_their_end_first() {
+    let mut world = settled(6, "v1");
+    let asked = |world: &World, node: &str| world.state.bases["std"].nodes[node].system.clone();
+    world.apply(&fleet(6, "stuck", update()));
+    world.until(5_000, |world| asked(world, "n1") == system("stuck"));
+    world.run(1_000);
+    // It is lost, so another one is asked instead, and comes back while that is under way.
+    world.agents.get_mut("n1").unwrap().connected = false;
+    world.until(10_000, |world| world.state.nodes["n1"].lost);
+    world.apply(&fleet(6, "v2", update()));
+    let is_open = |world: &World, node: &str| world.agents[node].system.as_ref().unwrap().is_open();
+    let others = || ["n2", "n3", "n4", "n5", "n6"].into_iter();
+    world.until(20_000, |world| others().any(|node| is_open(world, node)));
+    world.agents.get_mut("n1").unwrap().connected = true;
+    world.until(5_000, |world| !world.state.nodes["n1"].lost);
+    let other = others().find(|node| is_open(&world, node)).unwrap();
+    // Of another zone, or the same: both together are more than a trial has.
+    world.apply(&fleet(6, "v3", Update { max_unavailable: 1, ..update() }));
+    world.until(20_000, |world| {
+        let is_over = !is_open(world, other);
+        assert!(is_over || asked(world, "n1") == system("stuck"), "{:#?}", world.summary());
+        is_over
+    });
+    follow(&mut world, 1);
+    assert_eq!((rollout(&world), running(&world)), (RolloutState::Done, BTreeSet::from(["v3".to_owned()])));
+}

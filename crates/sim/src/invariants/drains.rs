@@ -9,7 +9,8 @@ use super::availability::Availability;
 
 pub(crate) const NAME: &str = "never below the least number by a drain's doing";
 
-/// Compares a newer state with the one that `availability` has compared last.
+/// Compares a newer state with the one that `availability` has compared last. What was declared between them may have come
+/// before the drain's doing or after it.
 pub(crate) fn check(availability: &Availability, state: &State) -> Result<(), String> {
     let (Some(before), Some(spec)) = (availability.before(), &state.spec) else { return Ok(()) };
     if state.version <= before.version {
@@ -17,7 +18,9 @@ pub(crate) fn check(availability: &Availability, state: &State) -> Result<(), St
     }
     for (name, service) in &spec.services {
         let Some(replica) = left(availability, before, state, name) else { continue };
-        let (serving, least) = (availability.serving(state, name).count(), least(service));
+        let declared = before.spec.as_ref().and_then(|spec| spec.services.get(name));
+        let least = declared.map_or(least(service), |declared| least(declared).min(least(service)));
+        let serving = availability.serving(state, name).count();
         if serving < least {
             return Err(format!("{replica} had to leave its node, and {serving} of {least} are left"));
         }
