@@ -87,7 +87,7 @@ impl BaseView<'_> {
 
     /// Why a node shows that the rollout has failed, if it does.
     fn failure(&self, member: &Member<'_>) -> Option<String> {
-        let (node, asked) = (member.node, member.asked?);
+        let node = member.node;
         let because = |message: &str| if message.is_empty() { String::new() } else { format!(": {message}") };
         if let Some(report) = member.report {
             match report.state {
@@ -98,14 +98,12 @@ impl BaseView<'_> {
                 _ => {}
             }
         }
-        // The agent has the deadline for what follows the switch; before that it has as much to fetch, or to be drained.
-        let deadline = self.update.deadline.get().saturating_mul(2);
-        self.has_passed(asked.since, deadline).then(|| {
+        self.is_too_late(member).then(|| {
             let stands = match member.report {
                 None => "its agent has not taken it up".to_owned(),
                 Some(report) => format!("{}{}", report.state, because(&report.message)),
             };
-            let within = icefield_spec::Millis::new(deadline);
+            let within = icefield_spec::Millis::new(self.time_to_prove_itself());
             let unwell = self.unwell(member).map_or(String::new(), |replica| format!("; {replica} does not do well"));
             format!("{node} did not prove itself within {within} ({stands}{unwell})")
         })

@@ -141,6 +141,17 @@ impl<'a> BaseView<'a> {
         unwell.map(|(replica, _)| replica.clone())
     }
 
+    /// How long a node may take with what it was asked for, in milliseconds: the agent has the deadline for what follows the
+    /// switch, and before that it has as much to fetch, or to be drained.
+    pub(super) fn time_to_prove_itself(&self) -> u64 {
+        self.update.deadline.get().saturating_mul(2)
+    }
+
+    /// Whether a node has taken longer with what it was asked for.
+    pub(super) fn is_too_late(&self, member: &Member<'_>) -> bool {
+        member.asked.is_some_and(|asked| self.has_passed(asked.since, self.time_to_prove_itself()))
+    }
+
     /// Whether so much time has passed since `since`.
     pub(super) fn has_passed(&self, since: u64, millis: u64) -> bool {
         // Another server's clock may be ahead of this one's; then time runs from when this one came to lead.

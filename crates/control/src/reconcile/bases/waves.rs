@@ -20,10 +20,11 @@ impl BaseView<'_> {
         let moving: Vec<&Member<'_>> = self.members.iter().filter(|member| self.may_be_moving(member)).collect();
         let zones: BTreeSet<&str> = moving.iter().map(|member| member.zone.as_str()).collect();
         // Nodes that came back, or were moved between zones, may have made them more than may be. Then they come to their end
-        // first: one that has just done so would begin anew beside the others.
+        // first, if they do so in time: one that has just done so would begin anew beside the others.
         let is_few = zones.len() <= 1 && moving.len() <= self.update.max_unavailable as usize;
-        let free =
-            old.iter().filter(|member| self.is_there(member) || (is_few && self.may_be_moving(member)));
+        let free = old.iter().filter(|member| {
+            self.is_there(member) || (self.may_be_moving(member) && (is_few || self.is_too_late(member)))
+        });
         let next: Vec<Name> = free.take(most).map(|member| member.node.clone()).collect();
         if !next.is_empty() || zones.len() > 1 {
             return next;
