@@ -193,3 +193,77 @@ fn nodes_get_closures_from_each_other_when_the_cache_is_gone_with_nix() {
     let [data] = &shop.data(5)[..] else { panic!("{:?}", shop.data(5)) };
     assert!(fs::read(data).unwrap() == good);
 }
+
+/// A NixOS of which nothing is left but that it can be switched to.
+const EVAL_CONFIG: &str = r##"{ system, modules }:
+{
+  config.system.build.toplevel = derivation {
+    name = "nixos-system";
+    inherit system;
+    builder = "/bin/sh";
+    PATH = "/bin:/usr/bin";
+    script = "#!/bin/sh\nln -sfn \"\${0%/bin/*}\" \"$NIX_RUN_FOLDER/current-system\"\n";
+    args = [ "-c" "mkdir -p $out/bin; printf %s \"$script\" > $out/bin/switch-to-configuration; chmod +x $out/bin/*" ];
+  };
+}
+"##;
+
+const SYSTEMS: &str = r#"
+cluster("shop")
+base("std", nixpkgs = "./nixos.nix", update = rolling(max_unavailable = 1, healthy_for = "100ms", deadline = "60s"))
+for number in range(1, 4):
+    node("n%d" % number, base = "std", cpu = 2, memory = "1GiB")
+"#;
+
+#[test]
+fn nodes_get_systems_from_each_other_when_the_cache_is_gone_with_nix_with_unshare() {
+    let Some(mut shop) = Shop::new("nodes_get_systems_from_each_other") else { return };
+    let probe = ["--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"];
+    if !Command::new("unshare").args(probe).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED nodes_get_systems_from_each_other: no file system may be mounted");
+        return;
+    }
+    let at = |shop: &Shop, name: &str| shop.cluster.environment.path(name);
+    let store = at(&shop, "store");
+    shop.cluster.environment.write("nixos.nix", EVAL_CONFIG);
+    let file = shop.cluster.environment.write("systems.star", SYSTEMS);
+    let cache = format!("file://{}?store={}", at(&shop, "origin").display(), store.display());
+    let build = ["build", file.to_str().unwrap(), "--cache", &cache, "--key", "key", "--out", "spec.json", "--json"];
+    let report = shop.cluster.environment.json(build);
+    let system = PathBuf::from(report["built"][0]["path"].as_str().unwrap());
+    let origin = Origin::start(&shop.cluster, &at(&shop, "origin"));
+    let url = format!("{}?store={}", origin.url, store.display());
+    shop.cluster.environment.ok(["apply", "spec.json", "--yes", "--no-wait"]);
+
+    let mut origin = Some(origin);
+    for node in ["n1", "n2", "n3"] {
+        let own = |part: &str| at(&shop, &format!("{node}-{part}"));
+        for part in ["store", "run", "profiles"] {
+            fs::create_dir(own(part)).unwrap();
+        }
+        let (state, log) = (own("state").display().to_string(), own("log").display().to_string());
+        let remote = format!("local?store={}&state={state}&log={log}", store.display());
+        let variables = BTreeMap::from([
+            ("ICEFIELD_NIX_STORE".to_owned(), remote.clone()),
+            ("NIX_REMOTE".to_owned(), remote),
+            ("NIX_RUN_FOLDER".to_owned(), own("run").display().to_string()),
+            ("XDG_CACHE_HOME".to_owned(), own("xdg").display().to_string()),
+        ]);
+        let (profile, run) = (own("profiles").join("system"), own("run"));
+        let (profile, run) = (profile.to_str().unwrap(), run.to_str().unwrap());
+        let (from, trusted) = (own("store"), shop.trusted.clone());
+        let token = shop.cluster.token(&["join-token", "create", "--node", node]);
+        let arguments = ["--join", &token, "--substituter", &url, "--trusted-key", &trusted];
+        let arguments = [&arguments[..], &["--system-profile", profile, "--system-run", run]].concat();
+        shop.cluster.agent_apart(node, &arguments, &variables, (&from, &store));
+        let current = at(&shop, &format!("{node}-run")).join("current-system");
+        wait_for(&format!("{node} runs the system"), || fs::read_link(&current).is_ok_and(|link| link == system));
+        assert!(from.join(system.file_name().unwrap()).join("bin").is_dir(), "it is in a store of its own");
+        wait_for("the leader knows", || {
+            let nodes = shop.cluster.environment.json(["node", "history", node, "--json"]);
+            nodes.to_string().contains("active")
+        });
+        // The others have nobody but those before them.
+        origin.take();
+    }
+}

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use icefield_api::{Http, HttpOptions, IdentityFolder, Keyring};
@@ -66,6 +66,11 @@ impl SecureCluster {
         more: &[&str],
         variables: &BTreeMap<String, String>,
     ) -> u32 {
+        let arguments = self.agent_arguments(node, servers, more);
+        self.spawn_in(node, arguments, variables)
+    }
+
+    fn agent_arguments(&self, node: &str, servers: &[&str], more: &[&str]) -> Vec<OsString> {
         let number = node.trim_start_matches(|letter: char| !letter.is_ascii_digit());
         let mut arguments: Vec<OsString> = ["agent", "--node", node].map(Into::into).into();
         arguments.extend(["--address".into(), format!("127.77.0.{number}").into()]);
@@ -75,7 +80,30 @@ impl SecureCluster {
             arguments.extend(["--server".into(), self.url(server).into()]);
         }
         arguments.extend(more.iter().map(Into::into));
-        self.spawn_in(node, arguments, variables)
+        arguments
+    }
+
+    /// Starts an agent for whom the folder `from` is where another one is for everybody else, as on a machine of its own.
+    pub(crate) fn agent_apart(
+        &mut self,
+        node: &str,
+        more: &[&str],
+        variables: &BTreeMap<String, String>,
+        (from, to): (&Path, &Path),
+    ) {
+        let mut command = Command::new("unshare");
+        let script = "mount --bind \"$1\" \"$2\" && shift 2 && exec \"$@\"";
+        command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(from).arg(to);
+        let own = self.environment.command();
+        command.arg(own.get_program()).args(self.agent_arguments(node, &["s1"], more));
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.environment.path("")).stdin(Stdio::null());
+        self.start_process(node, command, variables);
     }
 
     fn spawn(&mut self, name: &str, arguments: Vec<OsString>) {
@@ -83,9 +111,14 @@ impl SecureCluster {
     }
 
     fn spawn_in(&mut self, name: &str, arguments: Vec<OsString>, variables: &BTreeMap<String, String>) -> u32 {
-        let log = File::options().create(true).append(true).open(self.log(name)).unwrap();
         let mut command = self.environment.command();
-        command.args(arguments).envs(variables).stdout(Stdio::null()).stderr(log);
+        command.args(arguments);
+        self.start_process(name, command, variables)
+    }
+
+    fn start_process(&mut self, name: &str, mut command: Command, variables: &BTreeMap<String, String>) -> u32 {
+        let log = File::options().create(true).append(true).open(self.log(name)).unwrap();
+        command.envs(variables).stdout(Stdio::null()).stderr(log);
         let process = command.spawn().unwrap();
         let pid = process.id();
         self.processes.insert(name.to_owned(), process);

@@ -30,6 +30,7 @@ use crate::follow::Follow;
 use crate::generation::{Kept, Offer};
 use crate::heartbeat::{Reply, Report};
 use crate::launch::Launcher;
+use crate::past_generations::PastGenerations;
 use crate::reload::Reloads;
 use crate::run::{Run, RunNews};
 use crate::secrets::{FetchSecrets, SecretStore};
@@ -37,7 +38,7 @@ use crate::servers::Servers;
 use crate::shutdown::Shutdown;
 use crate::systemd::Drift;
 use crate::wall_clock::since_1970;
-use crate::{AgentConfig, api, past_generations, private};
+use crate::{AgentConfig, api, private};
 
 /// The agent's loop: hears what happens, lets `core` decide, and has it carried out.
 pub(crate) struct Work {
@@ -49,6 +50,7 @@ pub(crate) struct Work {
     endpoints: EndpointFiles,
     secrets: SecretStore,
     closures: Closures,
+    past: PastGenerations,
     /// The closures that are missing.
     unfetched: watch::Sender<BTreeSet<StorePath>>,
     /// The versions of secrets that are missing.
@@ -126,6 +128,7 @@ impl Work {
             endpoints: EndpointFiles::new(launcher.home.clone()),
             secrets: SecretStore::default(),
             closures: Closures::new(launcher.home.closures()),
+            past: PastGenerations::open(launcher.home.generations()),
             unfetched: watch::Sender::new(BTreeSet::new()),
             missing: watch::Sender::new(BTreeSet::new()),
             reloads: Reloads::default(),
@@ -193,7 +196,8 @@ impl Work {
         self.reloads.look(self.now() + self.config.timings.files_apart);
         let mut next = self.act();
         let mut contact = JoinSet::new();
-        self.activate(&mut contact);
+        let exchange = self.exchange(servers.clone());
+        self.activate(exchange.clone(), &mut contact);
         let mut system = self.system.clone();
         self.tell(&report);
         let client_of_keeper = servers.client().clone();
@@ -201,7 +205,6 @@ impl Work {
         let cache_address = cache.as_ref().and_then(at);
         let heartbeats = self.heartbeats(servers.clone(), api, cache_address);
         let farewell = self.heartbeats(servers.clone(), api, cache_address);
-        let exchange = self.exchange(servers.clone());
         let fetch = FetchSecrets {
             servers: servers.clone(),
             node: self.config.node.clone(),
@@ -308,7 +311,7 @@ impl Work {
             Ok(Offer::Taken) => {
                 tracing::info!(generation = self.kept.number(), "taken up");
                 if let Some(newest) = self.kept.newest() {
-                    past_generations::keep(&self.launcher.home.generations(), newest);
+                    self.past.keep(newest);
                 }
                 self.settle();
                 None

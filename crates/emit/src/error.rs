@@ -126,6 +126,17 @@ pub enum EmitError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A base starts from a flake that is found only from where it is declared.
+    #[error(
+        "base {base}: the flake of {flake:?} is beside the declaration and cannot be found from elsewhere; write its URL or its \
+         whole path"
+    )]
+    Flake {
+        /// The base.
+        base: Name,
+        /// Its flake.
+        flake: String,
+    },
     /// A NixOS option cannot be set by its path.
     #[error("base {base}: {option:?} is not a NixOS option; write what belongs to a module itself as a module")]
     Option {

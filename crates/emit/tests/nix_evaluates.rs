@@ -228,6 +228,51 @@ fn the_flake_has_a_system_for_each_node_with_nix() {
 }
 
 #[test]
+fn a_node_can_start_from_a_configuration_of_a_flake_with_nix() {
+    let mut spec = Spec::empty(name("c"));
+    for (base, told) in [("plain", json!({})), ("web", json!({"flake": "github:me/infra#web.example"}))] {
+        spec.bases.insert(name(base), serde_json::from_value(told).expect("a base"));
+        let node = json!({"machine": {"base": base, "cpu": "1", "memory": "1GiB"}});
+        spec.nodes.insert(name(&format!("n-{base}")), serde_json::from_value(node).expect("a node"));
+    }
+    let emit = |spec: &Spec| {
+        let fleet = Fleet { spec, units: &BTreeMap::new(), addresses: &BTreeMap::new() };
+        emit(Target::Nix, spec, &compile(&fleet, &Placement::default()))
+    };
+    let tree = emit(&spec).expect("it can be written");
+    let test = "a_node_can_start_from_a_configuration_of_a_flake_with_nix";
+    if let Some(nix) = Nix::with(&tree, test) {
+        let systems = nix.evaluate(
+            r#"let
+              nixpkgs.lib = {
+                hasSuffix = s: t: builtins.match ".*${builtins.replaceStrings [ "." ] [ "[.]" ] s}" t != null;
+                removeSuffix = s: t: builtins.substring 0 (builtins.stringLength t - builtins.stringLength s) t;
+                genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
+                importJSON = file: builtins.fromJSON (builtins.readFile file);
+                nixosSystem = { specialArgs, modules }: { plain = map toString modules; };
+              };
+              github-me-infra.nixosConfigurations."web.example" = {
+                _module.specialArgs.inputs.disko = "theirs";
+                extendModules = { modules, specialArgs }: {
+                  extended = map toString modules;
+                  inputs = builtins.attrNames specialArgs.inputs;
+                };
+              };
+            in (import ./flake.nix).outputs { self = { }; inherit nixpkgs github-me-infra; }"#,
+        );
+        let nodes = &systems["nixosConfigurations"];
+        let file = |node: &str| json!([nix.path().join(format!("nodes/{node}.nix"))]);
+        assert_eq!(nodes["n-plain"], json!({"plain": file("n-plain")}));
+        assert_eq!(nodes["n-web"]["extended"], file("n-web"));
+        assert_eq!(nodes["n-web"]["inputs"], json!(["disko", "github-me-infra", "nixpkgs", "self"]));
+    }
+    let base = spec.bases.get_mut("web").expect("a base");
+    base.flake = Some(".#web".into());
+    let error = emit(&spec).expect_err("a flake that is found only from beside it").to_string();
+    assert!(error.contains("base web") && error.contains("whole path"), "{error}");
+}
+
+#[test]
 fn options_within_each_other_are_left_to_nixos_to_merge_with_nix() {
     let mut spec = Spec::empty(name("c"));
     let base = json!({

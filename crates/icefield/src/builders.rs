@@ -1,5 +1,6 @@
 use clap::Args;
 use icefield_api::{NodeState, NodeStatus};
+use icefield_nix::NixConfig;
 use icefield_spec::Spec;
 
 use crate::args::ClusterArgs;
@@ -15,14 +16,14 @@ pub(crate) struct BuildersArgs {
 }
 
 impl BuildersArgs {
-    /// The machines, as `nix --builders` has them; none if no label is named.
-    pub(crate) fn find(&self, cluster: &ClusterArgs) -> Result<Vec<String>, CommandError> {
+    /// The machines, as `nix --builders` has them; none if no label is named. `folder` is that of the store which is built for.
+    pub(crate) fn find(&self, cluster: &ClusterArgs, folder: &str) -> Result<Vec<String>, CommandError> {
         let Some((label, value)) = &self.builders else { return Ok(Vec::new()) };
         let client = connect::require(cluster)?;
         let (status, spec) = connect::runtime()?.block_on(async {
             Ok::<_, CommandError>((client.status(None, connect::NOW).await?, client.spec().await?))
         })?;
-        let found = machines(&status.nodes, spec.as_ref(), label, value);
+        let found = machines(&status.nodes, spec.as_ref(), (label, value), folder);
         if found.is_empty() {
             return Err(CommandError::new(format!("no node that is ready has the label {label}={value}"))
                 .hint("`icefield node list --json` shows the labels of all; without --builders it is built here"));
@@ -32,14 +33,16 @@ impl BuildersArgs {
 }
 
 /// The nodes that are ready and have the label, each with its system and how many builds it takes at once.
-fn machines(nodes: &[NodeStatus], spec: Option<&Spec>, label: &str, value: &str) -> Vec<String> {
+fn machines(nodes: &[NodeStatus], spec: Option<&Spec>, (label, value): (&str, &str), folder: &str) -> Vec<String> {
+    // Nix takes a machine's store to be of the usual folder, unless it is told.
+    let store = if folder == NixConfig::USUAL_FOLDER { String::new() } else { format!("?store={folder}") };
     let able = nodes
         .iter()
         .filter(|node| node.state == NodeState::Ready && node.labels.get(label).is_some_and(|is| is == value));
     let line = |node: &NodeStatus| {
         let machine = spec?.fleet_node(node.name.as_str())?.machine;
         let at_once = (machine.cpu.millis() / 1000).max(1);
-        Some(format!("ssh-ng://{} {} - {at_once}", node.address.as_deref()?, machine.system))
+        Some(format!("ssh-ng://{}{store} {} - {at_once}", node.address.as_deref()?, machine.system))
     };
     able.filter_map(line).collect()
 }
@@ -69,9 +72,10 @@ mod tests {
         let machine = json!({"machine": {"cpu": "4", "memory": "1GiB", "system": "aarch64-linux"}});
         let spec = json!({"schema": 1, "cluster": "shop", "nodes": {"a": machine, "bb": machine, "ccc": machine}});
         let spec: Spec = serde_json::from_value(spec).unwrap();
-        let found = machines(&nodes, Some(&spec), "role", "builder");
-        assert_eq!(found, ["ssh-ng://10.0.0.1 aarch64-linux - 4"]);
-        assert!(machines(&nodes, Some(&spec), "role", "none").is_empty());
+        let found = |value, folder| machines(&nodes, Some(&spec), ("role", value), folder);
+        assert_eq!(found("builder", "/nix/store"), ["ssh-ng://10.0.0.1 aarch64-linux - 4"]);
+        assert_eq!(found("builder", "/x/store"), ["ssh-ng://10.0.0.1?store=/x/store aarch64-linux - 4"]);
+        assert!(found("none", "/nix/store").is_empty());
         assert!(label("role").is_err() && label("=x").is_err());
     }
 }

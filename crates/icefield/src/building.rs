@@ -10,6 +10,8 @@ use console::{Term, style};
 use icefield_nix::{Build, Builder, Built, Event, Memo, Nix, NixConfig, NixError, Target, fill_in, is_needed, targets};
 use icefield_spec::{Millis, Spec};
 
+use crate::args::ClusterArgs;
+use crate::builders::BuildersArgs;
 use crate::command_error::CommandError;
 use crate::home::home;
 use crate::render::LiveText;
@@ -129,11 +131,11 @@ impl NixArguments {
 }
 
 impl BuildArguments {
-    /// The same, with further machines that build.
-    pub(crate) fn on(&self, machines: Vec<String>) -> Self {
+    /// The same, with the nodes of the cluster that are to build.
+    pub(crate) fn on(&self, builders: &BuildersArgs, cluster: &ClusterArgs) -> Result<Self, CommandError> {
         let mut all = self.clone();
-        all.builder.extend(machines);
-        all
+        all.builder.extend(builders.find(cluster, self.nix.config().store_folder())?);
+        Ok(all)
     }
 
     /// The same for another process.

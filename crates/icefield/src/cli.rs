@@ -52,6 +52,7 @@ pub(crate) enum Command {
     Restore(commands::restore::RestoreArgs),
     Recover(commands::recover::RecoverArgs),
     Compile(commands::compile::CompileArgs),
+    Import(commands::import::ImportArgs),
     Show(commands::show::ShowArgs),
     Docs(commands::docs::DocsArgs),
     Completions(commands::completions::CompletionsArgs),

@@ -13,6 +13,7 @@ mod commands;
 mod connect;
 mod dev;
 mod home;
+mod imported;
 mod login_file;
 mod output;
 mod progress;

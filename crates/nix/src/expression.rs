@@ -7,6 +7,7 @@ use std::path::Path;
 use icefield_emit::nix_string;
 use icefield_spec::{Base, Name, NixModule, NixSource};
 
+use crate::configuration::configuration_name;
 use crate::reference::Reference;
 use crate::target::Scope;
 use crate::{Nix, NixError, unit};
@@ -95,12 +96,37 @@ impl Writer<'_> {
             emitted.map_err(|error| NixError::Declared { what: what.to_owned(), reason: error.to_string() })?;
         let files: Files = emitted.into_iter().map(|file| (file.path, file.text)).collect();
         let mut out = head(what, system);
-        let _ = write!(
-            out,
-            "icefield.system {{\n  evalConfig = {};\n  modules = [ ./bases/{name}.nix ];\n}}\n",
-            self.eval_config(base.nixpkgs.as_deref())?,
-        );
+        let modules = format!("modules = [ ./bases/{name}.nix ];");
+        let _ = match &base.flake {
+            Some(flake) => {
+                let (flake, configuration) = self.configuration(what, flake)?;
+                write!(
+                    out,
+                    "icefield.configured {{\n  what = {};\n  flake = {};\n  configuration = {};\n  {modules}\n}}\n",
+                    nix_string(what),
+                    nix_string(&flake),
+                    nix_string(&configuration),
+                )
+            }
+            None => {
+                let eval_config = self.eval_config(base.nixpkgs.as_deref())?;
+                write!(out, "icefield.system {{\n  evalConfig = {eval_config};\n  {modules}\n}}\n")
+            }
+        };
         Ok(finished(files, out))
+    }
+
+    /// The flake that a reference names, and the name of the configuration in it.
+    fn configuration(&mut self, what: &str, reference: &str) -> Result<(String, String), NixError> {
+        let (flake, attribute) = match Reference::parse(reference, &self.scope.folder) {
+            Reference::Local { path, attribute } => (text(&path)?, attribute),
+            Reference::Remote { url, attribute } => (self.lock(&url)?, attribute),
+            Reference::Nixpkgs { .. } => {
+                let reason = format!("{reference} is no configuration of a flake; name one like \".#web\"");
+                return Err(NixError::Declared { what: what.to_owned(), reason });
+            }
+        };
+        Ok((flake, configuration_name(&attribute)))
     }
 
     fn package(&mut self, what: &str, source: &NixSource, files: &mut Files) -> Result<String, NixError> {

@@ -118,6 +118,23 @@ in
   system =
     { evalConfig, modules }: (evalConfig { inherit system modules; }).config.system.build.toplevel;
 
+  # The whole system of a configuration of a flake, with modules added to it.
+  configured =
+    {
+      what,
+      flake,
+      configuration,
+      modules,
+    }:
+    let
+      found = pick what [ "nixosConfigurations" configuration ] (builtins.getFlake flake);
+      whole = (found.extendModules { inherit modules; }).config.system.build.toplevel;
+    in
+    if whole.system == system then
+      whole
+    else
+      throw "${what}: ${configuration} is a configuration for ${whole.system}; say so of its nodes by system =";
+
   # What NixOS modules add to a system: units, users, groups and files of /etc, as one file of JSON with the paths of all.
   service =
     {

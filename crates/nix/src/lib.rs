@@ -10,6 +10,7 @@
 mod build;
 mod call;
 mod closure;
+mod configuration;
 mod error;
 mod expression;
 mod inputs;
@@ -23,6 +24,7 @@ mod version;
 
 pub use build::{Build, Builder, Event};
 pub use closure::{Closure, ClosurePath};
+pub use configuration::Configuration;
 pub use error::NixError;
 pub use memo::{Built, Memo};
 pub use nix::{Nix, NixConfig};

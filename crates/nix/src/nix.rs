@@ -23,10 +23,13 @@ impl Default for NixConfig {
 }
 
 impl NixConfig {
-    /// The folder that the store's paths are called by: `/nix/store`, if the store's URL names no other.
+    /// The folder that the paths of a store are called by, where nothing else is said.
+    pub const USUAL_FOLDER: &str = "/nix/store";
+
+    /// The folder that the store's paths are called by: the usual one, if the store's URL names no other.
     pub fn store_folder(&self) -> &str {
         let parameters = self.store.as_deref().and_then(|store| store.split_once('?'));
-        parameters.and_then(|(_, parameters)| given(parameters, "store")).unwrap_or("/nix/store")
+        parameters.and_then(|(_, parameters)| given(parameters, "store")).unwrap_or(Self::USUAL_FOLDER)
     }
 
     /// Where that folder is on this machine.

@@ -18,6 +18,25 @@ pub struct Sources {
     pub asked_anew: bool,
 }
 
+impl Sources {
+    /// The same for a command of Nix.
+    pub fn options(&self) -> Vec<String> {
+        let mut options = Vec::new();
+        let mut option = |name: &str, value: &str| options.extend(["--option", name, value].map(str::to_owned));
+        if !self.substituters.is_empty() {
+            option("extra-substituters", &self.substituters.join(" "));
+        }
+        if !self.trusted_keys.is_empty() {
+            option("extra-trusted-public-keys", &self.trusted_keys.join(" "));
+        }
+        if self.asked_anew {
+            option("narinfo-cache-negative-ttl", "0");
+            option("narinfo-cache-positive-ttl", "0");
+        }
+        options
+    }
+}
+
 /// How long fetching or copying a closure may take.
 const TO_COPY: Duration = Duration::from_secs(3600);
 
@@ -32,23 +51,7 @@ impl Nix {
             fs::create_dir_all(folder).map_err(NixError::file("create", folder))?;
         }
         let mut command = self.command(["build", path.as_str(), "--out-link"]);
-        command.arg(root).args(["--max-jobs", "0", "--builders", ""]);
-        if !sources.substituters.is_empty() {
-            command.args(["--option", "extra-substituters", &sources.substituters.join(" ")]);
-        }
-        if !sources.trusted_keys.is_empty() {
-            command.args(["--option", "extra-trusted-public-keys", &sources.trusted_keys.join(" ")]);
-        }
-        if sources.asked_anew {
-            command.args([
-                "--option",
-                "narinfo-cache-negative-ttl",
-                "0",
-                "--option",
-                "narinfo-cache-positive-ttl",
-                "0",
-            ]);
-        }
+        command.arg(root).args(["--max-jobs", "0", "--builders", ""]).args(sources.options());
         Call::new(command, format!("fetching {path}")).timeout(TO_COPY).run().map(drop)
     }
 

@@ -156,7 +156,9 @@ impl Gather<'_, '_> {
         let what = title(Kind::Base, name, system);
         let files = self.writer.base(cluster, name, &what, system, base)?;
         let mut inputs = Inputs::default();
-        self.nixpkgs(base.nixpkgs.as_deref(), &mut inputs);
+        // A configuration of a flake has a nixpkgs of its own.
+        let source = base.flake.as_deref().or(base.nixpkgs.as_deref());
+        self.nixpkgs(source, &mut inputs);
         for module in &base.modules {
             self.text(&what, &module.text, &mut inputs)?;
         }
@@ -222,7 +224,7 @@ impl Gather<'_, '_> {
         Ok(())
     }
 
-    /// Takes in nixpkgs, where it is of this machine.
+    /// Takes in nixpkgs, or what is there instead of it, where that is of this machine.
     fn nixpkgs(&self, own: Option<&str>, inputs: &mut Inputs) {
         let scope = self.writer.scope;
         if let Reference::Local { path, .. } = Reference::parse(own.unwrap_or(&scope.nixpkgs), &scope.folder) {

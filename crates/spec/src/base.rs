@@ -23,6 +23,10 @@ pub struct Base {
     /// Where nixpkgs is taken from, if not from where all take it: a path, or a flake reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nixpkgs: Option<String>,
+    /// A configuration of a flake that its system starts from, as `nixos-rebuild --flake` has it: `".#web"` is
+    /// `nixosConfigurations.web` of the flake beside the declaration. It brings its own nixpkgs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flake: Option<String>,
     /// The NixOS system that it was built to, which its nodes are to run; written by `icefield build`. Without it, nodes keep
     /// the system that they have.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,8 +3,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use icefield_nix::Sources;
 use icefield_spec::StorePath;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
@@ -13,6 +15,7 @@ use super::attempt::{Action, Before, Facts};
 use super::clock::Clock;
 use super::orphans;
 use crate::boottime;
+use crate::exchange::Exchange;
 
 /// How much of what a command says is kept for the message, in bytes.
 const SAID: usize = 400;
@@ -32,8 +35,8 @@ pub struct SystemConfig {
     pub run: PathBuf,
     /// The environment of the commands; `PATH` must lead to `nix-store` and `nix-env`.
     pub environment: BTreeMap<String, String>,
-    /// Options of `nix-store --realise`: where it fetches from, and whose signatures it trusts.
-    pub options: Vec<String>,
+    /// Where systems are fetched from, and whose signatures are trusted.
+    pub sources: Sources,
     /// What `switch-to-configuration` is started with, so that it goes on when the agent is restarted by it; may be empty.
     pub switch: Vec<String>,
     /// The command that restarts the machine.
@@ -48,6 +51,8 @@ pub(super) struct Host {
     config: SystemConfig,
     /// Keeps the fetched system in the store until the profile does.
     root: PathBuf,
+    /// What gets systems from other nodes.
+    pub(super) exchange: Option<Arc<Exchange>>,
     /// The standard input of every command, by which those are found that outlived an agent.
     input: PathBuf,
 }
@@ -59,7 +64,7 @@ impl Host {
         File::options().create(true).append(true).open(&input)?;
         let input = fs::canonicalize(input)?;
         orphans::end(&input);
-        Ok(Self { config, root: data.join("activation-root"), input })
+        Ok(Self { config, root: data.join("activation-root"), exchange: None, input })
     }
 
     pub(super) fn clock(&self) -> Clock {
@@ -106,15 +111,32 @@ impl Host {
         }
     }
 
+    /// Fetches a system, from other nodes if that can be.
     async fn fetch(&self, path: &StorePath, limit: Duration) -> Result<(), String> {
-        let mut command = words(&["nix-store", "--realise", path.as_str()]);
-        command.extend(["--add-root".into(), self.root.to_string_lossy().into_owned(), "--indirect".into()]);
-        command.extend(self.config.options.iter().cloned());
-        self.run(&command, limit).await?;
+        let is_there = Path::new(path.as_str()).exists();
+        if let Some(exchange) = self.exchange.as_ref().filter(|_| !is_there)
+            && let Some(lane) = exchange.open(path).await
+        {
+            match self.realise(path, lane.sources(), limit).await {
+                Ok(()) => exchange.close(path),
+                Err(why) => tracing::warn!(%path, "not got by way of other nodes, so without them: {why}"),
+            }
+            for complaint in lane.complaints() {
+                tracing::warn!(%path, "another node was passed over: {complaint}");
+            }
+        }
+        self.realise(path, &self.config.sources, limit).await?;
         if !Path::new(path.as_str()).join("bin/switch-to-configuration").exists() {
             return Err(format!("{path} is no NixOS system: it has no bin/switch-to-configuration"));
         }
         Ok(())
+    }
+
+    async fn realise(&self, path: &StorePath, sources: &Sources, limit: Duration) -> Result<(), String> {
+        let mut command = words(&["nix-store", "--realise", path.as_str()]);
+        command.extend(["--add-root".into(), self.root.to_string_lossy().into_owned(), "--indirect".into()]);
+        command.extend(sources.options());
+        self.run(&command, limit).await.map(drop)
     }
 
     async fn verify(&self, path: &StorePath, limit: Duration) -> Result<(), String> {

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use icefield_api::{SystemReport, SystemState};
+use icefield_nix::Sources;
 use icefield_plan::PlannedSystem;
 use icefield_spec::{Health, Millis, Probe, StorePath};
 use tempfile::TempDir;
@@ -65,7 +66,7 @@ impl Host {
             profile: self.path("profiles/system"),
             run: self.path("run"),
             environment: self.environment.clone(),
-            options: Vec::new(),
+            sources: Sources::default(),
             switch: Vec::new(),
             reboot: vec![self.path("bin/reboot").display().to_string()],
             boot_id: self.path("boot-id"),
@@ -196,8 +197,8 @@ async fn what_is_not_in_the_store_is_fetched_with_nix() {
     fs::remove_file(host.path("nix/systems/v2")).unwrap();
     run("nix-store", &["--delete", path.as_str()]);
     assert!(!Path::new(path.as_str()).exists());
-    let options = ["--option", "extra-substituters", &cache].map(str::to_owned).to_vec();
-    let mut running = host.start_with(SystemConfig { options, ..host.config() });
+    let sources = Sources { substituters: vec![cache], ..Sources::default() };
+    let mut running = host.start_with(SystemConfig { sources, ..host.config() });
     running.ask(wanted);
     let report = running.until(true, is_final).await;
     assert_eq!((report.state, report.running), (SystemState::Active, Some(path)), "{}", report.message);

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use icefield_api::{SystemReport, SystemState};
@@ -13,6 +14,7 @@ use super::attempt::{Action, Attempt, Facts};
 use super::clock::Clock;
 use super::host::{Host, SystemConfig};
 use super::step::Step;
+use crate::exchange::Exchange;
 use crate::record::{self, Keep};
 
 /// How long a node may not have heard of a server to count as in contact, in milliseconds.
@@ -89,6 +91,12 @@ impl Activation {
             attempt.resume(&facts, &clock);
         }
         Ok(activation)
+    }
+
+    /// The same, which gets systems from other nodes where it can.
+    pub(crate) fn through(mut self, exchange: Option<Arc<Exchange>>) -> Self {
+        self.host.exchange = exchange;
+        self
     }
 
     /// Brings the node to what `given` names, whenever that changes, and says how far it is. `contact` has when a server

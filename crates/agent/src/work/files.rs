@@ -46,11 +46,13 @@ impl Work {
         self.local.hold(held);
     }
 
-    /// Lets go of the closures that neither the newest generation nor anything that still runs needs.
+    /// Lets go of the closures that no generation which is kept is of, and nothing that still runs.
     pub(super) fn let_go_of_closures(&mut self) {
         let Some(Generation { plan, .. }) = self.kept.newest() else { return };
         let programs = self.runs.values().map(|run| run.order.program.program.as_path());
-        self.closures.keep_only(&Closures::wanted(plan), programs);
+        let mut wanted = Closures::wanted(plan);
+        wanted.extend(self.past.closures().cloned());
+        self.closures.keep_only(&wanted, programs);
     }
 
     /// Makes the files of running replicas anew that are due, and has those started anew whose turn it is.

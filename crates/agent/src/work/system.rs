@@ -1,16 +1,20 @@
+use std::sync::Arc;
+
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Work;
 use crate::activation::Given;
+use crate::exchange::Exchange;
 
 impl Work {
     /// Has the node brought to the system that its generation names, by a task of `tasks`.
-    pub(super) fn activate(&mut self, tasks: &mut JoinSet<()>) {
+    pub(super) fn activate(&mut self, exchange: Option<Arc<Exchange>>, tasks: &mut JoinSet<()>) {
         let Some(activation) = self.activation.take() else { return };
         let (reports, system) = watch::channel(Default::default());
         self.system = Some(system);
         self.give();
+        let activation = activation.through(exchange);
         tasks.spawn(activation.run(self.given.subscribe(), self.contact.subscribe(), reports));
     }
 

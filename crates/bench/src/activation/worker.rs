@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use icefield_agent::{Activation, Given, SystemConfig};
+use icefield_agent::{Activation, Given, Sources, SystemConfig};
 use icefield_api::SystemReport;
 use icefield_plan::PlannedSystem;
 use icefield_spec::{Millis, StorePath};
@@ -38,7 +38,7 @@ pub(crate) async fn work(worker: &Worker) -> Result<(), Failure> {
         profile: path("profiles/system"),
         run: path("run"),
         environment,
-        options: Vec::new(),
+        sources: Sources::default(),
         switch: Vec::new(),
         reboot: vec![path("bin/reboot").display().to_string()],
         boot_id: path("boot-id"),

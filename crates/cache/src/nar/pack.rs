@@ -19,6 +19,15 @@ pub trait Sink {
     fn skip(&mut self, _length: u64) -> bool {
         false
     }
+
+    /// Is offered the contents of a file, `length` bytes from its beginning: takes them all, or gives the file back to be
+    /// read.
+    ///
+    /// # Errors
+    /// Nobody wants them any more.
+    fn file(&mut self, file: File, _length: u64) -> io::Result<Option<File>> {
+        Ok(Some(file))
+    }
 }
 
 /// Writes the NAR of what is at `path`.
@@ -98,7 +107,9 @@ impl<S: Sink> Packer<'_, S> {
     }
 
     fn contents(&mut self, path: &Path, length: u64) -> io::Result<()> {
-        let mut file = File::open(path).map_err(|error| of(path, &error))?.take(length);
+        let file = File::open(path).map_err(|error| of(path, &error))?;
+        let Some(file) = self.sink.file(file, length)? else { return Ok(()) };
+        let mut file = file.take(length);
         self.piece.resize(PIECE, 0);
         let mut left = length;
         while left > 0 {

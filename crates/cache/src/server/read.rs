@@ -1,4 +1,6 @@
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -50,7 +52,8 @@ impl Service {
             Target::Listing(hash) => self.listing(hash).await,
             Target::Nar(name, hash) => {
                 let Ok(permit) = Arc::clone(&self.sending).try_acquire_owned() else { return Err(Refusal::busy()) };
-                let answer = self.nar(name, hash, headers).await?;
+                let ahead = self.sending.available_permits() > self.idle_above;
+                let answer = self.nar(name, hash, headers, ahead).await?;
                 Ok(answer.map(|body| match body {
                     Body::Whole(_) => body,
                     body => Body::Counted { body: Box::new(body), _permit: permit },
@@ -121,12 +124,20 @@ impl Service {
         Ok(answer(StatusCode::OK, "application/json", Body::Whole(found.into())))
     }
 
-    async fn nar(&self, name: &str, hash: Option<PathHash>, headers: &HeaderMap) -> Result<Answer, Refusal> {
+    /// A NAR: from the folder, else from the store, else from others. Read `ahead`, its pieces are read by another thread than
+    /// the one that sends them.
+    async fn nar(
+        &self,
+        name: &str,
+        hash: Option<PathHash>,
+        headers: &HeaderMap,
+        ahead: bool,
+    ) -> Result<Answer, Refusal> {
         let cache = &self.cache;
         if let Some(folder) = &cache.folder
             && let Some(nar) = folder.nar(name)?
         {
-            return nar_file(folder, name, nar, headers).await;
+            return nar_file(folder, name, nar, headers, ahead).await;
         }
         let not_found = || Refusal::not_found("no such NAR");
         let hash = hash.ok_or_else(not_found)?;
@@ -135,14 +146,14 @@ impl Service {
             && found.info.file_name() == Some(name)
         {
             let size = found.info.nar_size;
-            return Ok(send(name, size, headers, |from, to| Body::Pieces(store.nar(found, from, to), Some(to - from))));
+            return Ok(send(name, size, headers, |from, to| Body::store(store.nar(found, from..to, ahead), to - from)));
         }
         if let Some(fetcher) = self.fetcher(headers).await
             && let Some(info) = fetcher.narinfo(hash, via(headers)).await.map_err(bad_gateway)?
             && info.file_name() == Some(name)
         {
             if let Some(nar) = fetcher.folder().nar(name)? {
-                return nar_file(fetcher.folder(), name, nar, headers).await;
+                return nar_file(fetcher.folder(), name, nar, headers, ahead).await;
             }
             let reader = fetcher.nar(&info, via(headers)).await.map_err(bad_gateway)?;
             return Ok(match info.file_size {
@@ -158,10 +169,17 @@ impl Service {
 
 /// A NAR's file. One that has not been looked at since it was written is so while it is sent, and its end is kept back
 /// until it is known to be right.
-async fn nar_file(folder: &Arc<Folder>, name: &str, nar: NarFile, headers: &HeaderMap) -> Result<Answer, Refusal> {
+async fn nar_file(
+    folder: &Arc<Folder>,
+    name: &str,
+    nar: NarFile,
+    headers: &HeaderMap,
+    ahead: bool,
+) -> Result<Answer, Refusal> {
     let folder = Arc::clone(folder);
     if folder.is_sound(name, nar.stamp) {
-        return Ok(send(name, nar.size, headers, |from, to| Body::file(nar.file, from, to)));
+        let body = |from, to| if ahead { read_ahead(nar.file, from..to) } else { Body::file(nar.file, from, to) };
+        return Ok(send(name, nar.size, headers, body));
     }
     let hash = name.split_once('.').and_then(|(hash, _)| Hash::from_base32(hash));
     let hash = hash.ok_or_else(|| Refusal::not_found("NARs that are not called by their hash are not served"))?;
@@ -170,7 +188,7 @@ async fn nar_file(folder: &Arc<Folder>, name: &str, nar: NarFile, headers: &Head
         // A part says nothing of the whole, so that is read first; of a small file there is nothing to send before that.
         let file = blocking(move || {
             let mut hasher = Hasher::default();
-            pieces(&nar.file, nar.size, |piece| {
+            pieces(&nar.file, 0..nar.size, |piece| {
                 hasher.update(&piece);
                 Ok(())
             })?;
@@ -184,7 +202,7 @@ async fn nar_file(folder: &Arc<Folder>, name: &str, nar: NarFile, headers: &Head
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
         let (mut hasher, mut last) = (Hasher::default(), None);
-        let sent = pieces(&nar.file, nar.size, |piece| {
+        let sent = pieces(&nar.file, 0..nar.size, |piece| {
             hasher.update(&piece);
             match last.replace(piece) {
                 Some(piece) => sender.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into()),
@@ -234,14 +252,30 @@ fn send(name: &str, size: u64, headers: &HeaderMap, body: impl FnOnce(u64, u64) 
     sent
 }
 
-/// Reads a file from its beginning.
-fn pieces(file: &std::fs::File, size: u64, mut take: impl FnMut(Bytes) -> io::Result<()>) -> io::Result<()> {
-    use std::os::unix::fs::FileExt;
-    let mut at = 0;
-    while at < size {
-        let mut piece = vec![0; usize::try_from(size - at).unwrap_or(PIECE).min(PIECE)];
-        file.read_exact_at(&mut piece, at)?;
-        at += piece.len() as u64;
+/// A part of a file, read by another thread than the one that sends it.
+fn read_ahead(file: File, range: Range<u64>) -> Body {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let length = range.end - range.start;
+    tokio::task::spawn_blocking(move || {
+        let gone = |_| io::ErrorKind::BrokenPipe.into();
+        if let Err(error) = pieces(&file, range, |piece| sender.blocking_send(Ok(piece)).map_err(gone)) {
+            drop(sender.blocking_send(Err(error)));
+        }
+    });
+    Body::Pieces(receiver, Some(length))
+}
+
+/// Reads a part of a file, piece by piece.
+fn pieces(file: &File, range: Range<u64>, mut take: impl FnMut(Bytes) -> io::Result<()>) -> io::Result<()> {
+    let (mut file, mut left) = (file, range.end - range.start);
+    file.seek(SeekFrom::Start(range.start))?;
+    while left > 0 {
+        let wanted = left.min(PIECE as u64);
+        let mut piece = Vec::with_capacity(PIECE);
+        if file.take(wanted).read_to_end(&mut piece)? as u64 != wanted {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        left -= wanted;
         take(piece.into())?;
     }
     Ok(())

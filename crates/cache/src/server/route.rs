@@ -17,6 +17,8 @@ pub(super) struct Service {
     pub(super) uploads: Semaphore,
     /// Who may be getting a NAR.
     pub(super) sending: Arc<Semaphore>,
+    /// While more than this may still begin to, processors are idle.
+    pub(super) idle_above: usize,
 }
 
 /// What a request is about.
@@ -71,8 +73,9 @@ impl<'a> Target<'a> {
 impl Service {
     pub(super) fn new(cache: Arc<Cache>) -> Self {
         let uploads = Semaphore::new(cache.limits.uploads.max(1));
-        let sending = Arc::new(Semaphore::new(cache.limits.sending.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { cache, uploads, sending }
+        let most = cache.limits.sending.clamp(1, Semaphore::MAX_PERMITS);
+        let idle_above = most.saturating_sub(std::thread::available_parallelism().map_or(1, usize::from));
+        Self { cache, uploads, sending: Arc::new(Semaphore::new(most)), idle_above }
     }
 
     pub(super) fn limits(&self) -> &Limits {

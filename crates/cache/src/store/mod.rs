@@ -5,7 +5,9 @@ mod index;
 mod query;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -29,6 +31,8 @@ const REMEMBERED: usize = 20_000;
 const PIECE: usize = 256 << 10;
 /// How many such pieces wait for a client that is slower than the disk.
 const AHEAD: usize = 2;
+/// From how many bytes on a file is left to whoever sends it to read, where many are sent at once.
+const LARGE: u64 = 256 << 10;
 
 /// A Nix store.
 #[derive(Debug)]
@@ -120,27 +124,35 @@ impl NixStore {
         std::fs::symlink_metadata(self.real_path(info)).ok().as_ref().map(Stamp::from)
     }
 
-    /// The bytes of a path's NAR from `from` up to `to`, as they are read. If the whole does not have the hash that the
-    /// store says, the last of them do not come, but an error.
-    pub(crate) fn nar(self: &Arc<Self>, found: Arc<InStore>, from: u64, to: u64) -> mpsc::Receiver<io::Result<Bytes>> {
-        let (pieces, receiver) = mpsc::channel(AHEAD);
+    /// A path's NAR from the byte `from` up to `to`, as it is read. If the whole does not have the hash that the store says, the
+    /// last of it does not come, but an error.
+    ///
+    /// Read `ahead`, the next piece is read by one thread while another one sends the one before. That is faster for a single
+    /// client; where there are more clients than processors, a file is read by the thread that sends it.
+    pub(crate) fn nar(
+        self: &Arc<Self>,
+        found: Arc<InStore>,
+        Range { start: from, end: to }: Range<u64>,
+        ahead: bool,
+    ) -> mpsc::Receiver<io::Result<Part>> {
+        let (parts, receiver) = mpsc::channel(AHEAD);
         let this = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             let path = this.real_path(&found.info);
             let whole = from == 0 && to == found.info.nar_size;
             let sent = if whole {
-                let mut sender = Sender::new(&pieces, from, to, !found.verified.load(Ordering::Relaxed));
+                let mut sender = Sender::new(&parts, from..to, !found.verified.load(Ordering::Relaxed), ahead);
                 pack(&path, &mut sender).and_then(|()| sender.finish(&found))
             } else {
                 // A part says nothing of the whole, so that is read first.
                 found.verify(&path).and_then(|()| {
-                    let mut sender = Sender::new(&pieces, from, to, false);
+                    let mut sender = Sender::new(&parts, from..to, false, ahead);
                     pack(&path, &mut sender).and_then(|()| sender.finish(&found))
                 })
             };
             if let Err(error) = sent {
                 tracing::warn!(%error, path = %path.display(), "a NAR was not sent to its end");
-                drop(pieces.blocking_send(Err(error)));
+                drop(parts.blocking_send(Err(error)));
             }
         });
         receiver
@@ -160,6 +172,15 @@ impl NixStore {
         checking.0.finish()?;
         Ok(std::mem::take(&mut out.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
+}
+
+/// A part of a NAR, ready to be sent.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// As it is.
+    Bytes(Bytes),
+    /// These bytes of a file.
+    File(File, Range<u64>),
 }
 
 #[derive(Clone, Default)]
@@ -210,22 +231,32 @@ impl InStore {
 
 /// Sends a NAR, or a part of one, in pieces.
 struct Sender<'a> {
-    pieces: &'a mpsc::Sender<io::Result<Bytes>>,
+    parts: &'a mpsc::Sender<io::Result<Part>>,
     piece: Vec<u8>,
     at: u64,
-    from: u64,
-    to: u64,
+    range: Range<u64>,
     hasher: Option<Hasher>,
+    ahead: bool,
 }
 
 impl<'a> Sender<'a> {
-    fn new(pieces: &'a mpsc::Sender<io::Result<Bytes>>, from: u64, to: u64, hash: bool) -> Self {
-        Self { pieces, piece: Vec::with_capacity(PIECE), at: 0, from, to, hasher: hash.then(Hasher::default) }
+    fn new(parts: &'a mpsc::Sender<io::Result<Part>>, range: Range<u64>, hash: bool, ahead: bool) -> Self {
+        Self { parts, piece: Vec::with_capacity(PIECE), at: 0, range, hasher: hash.then(Hasher::default), ahead }
+    }
+
+    /// Which of the next `length` bytes are wanted, counted from here.
+    fn wanted(&self, length: u64) -> Range<u64> {
+        let within = |at: u64| at.clamp(self.at, self.at + length) - self.at;
+        within(self.range.start)..within(self.range.end.max(self.range.start))
     }
 
     fn send(&mut self) -> io::Result<()> {
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
-        self.pieces.blocking_send(Ok(piece.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.hand_over(Part::Bytes(piece.into()))
+    }
+
+    fn hand_over(&self, part: Part) -> io::Result<()> {
+        self.parts.blocking_send(Ok(part)).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     /// Sends the last piece, if all was right.
@@ -244,10 +275,10 @@ impl Sink for Sender<'_> {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
-        let (begin, end) = (self.at, self.at + bytes.len() as u64);
-        self.at = end;
-        let within = |at: u64| usize::try_from(at.clamp(begin, end) - begin).unwrap_or_default();
-        let mut wanted = &bytes[within(self.from)..within(self.to.max(self.from))];
+        let wanted = self.wanted(bytes.len() as u64);
+        self.at += bytes.len() as u64;
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let mut wanted = &bytes[place(wanted.start)..place(wanted.end)];
         while !wanted.is_empty() {
             // The last piece waits until the whole has been looked at.
             if self.piece.len() == PIECE {
@@ -261,10 +292,23 @@ impl Sink for Sender<'_> {
     }
 
     fn skip(&mut self, length: u64) -> bool {
-        let unwanted = self.hasher.is_none() && (self.at + length <= self.from || self.at >= self.to);
+        let unwanted = self.hasher.is_none() && self.wanted(length).is_empty();
         if unwanted {
             self.at += length;
         }
         unwanted
+    }
+
+    fn file(&mut self, file: File, length: u64) -> io::Result<Option<File>> {
+        if self.hasher.is_some() || self.ahead || length < LARGE {
+            return Ok(Some(file));
+        }
+        if !self.piece.is_empty() {
+            self.send()?;
+        }
+        let wanted = self.wanted(length);
+        self.at += length;
+        self.hand_over(Part::File(file, wanted))?;
+        Ok(None)
     }
 }

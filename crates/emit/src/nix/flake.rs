@@ -18,8 +18,10 @@ const MICROVM: &str = "github:microvm-nix/microvm.nix";
 pub(super) struct Inputs<'a> {
     /// Whether any service is a virtual machine.
     pub(super) microvm: bool,
-    /// The input's name for each flake that a service is built from.
+    /// The input's name for each flake that a service or a base is made from.
     flakes: BTreeMap<&'a str, String>,
+    /// The bases that start from a configuration of a flake: the flake, and which configuration it is.
+    configured: BTreeMap<&'a Name, (&'a str, &'a str)>,
 }
 
 impl<'a> Inputs<'a> {
@@ -37,6 +39,14 @@ impl<'a> Inputs<'a> {
                 _ => {}
             }
         }
+        let mut configured = BTreeMap::new();
+        for (name, base) in &fleet.spec.bases {
+            if let Some(flake) = &base.flake {
+                let (url, configuration) = configuration(name, flake)?;
+                urls.insert(url);
+                configured.insert(name, (url, configuration));
+            }
+        }
         let mut taken: BTreeSet<String> = ["self", "nixpkgs", "microvm"].map(str::to_owned).into();
         let name = |url: &'a str| {
             let mut name = input_name(url);
@@ -45,7 +55,7 @@ impl<'a> Inputs<'a> {
             }
             (url, name)
         };
-        Ok(Self { microvm, flakes: urls.into_iter().map(name).collect() })
+        Ok(Self { microvm, flakes: urls.into_iter().map(name).collect(), configured })
     }
 
     /// The expression for a package, in a module that has `pkgs` and `inputs`.
@@ -80,6 +90,15 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// The flake of a base and the name of the configuration in it.
+fn configuration<'a>(base: &Name, reference: &'a str) -> Result<(&'a str, &'a str), EmitError> {
+    let (url, name) = reference.split_once('#').unwrap_or((reference, ""));
+    if url.is_empty() || url.starts_with('.') {
+        return Err(EmitError::Flake { base: base.clone(), flake: reference.to_owned() });
+    }
+    Ok((url, name.strip_prefix("nixosConfigurations.").unwrap_or(name).trim_matches('"')))
+}
+
 /// A readable name for an input: `github:o/r` is `github-o-r`.
 fn input_name(url: &str) -> String {
     let words: Vec<&str> = url.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -105,9 +124,25 @@ pub(super) fn text(cluster: &Name, inputs: &Inputs<'_>) -> String {
         out.push_str(";\n");
     }
     out.push_str(OUTPUTS);
+    if !inputs.configured.is_empty() {
+        out.push_str(CONFIGURED_HEAD);
+        for (base, (url, configuration)) in &inputs.configured {
+            out.push_str("        ");
+            text::attribute(&mut out, base.as_str());
+            out.push_str(" = inputs.");
+            text::attribute(&mut out, inputs.flakes.get(url).map_or("", String::as_str));
+            out.push_str(".nixosConfigurations.");
+            text::attribute(&mut out, configuration);
+            out.push_str(";\n");
+        }
+        out.push_str(CONFIGURED_TAIL);
+    }
+    let system = if inputs.configured.is_empty() { PLAIN } else { "systemOf" };
+    let _ = write!(out, "    in\n    {{\n      nixosConfigurations = lib.genAttrs nodes {system};\n    }};\n}}\n");
     out
 }
 
+/// What comes before the systems.
 const OUTPUTS: &str = r#"  };
 
   outputs =
@@ -120,15 +155,41 @@ const OUTPUTS: &str = r#"  };
       nodes = map (lib.removeSuffix ".nix") (
         builtins.filter isNode (builtins.attrNames (builtins.readDir ./nodes))
       );
-    in
-    {
-      nixosConfigurations = lib.genAttrs nodes (
+"#;
+
+/// The system of a node where no base starts from a flake.
+const PLAIN: &str = r#"(
         node:
         lib.nixosSystem {
           specialArgs = { inherit inputs; };
           modules = [ (./nodes + "/${node}.nix") ];
         }
-      );
-    };
-}
+      )"#;
+
+/// What comes before the names of the configurations that bases start from.
+const CONFIGURED_HEAD: &str = "
+      # The bases that start from a configuration of another flake.
+      configured = {
+";
+
+/// The system of a node where bases start from flakes. The modules of a flake mostly know its own inputs by that name.
+const CONFIGURED_TAIL: &str = r#"      };
+      baseOf = node: toString (lib.importJSON (./nodes + "/${node}.json")).base or null;
+      systemOf =
+        node:
+        let
+          modules = [ (./nodes + "/${node}.nix") ];
+          configuration = configured.${baseOf node};
+          own = configuration._module.specialArgs.inputs or { };
+        in
+        if configured ? ${baseOf node} then
+          configuration.extendModules {
+            inherit modules;
+            specialArgs.inputs = inputs // own;
+          }
+        else
+          lib.nixosSystem {
+            inherit modules;
+            specialArgs = { inherit inputs; };
+          };
 "#;

@@ -124,7 +124,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
     };
     // A cluster without certificates is of this machine alone.
     let secrets_on_disk = keyring.is_none();
-    let system = system(&arguments);
+    let (system, sources) = (system(&arguments), sources(&arguments));
     let cache_listen = arguments.cache_listen.unwrap_or_else(|| SocketAddr::new(listen.ip(), 0));
     if keyring.is_none() && !cache_listen.ip().is_loopback() {
         return Err(CommandError::new(format!("{cache_listen} is not of this machine alone, so it needs TLS"))
@@ -143,11 +143,7 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
         capacity: Capacity { cpu: processors(), memory: memory()?, ports: arguments.ports },
         exec_dir: arguments.exec_dir,
         nix: arguments.nix.config(),
-        sources: Sources {
-            substituters: arguments.substituter,
-            trusted_keys: arguments.trusted_key,
-            asked_anew: false,
-        },
+        sources,
         exchange,
         base_env: base_environment(),
         shim_command: vec![crate::own_binary(), "shim".into()],
@@ -190,16 +186,16 @@ fn systemd(arguments: &AgentArgs) -> Result<Option<SystemdConfig>, CommandError>
 }
 
 /// How the node is brought to the system of its base, if it is.
+fn sources(arguments: &AgentArgs) -> Sources {
+    Sources {
+        substituters: arguments.substituter.clone(),
+        trusted_keys: arguments.trusted_key.clone(),
+        asked_anew: false,
+    }
+}
+
 fn system(arguments: &AgentArgs) -> Option<SystemConfig> {
     let profile = arguments.system_profile.clone()?;
-    let mut options = Vec::new();
-    let mut option = |name: &str, values: &[String]| {
-        if !values.is_empty() {
-            options.extend(["--option".to_owned(), name.to_owned(), values.join(" ")]);
-        }
-    };
-    option("extra-substituters", &arguments.substituter);
-    option("extra-trusted-public-keys", &arguments.trusted_key);
     let mut environment = base_environment();
     environment.extend(std::env::vars().filter(|(name, _)| name.starts_with("NIX_") || name == "LOCALE_ARCHIVE"));
     // A switch may restart the agent, which must not be its end.
@@ -209,7 +205,7 @@ fn system(arguments: &AgentArgs) -> Option<SystemConfig> {
         profile,
         run: arguments.system_run.clone(),
         environment,
-        options,
+        sources: sources(arguments),
         switch: if is_apart { apart.map(str::to_owned).to_vec() } else { Vec::new() },
         reboot: arguments.reboot_command.split_whitespace().map(str::to_owned).collect(),
         boot_id: arguments.boot_id.clone(),

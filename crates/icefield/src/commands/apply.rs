@@ -56,7 +56,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &ApplyArgs) -> Result<u8, Co
         None => {
             let source = Source::find(&arguments.source)?;
             let mut spec = source.load()?.spec;
-            build_services(&mut spec, source.folder(), &arguments.build.on(arguments.builders.find(cluster)?))?;
+            build_services(&mut spec, source.folder(), &arguments.build.on(&arguments.builders, cluster)?)?;
             (spec, None)
         }
     };

@@ -52,7 +52,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &BuildArgs) -> Result<u8, Co
     let scope = Scope { folder: source.folder(), bases: !arguments.no_bases };
     let view = View::new(arguments.build.logs);
     let Builds { built, known, .. } =
-        arguments.build.on(arguments.builders.find(cluster)?).build(&mut spec, &scope, &view)?;
+        arguments.build.on(&arguments.builders, cluster)?.build(&mut spec, &scope, &view)?;
     if let Some(path) = &arguments.out {
         let text = format!("{}\n", serde_json::to_string_pretty(&spec).expect("a spec can be written as JSON"));
         std::fs::write(path, text)

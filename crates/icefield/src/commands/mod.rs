@@ -16,6 +16,7 @@ pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod job;
 pub(crate) mod join_token;
 pub(crate) mod login;
@@ -70,6 +71,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, CommandError> {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Show(arguments) => show::run(cluster, &arguments),
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -43,7 +43,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &PlanArgs) -> Result<u8, Com
     let offline = client.is_none();
     // Where there is nothing that it could differ from, it does not matter what was built.
     if !offline {
-        build_services(&mut spec, source.folder(), &arguments.build.on(arguments.builders.find(cluster)?))?;
+        build_services(&mut spec, source.folder(), &arguments.build.on(&arguments.builders, cluster)?)?;
     }
     let report = match client {
         Some(client) => {

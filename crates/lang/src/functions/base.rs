@@ -21,6 +21,12 @@ pub(crate) static BASE: Function = Function {
             optional("modules", "[nix_file(\"base.nix\")]", "[]", "NixOS modules, from nix_file() or nix_text()."),
             optional("nixpkgs", "\"github:NixOS/nixpkgs/nixos-26.05\"", "None", "Where nixpkgs is taken from."),
             optional(
+                "flake",
+                "\".#web\"",
+                "None",
+                "A configuration of a flake that it starts from, as `nixos-rebuild --flake` has it; `icefield import` writes these.",
+            ),
+            optional(
                 "system",
                 "\"/nix/store/s5zyn9lmv8cd1ag8hsh3iqfd6vjxfk2q-nixos-system\"",
                 "None",
@@ -61,6 +67,7 @@ pub(crate) static BASE: Function = Function {
             nixos: nixos.into_iter().collect::<Map<_, _>>(),
             modules: call.field_or("modules", Vec::new(), |arg| arg.items(nix_module)),
             nixpkgs: call.field("nixpkgs", |arg| arg.text()),
+            flake: call.field("flake", |arg| arg.text()),
             system: call.field("system", |arg| {
                 StorePath::new(&arg.text()?).map_err(|error| arg.refuse::<()>(error.to_string(), None)).ok()
             }),

@@ -12,6 +12,18 @@ impl Check<'_> {
         if let Some(nixpkgs) = &base.nixpkgs {
             self.flake_reference(&format!("bases.{name}.nixpkgs"), nixpkgs);
         }
+        if let Some(flake) = &base.flake {
+            let at = format!("bases.{name}.flake");
+            self.flake_reference(&at, flake);
+            if !flake.split_once('#').is_some_and(|(_, configuration)| !configuration.is_empty()) {
+                let problem = self.report(&at, format!("{flake:?} names no configuration"));
+                problem.help =
+                    Some(format!("write it behind a #: {:?}", format!("{}#web", flake.trim_end_matches('#'))));
+            }
+            if base.nixpkgs.is_some() {
+                self.report(&at, "the configuration of a flake brings its own nixpkgs, so no other can be named");
+            }
+        }
         for package in &base.packages {
             if !is_attribute_path(package) {
                 let message = format!("{package:?} is not an attribute path of nixpkgs");
