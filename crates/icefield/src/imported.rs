@@ -20,14 +20,16 @@ pub(crate) struct Imported {
     pub(crate) left_out: Vec<String>,
 }
 
+/// What the declaration begins with.
+const HEAD: &str = "\
+# A base and a node for each NixOS configuration of the flake, by `icefield import`; from here on it is yours to edit.
+# Configurations do not say how much a machine has: put in what services may use of each.
+";
+
 impl Imported {
     /// The declaration in Starlark, or why it cannot be made.
     pub(crate) fn text(&self) -> Result<String, String> {
-        let mut out = format!(
-            "# Made of the NixOS configurations of {} by `icefield import`; from here on it is yours to edit.\n\
-             # They do not say how much a machine has: put in what services may use of each.\n",
-            self.flake
-        );
+        let mut out = String::from(HEAD);
         for name in &self.left_out {
             let _ = writeln!(out, "# {name:?} is left out, because it could not be evaluated.");
         }

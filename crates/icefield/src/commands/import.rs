@@ -106,7 +106,9 @@ fn evaluate(nix: &Nix, flake: &str, names: &[String]) -> Vec<(String, Result<Con
 /// Where the flake is, if it is on this machine.
 fn folder(flake: &str) -> Result<Option<PathBuf>, CommandError> {
     let path = flake.strip_prefix("path:").unwrap_or(flake);
-    if !(flake.starts_with("path:") || path.starts_with(['.', '/'])) {
+    // A name that is both a folder's and one of Nix's registry is the folder's.
+    let is_folder = || Path::new(path).join("flake.nix").exists();
+    if !(flake.starts_with("path:") || path.starts_with(['.', '/']) || is_folder()) {
         return Ok(None);
     }
     let found = std::fs::canonicalize(path);
