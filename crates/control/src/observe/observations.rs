@@ -45,6 +45,9 @@ struct Note {
 }
 
 impl Observations {
+    /// How far apart signs of life are expected at least, in milliseconds: they are not known to come more often.
+    const BRISK: u64 = 500;
+
     /// What a server has seen that leads from `now` on: nothing. Each node has its whole lease to be heard of.
     pub fn new(now: u64) -> Self {
         Self {
@@ -130,6 +133,12 @@ impl Observations {
             Some(sight) => sight.silence(now, self.deaf),
             None => now.saturating_sub(self.since).saturating_sub(self.deaf),
         }
+    }
+
+    /// Whether a node was last heard of so long ago that it would have told more since, if this server had been there to listen.
+    pub(crate) fn is_outdated(&self, node: &str, now: u64) -> bool {
+        let within = self.usual.max(Self::BRISK).saturating_mul(2);
+        self.nodes.get(node).is_none_or(|sight| now.saturating_sub(sight.at) > within)
     }
 
     /// The longest gap between the signs of life of a node lately; of one that is not known, none.

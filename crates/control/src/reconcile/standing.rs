@@ -10,7 +10,8 @@ use crate::observe::{Observations, is_healthy};
 pub(super) enum Standing {
     /// It is placed nowhere.
     Nowhere,
-    /// This server has not heard of its node yet, or not for a while, or not since it was decided what it is to be.
+    /// This server has not heard of its node yet, or not for a while, or not since it was decided what it is to be; or it did
+    /// not serve when its node was heard of last, which is not just now.
     Unknown,
     /// It does not serve: its node is not there, or it is not taken up yet, starting, failed, unhealthy, or still of
     /// another revision.
@@ -78,7 +79,30 @@ fn judge<'a>(
     let standing = match report {
         Some(report) if is_healthy(report) && seen.age(node, report, now) >= healthy_for.get() => Standing::Proven,
         Some(report) if is_healthy(report) => Standing::Healthy,
+        // It may have come to serve since.
+        _ if seen.is_outdated(node, now) => Standing::Unknown,
         _ => Standing::Down,
     };
     (standing, report)
+}
+
+#[cfg(test)]
+mod tests {
+    use icefield_api::ReplicaState;
+
+    use super::*;
+    use crate::observe::sample::{heartbeat, report};
+    use crate::state::sample::{Sample, name, replica, spec};
+
+    #[test]
+    fn what_did_not_serve_a_while_ago_may_serve_by_now() {
+        let mut sample = Sample::with(&["n1"], &spec(&["n1"], &[("web", "a", 1)]));
+        sample.place("web/0", "n1");
+        let mut seen = Observations::new(0);
+        let starting = report("web/0", "a", ReplicaState::Starting, 0);
+        seen.heartbeat(&name("n1"), heartbeat(vec![starting]), 1_000);
+        let standing = |now| Known::new(&sample.state, &seen, replica("web/0"), Millis::new(100), now).standing;
+        assert_eq!(standing(1_900), Standing::Down);
+        assert_eq!(standing(2_100), Standing::Unknown);
+    }
 }

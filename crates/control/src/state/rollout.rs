@@ -1,6 +1,7 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use icefield_api::{EventKind, RolloutPhase, RolloutState};
+use icefield_placement::Placement;
 use icefield_spec::{Name, Revision, Service, Strategy, Wait};
 
 use super::events::Telling;
@@ -21,6 +22,7 @@ impl State {
             Some(declared) if !declared.daemon => declared.replicas as usize,
             _ => self.placed.placement().service(service.as_str()).count(),
         };
+        let placed = revisions(self.placed.placement(), service);
         let Some(record) = self.services.get_mut(service) else {
             return Err(format!("there is no service {service}"));
         };
@@ -47,7 +49,7 @@ impl State {
             }
             RolloutStep::Switch => switch(record, declared, at)?,
             RolloutStep::Finish => finish(record, service, replicas as u64, at)?,
-            RolloutStep::Fail { reason } => fail(record, declared, &reason, at),
+            RolloutStep::Fail { reason } => fail(record, declared, &placed, &reason, at),
         };
         let services = [service.clone()].into();
         self.forget_units(&services);
@@ -181,9 +183,20 @@ fn switch(record: &mut ServiceRecord, declared: Option<&Service>, at: u64) -> Re
     Ok(format!("switched to {} at revision {}", count(replicas.into(), "new replica"), record.target.short()))
 }
 
-/// The old replicas become the service's own again; the new ones serve besides as long as they are needed.
-pub(super) fn switch_back(record: &mut ServiceRecord, replicas: u32) {
-    if record.rollout.phase != RolloutPhase::Switched || record.rollout.retired.is_empty() {
+/// The revisions of the replicas that a service has.
+pub(super) fn revisions(placement: &Placement, service: &Name) -> BTreeMap<u32, Revision> {
+    placement.service(service.as_str()).map(|(index, assignment)| (index, assignment.revision)).collect()
+}
+
+/// The old replicas become the service's own again if they are of the revision that it goes back `to`; the new ones serve
+/// besides as long as they are needed.
+pub(super) fn switch_back(record: &mut ServiceRecord, replicas: u32, placed: &BTreeMap<u32, Revision>, to: Revision) {
+    if record.rollout.phase != RolloutPhase::Switched {
+        return;
+    }
+    // Others would have to be replaced as much as the new ones, and there would be more of both than may be.
+    if !record.rollout.retired.iter().any(|index| placed.get(index) == Some(&to)) {
+        record.rollout.retired.clear();
         return;
     }
     let new: BTreeSet<u32> = record.own(replicas).into_iter().collect();
@@ -216,7 +229,13 @@ fn finish(record: &mut ServiceRecord, service: &Name, replicas: u64, at: u64) ->
     }
 }
 
-fn fail(record: &mut ServiceRecord, declared: Option<&Service>, reason: &str, at: u64) -> String {
+fn fail(
+    record: &mut ServiceRecord,
+    declared: Option<&Service>,
+    placed: &BTreeMap<u32, Revision>,
+    reason: &str,
+    at: u64,
+) -> String {
     let rolls_back = declared.is_some_and(|declared| declared.update.rollback);
     let failed = record.target.short();
     let good = record.good.filter(|good| rolls_back && *good != record.target);
@@ -226,7 +245,7 @@ fn fail(record: &mut ServiceRecord, declared: Option<&Service>, reason: &str, at
     };
     match good {
         Some(good) => {
-            switch_back(record, declared.map_or(0, |declared| declared.replicas));
+            switch_back(record, declared.map_or(0, |declared| declared.replicas), placed, good);
             record.target = good;
             record.rollout.turn_back(message, at);
             format!("rollout of revision {failed} failed: {reason}; going back to {}", good.short())
@@ -246,7 +265,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use icefield_api::RolloutState;
-    use icefield_spec::Spec;
+    use icefield_spec::{Millis, Spec, Strategy, Wait};
 
     use crate::state::sample::{Sample, name, revision, spec};
     use crate::state::{Applied, Command, RolloutStep};
@@ -359,5 +378,33 @@ mod tests {
         let seen = sample.state.version;
         assert!(matches!(sample.command(advance(seen)), Applied::Done(_)));
         assert!(matches!(sample.command(advance(seen)), Applied::Refused(_)), "nor twice from the same");
+    }
+
+    #[test]
+    fn what_was_switched_from_serves_again_only_if_it_is_gone_back_to() {
+        let blue_green = |version: &str| {
+            let mut spec = web(version);
+            let kind = Strategy::BlueGreen { wait: Wait::Hold(Millis::default()), keep: Millis::new(60_000) };
+            spec.services.get_mut("web").unwrap().update.kind = kind;
+            spec
+        };
+        let gone_back = |between: &str| {
+            let mut sample = Sample::with(&["n1"], &blue_green("a"));
+            sample.step("a", RolloutStep::Finish);
+            if between != "a" {
+                sample.apply(&blue_green(between));
+            }
+            for replica in ["web/0", "web/1"] {
+                sample.place(replica, "n1");
+            }
+            sample.apply(&blue_green("c"));
+            sample.step("c", RolloutStep::Add { indexes: vec![2, 3], hidden: true });
+            sample.step("c", RolloutStep::Switch);
+            sample.step("c", fail());
+            let record = &sample.state.services["web"];
+            (record.own(2), record.rollout.surge.len(), record.rollout.retired.len())
+        };
+        assert_eq!(gone_back("a"), (vec![0, 1], 2, 0));
+        assert_eq!(gone_back("b"), (vec![2, 3], 0, 0), "the good revision is a, and they are of b");
     }
 }

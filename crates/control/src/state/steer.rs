@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
+
 use icefield_api::{EventKind, RolloutAction, RolloutPhase, RolloutState};
 use icefield_spec::{Name, Revision};
 
-use super::rollout::switch_back;
+use super::rollout::{revisions, switch_back};
 use super::{Effect, ServiceRecord, State};
 
 impl State {
@@ -9,6 +11,7 @@ impl State {
     pub(super) fn steer(&mut self, at: u64, service: &Name, action: RolloutAction) -> Result<Effect, String> {
         let declared = self.spec.as_ref().and_then(|spec| spec.services.get(service));
         let replicas = declared.map_or(0, |declared| declared.replicas);
+        let placed = revisions(self.placed.placement(), service);
         let Some(record) = self.services.get_mut(service).filter(|_| declared.is_some()) else {
             return Err(format!("there is no service {service}"));
         };
@@ -36,8 +39,8 @@ impl State {
                 record.rollout.turn(RolloutPhase::Rolling, at);
                 "rollout confirmed: it goes on".to_owned()
             }
-            RolloutAction::Undo => undo(record, service, None, replicas, at)?,
-            RolloutAction::UndoTo(to) => undo(record, service, Some(to), replicas, at)?,
+            RolloutAction::Undo => undo(record, service, None, (replicas, &placed), at)?,
+            RolloutAction::UndoTo(to) => undo(record, service, Some(to), (replicas, &placed), at)?,
         };
         self.tell(at, EventKind::Rollout, format!("service {service}"), message);
         Ok(Effect::Basis)
@@ -49,7 +52,7 @@ fn undo(
     record: &mut ServiceRecord,
     service: &Name,
     to: Option<Revision>,
-    replicas: u32,
+    (replicas, placed): (u32, &BTreeMap<u32, Revision>),
     at: u64,
 ) -> Result<String, String> {
     let undone = record.target.short();
@@ -73,7 +76,7 @@ fn undo(
     let Some(to) = to else {
         return Err(format!("there is no good revision of {service} before {undone} to go back to"));
     };
-    switch_back(record, replicas);
+    switch_back(record, replicas, placed, to);
     record.go_back(to);
     record.rollout.turn_back("it was undone".into(), at);
     Ok(format!("rollout of revision {undone} undone; going back to {}", to.short()))
