@@ -128,7 +128,7 @@ pub enum EmitError {
     },
     /// A base starts from a flake that is found only from where it is declared.
     #[error(
-        "base {base}: the flake of {flake:?} is beside the declaration and cannot be found from elsewhere; write its URL or its \
+        "base {base}: the flake {flake:?} is beside the declaration and cannot be found from elsewhere; write its URL or its \
          whole path"
     )]
     Flake {

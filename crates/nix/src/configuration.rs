@@ -54,22 +54,3 @@ impl Nix {
             .map_err(|_| NixError::Unreadable { what, answer: answer.chars().take(200).collect() })
     }
 }
-
-/// The name of a configuration, of what stands behind the `#` of a reference: it may hold dots.
-pub(crate) fn configuration_name(attribute: &str) -> String {
-    let name = attribute.strip_prefix("nixosConfigurations.").unwrap_or(attribute);
-    let unquoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
-    unquoted.unwrap_or(name).to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_configuration_is_named_with_and_without_where_it_is() {
-        for attribute in ["a.example", "\"a.example\"", "nixosConfigurations.a.example"] {
-            assert_eq!(configuration_name(attribute), "a.example");
-        }
-    }
-}

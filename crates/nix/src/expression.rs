@@ -7,7 +7,6 @@ use std::path::Path;
 use icefield_emit::nix_string;
 use icefield_spec::{Base, Name, NixModule, NixSource};
 
-use crate::configuration::configuration_name;
 use crate::reference::Reference;
 use crate::target::Scope;
 use crate::{Nix, NixError, unit};
@@ -97,15 +96,15 @@ impl Writer<'_> {
         let files: Files = emitted.into_iter().map(|file| (file.path, file.text)).collect();
         let mut out = head(what, system);
         let modules = format!("modules = [ ./bases/{name}.nix ];");
-        let _ = match &base.flake {
-            Some(flake) => {
-                let (flake, configuration) = self.configuration(what, flake)?;
+        let _ = match base.configuration() {
+            Some((flake, configuration)) => {
+                let flake = self.flake(what, flake)?;
                 write!(
                     out,
                     "icefield.configured {{\n  what = {};\n  flake = {};\n  configuration = {};\n  {modules}\n}}\n",
                     nix_string(what),
                     nix_string(&flake),
-                    nix_string(&configuration),
+                    nix_string(configuration),
                 )
             }
             None => {
@@ -116,17 +115,16 @@ impl Writer<'_> {
         Ok(finished(files, out))
     }
 
-    /// The flake that a reference names, and the name of the configuration in it.
-    fn configuration(&mut self, what: &str, reference: &str) -> Result<(String, String), NixError> {
-        let (flake, attribute) = match Reference::parse(reference, &self.scope.folder) {
-            Reference::Local { path, attribute } => (text(&path)?, attribute),
-            Reference::Remote { url, attribute } => (self.lock(&url)?, attribute),
+    /// A flake, as it is found now.
+    fn flake(&mut self, what: &str, reference: &str) -> Result<String, NixError> {
+        match Reference::parse(reference, &self.scope.folder) {
+            Reference::Local { path, .. } => text(&path),
+            Reference::Remote { url, .. } => self.lock(&url),
             Reference::Nixpkgs { .. } => {
-                let reason = format!("{reference} is no configuration of a flake; name one like \".#web\"");
-                return Err(NixError::Declared { what: what.to_owned(), reason });
+                let reason = format!("{reference} is no flake; name one like \".#web\" or \"github:o/r#web\"");
+                Err(NixError::Declared { what: what.to_owned(), reason })
             }
-        };
-        Ok((flake, configuration_name(&attribute)))
+        }
     }
 
     fn package(&mut self, what: &str, source: &NixSource, files: &mut Files) -> Result<String, NixError> {

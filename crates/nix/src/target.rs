@@ -157,7 +157,7 @@ impl Gather<'_, '_> {
         let files = self.writer.base(cluster, name, &what, system, base)?;
         let mut inputs = Inputs::default();
         // A configuration of a flake has a nixpkgs of its own.
-        let source = base.flake.as_deref().or(base.nixpkgs.as_deref());
+        let source = base.configuration().map(|(flake, _)| flake).or(base.nixpkgs.as_deref());
         self.nixpkgs(source, &mut inputs);
         for module in &base.modules {
             self.text(&what, &module.text, &mut inputs)?;

@@ -43,6 +43,14 @@ pub struct Base {
 }
 
 impl Base {
+    /// The flake that its system starts from, and the name of the configuration in it: that may hold dots.
+    pub fn configuration(&self) -> Option<(&str, &str)> {
+        let (flake, name) = self.flake.as_deref()?.split_once('#')?;
+        let name = name.strip_prefix("nixosConfigurations.").unwrap_or(name);
+        let unquoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
+        Some((if flake.is_empty() { "." } else { flake }, unquoted))
+    }
+
     /// How its nodes go from one system to the next: as declared, else one node first and then one at a time, each of which
     /// must do well for half a minute.
     pub fn update(&self) -> Update {
@@ -76,4 +84,22 @@ pub struct NixModule {
     pub name: String,
     /// The module in Nix.
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_named_with_and_without_where_it_is() {
+        let configuration = |flake: &str| {
+            let base = Base { flake: Some(flake.into()), ..Base::default() };
+            base.configuration().map(|(flake, name)| (flake.to_owned(), name.to_owned()))
+        };
+        let expected = |flake: &str| Some((flake.to_owned(), "a.example".to_owned()));
+        assert_eq!(configuration("#a.example"), expected("."));
+        assert_eq!(configuration("github:o/r#\"a.example\""), expected("github:o/r"));
+        assert_eq!(configuration("./x#nixosConfigurations.a.example"), expected("./x"));
+        assert_eq!(configuration("./x"), None);
+    }
 }

@@ -357,3 +357,21 @@ fn nodes_of_two_zones_that_are_on_their_way_come_to_their_end_first() {
     follow(&mut world, 1);
     assert_eq!((rollout(&world), running(&world)), (RolloutState::Done, BTreeSet::from(["v3".to_owned()])));
 }
+
+#[test]
+fn nodes_of_two_zones_that_never_come_to_their_end_are_asked_anew() {
+    let mut world = settled(6, "v1");
+    let asked = |world: &World, node: &str| world.state.bases["std"].nodes[node].system.clone();
+    world.apply(&fleet(6, "stuck", update()));
+    world.until(5_000, |world| asked(world, "n1") == system("stuck"));
+    world.run(1_000);
+    world.agents.get_mut("n1").unwrap().connected = false;
+    world.until(10_000, |world| world.state.nodes["n1"].lost);
+    world.apply(&fleet(6, "stuck-2", update()));
+    world.until(20_000, |world| (2..=6).any(|node| asked(world, &format!("n{node}")) == system("stuck-2")));
+    world.agents.get_mut("n1").unwrap().connected = true;
+    world.until(5_000, |world| !world.state.nodes["n1"].lost);
+    world.apply(&fleet(6, "v3", update()));
+    world.until(120_000, |world| rollout(world) == RolloutState::Done);
+    assert_eq!(running(&world), BTreeSet::from(["v3".to_owned()]));
+}

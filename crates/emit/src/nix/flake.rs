@@ -41,8 +41,10 @@ impl<'a> Inputs<'a> {
         }
         let mut configured = BTreeMap::new();
         for (name, base) in &fleet.spec.bases {
-            if let Some(flake) = &base.flake {
-                let (url, configuration) = configuration(name, flake)?;
+            if let Some((url, configuration)) = base.configuration() {
+                if url.starts_with('.') {
+                    return Err(EmitError::Flake { base: name.clone(), flake: url.to_owned() });
+                }
                 urls.insert(url);
                 configured.insert(name, (url, configuration));
             }
@@ -88,15 +90,6 @@ impl<'a> Inputs<'a> {
         }
         out
     }
-}
-
-/// The flake of a base and the name of the configuration in it.
-fn configuration<'a>(base: &Name, reference: &'a str) -> Result<(&'a str, &'a str), EmitError> {
-    let (url, name) = reference.split_once('#').unwrap_or((reference, ""));
-    if url.is_empty() || url.starts_with('.') {
-        return Err(EmitError::Flake { base: base.clone(), flake: reference.to_owned() });
-    }
-    Ok((url, name.strip_prefix("nixosConfigurations.").unwrap_or(name).trim_matches('"')))
 }
 
 /// A readable name for an input: `github:o/r` is `github-o-r`.

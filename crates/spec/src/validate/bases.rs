@@ -15,7 +15,7 @@ impl Check<'_> {
         if let Some(flake) = &base.flake {
             let at = format!("bases.{name}.flake");
             self.flake_reference(&at, flake);
-            if flake.split_once('#').is_none_or(|(_, configuration)| configuration.is_empty()) {
+            if base.configuration().is_none_or(|(_, configuration)| configuration.is_empty()) {
                 let problem = self.report(&at, format!("{flake:?} names no configuration"));
                 problem.help =
                     Some(format!("write it behind a #: {:?}", format!("{}#web", flake.trim_end_matches('#'))));
