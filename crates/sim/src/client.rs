@@ -230,7 +230,10 @@ impl Client {
             at if at < SERVICES.len() => (SERVICES[at], Command::Steer { at: 0, service: name(SERVICES[at]), action }),
             at => {
                 let base = BASES[at - SERVICES.len()];
-                (base, Command::Base { at: 0, base: name(base), to: None, step: BaseStep::Steer { action } })
+                (
+                    base,
+                    Command::Base { at: 0, base: name(base), to: None, seen: None, step: BaseStep::Steer { action } },
+                )
             }
         };
         if let Written::Done(Applied::Done(version), _) = self.write(&command).await {
@@ -291,7 +294,7 @@ fn dated(command: Command, now: u64) -> Command {
         Command::Apply { spec, expect, .. } => Command::Apply { at: now, spec, expect },
         Command::Node { node, action, .. } => Command::Node { at: now, node, action },
         Command::Steer { service, action, .. } => Command::Steer { at: now, service, action },
-        Command::Base { base, to, step, .. } => Command::Base { at: now, base, to, step },
+        Command::Base { base, to, seen, step, .. } => Command::Base { at: now, base, to, seen, step },
         Command::Secret { step, .. } => Command::Secret { at: now, step },
         other => other,
     }

@@ -36,7 +36,7 @@ pub(crate) async fn steer(
     let prepare = async |state: Arc<crate::State>| match state.bases.contains_key(&base) {
         true => {
             let step = BaseStep::Steer { action };
-            Ok(Command::Base { at: app.clock.now(), base: base.clone(), to: None, step })
+            Ok(Command::Base { at: app.clock.now(), base: base.clone(), to: None, seen: None, step })
         }
         false => Err(absent(&base)),
     };

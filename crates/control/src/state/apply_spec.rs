@@ -87,7 +87,7 @@ impl State {
                 telling.tell(EventKind::Rollout, || (format!("service {name}"), started(record)));
             }
         }
-        self.declare_bases(at, before.as_deref(), &mut telling);
+        self.declare_bases(index, at, before.as_deref(), &mut telling);
         self.declare_jobs(at, before.as_deref());
         self.end_rebalance("another spec was put in force", &mut telling);
         let known: BTreeSet<Name> = self.services.keys().cloned().collect();

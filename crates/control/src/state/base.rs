@@ -3,20 +3,27 @@ use icefield_plan::PlannedSystem;
 use icefield_spec::{Base, Name, Revision, Spec, StorePath, Wait};
 
 use super::events::Telling;
+use super::rollout::check_step;
 use super::{BaseNode, BaseRecord, BaseStep, Effect, State};
 use crate::count::count;
 
 impl State {
     /// Takes up what the spec in force says of bases. A base that does not say which system leaves its nodes as they are.
-    pub(super) fn declare_bases(&mut self, at: u64, before: Option<&Spec>, telling: &mut Telling) {
+    pub(super) fn declare_bases(&mut self, index: u64, at: u64, before: Option<&Spec>, telling: &mut Telling) {
         let Some(spec) = self.spec.clone() else { return };
         for (name, base) in &spec.bases {
             let Some(system) = &base.system else { continue };
             let declared_before = before.and_then(|before| before.bases.get(name));
             let starts = match self.bases.get_mut(name) {
-                Some(record) => record.declare(declared_before, base, system, at),
+                Some(record) => {
+                    if declared_before != Some(base) {
+                        record.basis = index;
+                    }
+                    record.declare(declared_before, base, system, at)
+                }
                 None => {
-                    self.bases.insert(name.clone(), BaseRecord::first(base, system, at));
+                    let record = BaseRecord { basis: index, ..BaseRecord::first(base, system, at) };
+                    self.bases.insert(name.clone(), record);
                     true
                 }
             };
@@ -51,6 +58,11 @@ impl State {
     pub(super) fn forbid_restart(&mut self, node: &Name) -> bool {
         let asked = self.bases.values_mut().filter_map(|record| record.nodes.get_mut(node));
         asked.filter(|asked| !asked.proven).any(|asked| std::mem::take(&mut asked.drained))
+    }
+
+    /// Refuses a step that was decided before what the base declares, or its rollout, was changed.
+    pub(super) fn check_base_basis(&self, base: &Name, seen: Option<u64>) -> Result<(), String> {
+        check_step(base, self.bases.get(base).map_or(0, |record| record.basis), seen)
     }
 
     /// The system that a node is to run, if it was asked for one.

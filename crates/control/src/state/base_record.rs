@@ -20,6 +20,9 @@ pub struct BaseRecord {
     pub previous: Option<StorePath>,
     /// The rollout under way, or the last one.
     pub rollout: Rollout,
+    /// The version at which its declaration or its rollout changed last; steps that were decided before are refused.
+    #[serde(default)]
+    pub basis: u64,
     /// Its nodes that have been asked for a system.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub nodes: BTreeMap<Name, BaseNode>,
@@ -67,6 +70,7 @@ impl BaseRecord {
             good: None,
             previous: None,
             rollout: Rollout::start(None, to, first_phase(base), at),
+            basis: 0,
             nodes: BTreeMap::new(),
             past: VecDeque::new(),
         }

@@ -101,6 +101,9 @@ pub enum Command {
         /// The revision of the system that it goes to, where it matters; the command is refused if that is no longer so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Revision>,
+        /// The version of the state that it was decided from, if it was; it is refused if what it depends on has changed since.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<u64>,
         /// What happens.
         step: BaseStep,
     },

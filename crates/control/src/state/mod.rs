@@ -198,9 +198,10 @@ impl State {
 
     fn carry_out(&mut self, index: u64, command: Command) -> Applied {
         let is_spec = matches!(command, Command::Apply { .. });
-        let steered = match &command {
-            Command::Rollout { service, .. } | Command::Steer { service, .. } => Some(service.clone()),
-            _ => None,
+        let (steered, base) = match &command {
+            Command::Rollout { service, .. } | Command::Steer { service, .. } => (Some(service.clone()), None),
+            Command::Base { base, .. } => (None, Some(base.clone())),
+            _ => (None, None),
         };
         let effect = match command {
             Command::Apply { at, spec, expect } => match self.outdated(at, &spec, expect) {
@@ -217,7 +218,9 @@ impl State {
                 self.check_rollout_basis(&service, seen).and_then(|()| self.rollout(at, &service, to, step))
             }
             Command::Steer { at, service, action } => self.steer(at, &service, action),
-            Command::Base { at, base, to, step } => self.base(at, &base, to, step),
+            Command::Base { at, base, to, seen, step } => {
+                self.check_base_basis(&base, seen).and_then(|()| self.base(at, &base, to, step))
+            }
             Command::System { at, node, entry } => Ok(self.system(at, &node, entry)),
             Command::Job { at, job, step } => self.job(index, at, &job, step),
             Command::Rebalance { at, step } => self.rebalance(at, step),
@@ -241,6 +244,9 @@ impl State {
             Ok(Effect::Basis) => {
                 self.basis = index;
                 if let Some(record) = steered.and_then(|service| self.services.get_mut(&service)) {
+                    record.basis = index;
+                }
+                if let Some(record) = base.and_then(|base| self.bases.get_mut(&base)) {
                     record.basis = index;
                 }
             }

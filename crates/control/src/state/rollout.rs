@@ -63,13 +63,18 @@ impl State {
     /// Refuses a step that was decided before what the service declares, or its rollout, was changed.
     pub(super) fn check_rollout_basis(&self, service: &Name, seen: Option<u64>) -> Result<(), String> {
         let basis = self.services.get(service).map_or(0, |record| record.basis);
-        match seen {
-            Some(seen) if seen < basis => Err(format!(
-                "the step of {service} was decided from version {seen}, and at version {basis} something changed that it \
-                 depends on; decide again"
-            )),
-            _ => Ok(()),
-        }
+        check_step(service, basis, seen)
+    }
+}
+
+/// Refuses a step of `what` that was decided before what it depends on was changed, at version `basis`.
+pub(super) fn check_step(what: &Name, basis: u64, seen: Option<u64>) -> Result<(), String> {
+    match seen {
+        Some(seen) if seen < basis => Err(format!(
+            "the step of {what} was decided from version {seen}, and at version {basis} something changed that it depends on; \
+             decide again"
+        )),
+        _ => Ok(()),
     }
 }
 

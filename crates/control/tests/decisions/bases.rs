@@ -243,7 +243,7 @@ fn a_person_steers_it() {
     world.apply(&fleet(4, "v2", Update { kind, ..update() }));
     let steer = |world: &mut World, action| {
         let step = BaseStep::Steer { action };
-        world.propose(Command::Base { at: world.now, base: name("std"), to: None, step })
+        world.propose(Command::Base { at: world.now, base: name("std"), to: None, seen: None, step })
     };
     assert!(matches!(steer(&mut world, RolloutAction::Confirm), Applied::Refused(_)));
     world.until(30_000, |world| world.state.bases["std"].rollout.phase == RolloutPhase::Held);
@@ -280,7 +280,7 @@ fn one_node_goes_back_alone_and_stays_there() {
     assert_eq!(running(&world), BTreeSet::from(["v3".to_owned()]));
     // What the base itself has gone back from, no node goes back to.
     let step = BaseStep::Steer { action: RolloutAction::Undo };
-    world.propose(Command::Base { at: world.now, base: name("std"), to: None, step });
+    world.propose(Command::Base { at: world.now, base: name("std"), to: None, seen: None, step });
     follow(&mut world, 1);
     assert_eq!(running(&world), BTreeSet::from(["v2".to_owned()]));
     assert!(matches!(back(&mut world), Applied::Done(_)));
@@ -374,4 +374,18 @@ fn nodes_of_two_zones_that_never_come_to_their_end_are_asked_anew() {
     world.apply(&fleet(6, "v3", update()));
     world.until(120_000, |world| rollout(world) == RolloutState::Done);
     assert_eq!(running(&world), BTreeSet::from(["v3".to_owned()]));
+}
+
+#[test]
+fn a_step_that_was_decided_before_the_base_changed_is_refused() {
+    let mut world = settled(4, "v1");
+    let before = world.state.version;
+    world.apply(&fleet(4, "v2", update()));
+    let mut proceed = |seen: u64| {
+        let step = BaseStep::Proceed;
+        world.propose(Command::Base { at: world.now, base: name("std"), to: None, seen: Some(seen), step })
+    };
+    let Applied::Refused(reason) = proceed(before) else { panic!("it was done") };
+    assert!(reason.contains("decide again"), "{reason}");
+    assert!(matches!(proceed(u64::MAX), Applied::Done(_)));
 }

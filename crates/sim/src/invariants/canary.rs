@@ -27,7 +27,7 @@ impl Canaries {
                 self.trials.remove(name);
                 continue;
             }
-            let (asked, proven) = (count(record, false), count(record, true));
+            let (asked, proven) = (asked(record), proven(record));
             if matches!(rollout.phase, RolloutPhase::Trial | RolloutPhase::Held) {
                 self.trials.insert(name.clone(), rollout.started);
                 if asked > share {
@@ -49,9 +49,15 @@ fn share(base: &Base) -> Option<usize> {
     }
 }
 
-fn count(record: &BaseRecord, proven: bool) -> usize {
-    let of_this = record.nodes.values().filter(|asked| asked.asked >= record.rollout.started);
-    of_this.filter(|asked| asked.system == record.target && (asked.proven || !proven)).count()
+/// How many nodes were asked for the system in this rollout.
+fn asked(record: &BaseRecord) -> usize {
+    let of_it = record.nodes.values().filter(|asked| asked.system == record.target);
+    of_it.filter(|asked| asked.asked >= record.rollout.started).count()
+}
+
+/// How many have proved themselves with it: also one that was asked for it before, if it is gone to once more.
+fn proven(record: &BaseRecord) -> usize {
+    record.nodes.values().filter(|asked| asked.system == record.target && asked.proven).count()
 }
 
 #[cfg(test)]

@@ -33,13 +33,13 @@ impl Fleet {
     /// Has nodes of the first base asked for its system.
     pub(crate) fn ask(&mut self, nodes: &[usize]) {
         let step = BaseStep::Advance { nodes: nodes.iter().map(|at| node_name(*at)).collect() };
-        self.done(Command::Base { at: 1, base: name("std"), to: None, step });
+        self.done(Command::Base { at: 1, base: name("std"), to: None, seen: None, step });
     }
 
     /// A node of the first base proves itself.
     pub(crate) fn prove(&mut self, at: usize) {
         let step = BaseStep::Prove { node: node_name(at) };
-        self.done(Command::Base { at: 1, base: name("std"), to: None, step });
+        self.done(Command::Base { at: 1, base: name("std"), to: None, seen: None, step });
     }
 
     /// How a node stands that is being changed for what it was asked for.

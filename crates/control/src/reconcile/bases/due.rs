@@ -15,7 +15,8 @@ pub(in crate::reconcile) fn due(state: &State, seen: &Observations, now: u64) ->
         let view = BaseView::new(state, seen, name, base, record, now);
         commands.extend(view.members.iter().filter_map(|member| view.outcome(member)));
         if let Some(step) = view.step() {
-            commands.push(Command::Base { at: now, base: name.clone(), to: Some(view.target()), step });
+            let seen = Some(state.version);
+            commands.push(Command::Base { at: now, base: name.clone(), to: Some(view.target()), seen, step });
         }
     }
     commands
