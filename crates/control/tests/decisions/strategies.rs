@@ -208,6 +208,27 @@ fn what_fails_after_the_switch_is_switched_back() {
 }
 
 #[test]
+fn what_an_undone_rollout_left_serving_goes_before_green_comes() {
+    let of_two = |version: &str| {
+        let mut spec = blue_green(version, AT_ONCE, 60_000);
+        spec.services.get_mut("web").unwrap().replicas = 2;
+        spec
+    };
+    let mut world = World::settled(&of_two("v1"));
+    world.apply(&of_two("v2"));
+    world.until(20_000, |world| world.phase() == RolloutPhase::Switched);
+    // Of the four that are wanted now, two of v1 have yet to start when it is gone back to.
+    world.apply(&blue_green("v2", AT_ONCE, 60_000));
+    world.run(3_000);
+    world.steer(RolloutAction::Undo);
+    world.apply(&blue_green("v3", AT_ONCE, 2_000));
+    world.count_anew();
+    world.until(60_000, World::is_settled);
+    assert_eq!((world.rollout(), world.revisions()), (RolloutState::Done, only("v3")));
+    assert!(world.most_placed <= 8 && world.fewest_known >= 4, "{} {}", world.most_placed, world.fewest_known);
+}
+
+#[test]
 fn green_waits_for_a_person() {
     let mut world = World::settled(&blue_green("v1", Wait::Confirm, 0));
     world.apply(&blue_green("v2", Wait::Confirm, 0));

@@ -21,6 +21,12 @@ impl View<'_> {
         if old.count() == 0 {
             return None;
         }
+        // What an undone rollout has left serving besides goes before others come: all of them would be three times as many.
+        // It is waited for as long as a step may take, because what it makes up for may never serve again.
+        let is_left = self.surge.iter().any(|known| self.is_left_over(known));
+        if is_left && self.green.is_empty() && !self.has_passed(self.service.update.deadline) {
+            return None;
+        }
         let (count, green) = (self.own.len(), self.green.len());
         if green < count {
             let indexes = self.record.unused(self.service.replicas).take(count - green).collect();

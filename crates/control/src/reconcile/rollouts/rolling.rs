@@ -75,7 +75,7 @@ impl View<'_> {
     }
 
     /// Whether one beside the service's own is of another revision than the target.
-    fn is_left_over(&self, known: &Known<'_>) -> bool {
+    pub(super) fn is_left_over(&self, known: &Known<'_>) -> bool {
         known.assignment.is_some() && !self.is_new(known)
     }
 
