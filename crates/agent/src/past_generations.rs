@@ -1,4 +1,4 @@
-//! The generations that a node has taken up lately, so that two of them can be compared.
+//! The generations that a node has taken up lately, so that two of them can be compared and each be gone back to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

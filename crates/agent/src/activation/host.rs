@@ -113,23 +113,30 @@ impl Host {
 
     /// Fetches a system, from other nodes if that can be.
     async fn fetch(&self, path: &StorePath, limit: Duration) -> Result<(), String> {
-        let is_there = Path::new(path.as_str()).exists();
-        if let Some(exchange) = self.exchange.as_ref().filter(|_| !is_there)
-            && let Some(lane) = exchange.open(path).await
-        {
-            match self.realise(path, lane.sources(), limit).await {
-                Ok(()) => exchange.close(path),
-                Err(why) => tracing::warn!(%path, "not got by way of other nodes, so without them: {why}"),
-            }
-            for complaint in lane.complaints() {
-                tracing::warn!(%path, "another node was passed over: {complaint}");
-            }
+        if !self.fetch_from_others(path, limit).await {
+            self.realise(path, &self.config.sources, limit).await?;
         }
-        self.realise(path, &self.config.sources, limit).await?;
         if !Path::new(path.as_str()).join("bin/switch-to-configuration").exists() {
             return Err(format!("{path} is no NixOS system: it has no bin/switch-to-configuration"));
         }
         Ok(())
+    }
+
+    /// Whether a system that was not there has come from other nodes.
+    async fn fetch_from_others(&self, path: &StorePath, limit: Duration) -> bool {
+        let Some(exchange) = self.exchange.as_ref().filter(|_| !Path::new(path.as_str()).exists()) else {
+            return false;
+        };
+        let Some(lane) = exchange.open(path).await else { return false };
+        let fetched = self.realise(path, lane.sources(), limit).await;
+        match &fetched {
+            Ok(()) => exchange.close(path),
+            Err(why) => tracing::warn!(%path, "not got by way of other nodes, so without them: {why}"),
+        }
+        for complaint in lane.complaints() {
+            tracing::warn!(%path, "another node was passed over: {complaint}");
+        }
+        fetched.is_ok()
     }
 
     async fn realise(&self, path: &StorePath, sources: &Sources, limit: Duration) -> Result<(), String> {

@@ -124,7 +124,12 @@ pub(crate) fn run(arguments: AgentArgs) -> Result<u8, CommandError> {
     };
     // A cluster without certificates is of this machine alone.
     let secrets_on_disk = keyring.is_none();
-    let (system, sources) = (system(&arguments), sources(&arguments));
+    let sources = Sources {
+        substituters: arguments.substituter.clone(),
+        trusted_keys: arguments.trusted_key.clone(),
+        asked_anew: false,
+    };
+    let system = system(&arguments, &sources);
     let cache_listen = arguments.cache_listen.unwrap_or_else(|| SocketAddr::new(listen.ip(), 0));
     if keyring.is_none() && !cache_listen.ip().is_loopback() {
         return Err(CommandError::new(format!("{cache_listen} is not of this machine alone, so it needs TLS"))
@@ -186,15 +191,7 @@ fn systemd(arguments: &AgentArgs) -> Result<Option<SystemdConfig>, CommandError>
 }
 
 /// How the node is brought to the system of its base, if it is.
-fn sources(arguments: &AgentArgs) -> Sources {
-    Sources {
-        substituters: arguments.substituter.clone(),
-        trusted_keys: arguments.trusted_key.clone(),
-        asked_anew: false,
-    }
-}
-
-fn system(arguments: &AgentArgs) -> Option<SystemConfig> {
+fn system(arguments: &AgentArgs, sources: &Sources) -> Option<SystemConfig> {
     let profile = arguments.system_profile.clone()?;
     let mut environment = base_environment();
     environment.extend(std::env::vars().filter(|(name, _)| name.starts_with("NIX_") || name == "LOCALE_ARCHIVE"));
@@ -205,7 +202,7 @@ fn system(arguments: &AgentArgs) -> Option<SystemConfig> {
         profile,
         run: arguments.system_run.clone(),
         environment,
-        sources: sources(arguments),
+        sources: sources.clone(),
         switch: if is_apart { apart.map(str::to_owned).to_vec() } else { Vec::new() },
         reboot: arguments.reboot_command.split_whitespace().map(str::to_owned).collect(),
         boot_id: arguments.boot_id.clone(),
