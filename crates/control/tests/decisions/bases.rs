@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use icefield_api::{NodeAction, NodeState, RolloutAction, RolloutPhase, RolloutState, SystemState};
 use icefield_control::state::BaseStep;
 use icefield_control::{Applied, Command};
-use icefield_spec::{Base, Millis, Name, Share, Spec, Strategy, Update, Wait};
+use icefield_spec::{Base, Millis, Name, Share, Spec, StorePath, Strategy, Update, Wait};
 
 use crate::declare::{name, web};
 use crate::system::system;
@@ -330,23 +330,36 @@ fn a_zone_whose_node_was_not_heard_of_is_waited_for() {
     assert_eq!((rollout(&world), running(&world)), (RolloutState::Done, BTreeSet::from(["v2".to_owned()])));
 }
 
-#[test]
-fn nodes_of_two_zones_that_are_on_their_way_come_to_their_end_first() {
+/// The system that a node was asked for.
+fn asked(world: &World, node: &str) -> StorePath {
+    world.state.bases["std"].nodes[node].system.clone()
+}
+
+fn is_open(world: &World, node: &str) -> bool {
+    world.agents[node].system.as_ref().unwrap().is_open()
+}
+
+/// A cluster with two nodes on their way: `n1`, which was lost and is back, and another one, which was asked for `second`
+/// meanwhile; and which that is.
+fn two_on_their_way(second: &str) -> (World, &'static str) {
     let mut world = settled(6, "v1");
-    let asked = |world: &World, node: &str| world.state.bases["std"].nodes[node].system.clone();
     world.apply(&fleet(6, "stuck", update()));
     world.until(5_000, |world| asked(world, "n1") == system("stuck"));
     world.run(1_000);
-    // It is lost, so another one is asked instead, and comes back while that is under way.
     world.agents.get_mut("n1").unwrap().connected = false;
     world.until(10_000, |world| world.state.nodes["n1"].lost);
-    world.apply(&fleet(6, "v2", update()));
-    let is_open = |world: &World, node: &str| world.agents[node].system.as_ref().unwrap().is_open();
+    world.apply(&fleet(6, second, update()));
     let others = || ["n2", "n3", "n4", "n5", "n6"].into_iter();
     world.until(20_000, |world| others().any(|node| is_open(world, node)));
     world.agents.get_mut("n1").unwrap().connected = true;
     world.until(5_000, |world| !world.state.nodes["n1"].lost);
     let other = others().find(|node| is_open(&world, node)).unwrap();
+    (world, other)
+}
+
+#[test]
+fn nodes_of_two_zones_that_are_on_their_way_come_to_their_end_first() {
+    let (mut world, other) = two_on_their_way("v2");
     // Of another zone, or the same: both together are more than a trial has.
     world.apply(&fleet(6, "v3", Update { max_unavailable: 1, ..update() }));
     world.until(20_000, |world| {
@@ -360,17 +373,7 @@ fn nodes_of_two_zones_that_are_on_their_way_come_to_their_end_first() {
 
 #[test]
 fn nodes_of_two_zones_that_never_come_to_their_end_are_asked_anew() {
-    let mut world = settled(6, "v1");
-    let asked = |world: &World, node: &str| world.state.bases["std"].nodes[node].system.clone();
-    world.apply(&fleet(6, "stuck", update()));
-    world.until(5_000, |world| asked(world, "n1") == system("stuck"));
-    world.run(1_000);
-    world.agents.get_mut("n1").unwrap().connected = false;
-    world.until(10_000, |world| world.state.nodes["n1"].lost);
-    world.apply(&fleet(6, "stuck-2", update()));
-    world.until(20_000, |world| (2..=6).any(|node| asked(world, &format!("n{node}")) == system("stuck-2")));
-    world.agents.get_mut("n1").unwrap().connected = true;
-    world.until(5_000, |world| !world.state.nodes["n1"].lost);
+    let (mut world, _) = two_on_their_way("stuck-2");
     world.apply(&fleet(6, "v3", update()));
     world.until(120_000, |world| rollout(world) == RolloutState::Done);
     assert_eq!(running(&world), BTreeSet::from(["v3".to_owned()]));
