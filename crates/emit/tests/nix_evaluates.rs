@@ -208,19 +208,21 @@ fn modules_and_guests_know_their_replica_with_nix() {
     assert!(guest["imports"][0].as_str().expect("a path").ends_with("/services/vault/vault.nix"));
 }
 
+/// What the flake uses of nixpkgs; the system of a node is the files that it is made of.
+const LIB: &str = r#"{
+  hasSuffix = s: t: builtins.match ".*${builtins.replaceStrings [ "." ] [ "[.]" ] s}" t != null;
+  removeSuffix = s: t: builtins.substring 0 (builtins.stringLength t - builtins.stringLength s) t;
+  genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
+  importJSON = file: builtins.fromJSON (builtins.readFile file);
+  nixosSystem = { specialArgs, modules }: map toString modules;
+}"#;
+
 #[test]
 fn the_flake_has_a_system_for_each_node_with_nix() {
     let Some(nix) = Nix::with(&emitted(Target::Nix), "the_flake_has_a_system_for_each_node_with_nix") else { return };
-    let systems = nix.evaluate(
-        "let
-          nixpkgs.lib = {
-            hasSuffix = s: t: builtins.match \".*${builtins.replaceStrings [ \".\" ] [ \"[.]\" ] s}\" t != null;
-            removeSuffix = s: t: builtins.substring 0 (builtins.stringLength t - builtins.stringLength s) t;
-            genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
-            nixosSystem = { specialArgs, modules }: map toString modules;
-          };
-        in (import ./flake.nix).outputs { self = { }; inherit nixpkgs; }",
-    );
+    let systems = nix.evaluate(&format!(
+        "let nixpkgs.lib = {LIB}; in (import ./flake.nix).outputs {{ self = {{ }}; inherit nixpkgs; }}"
+    ));
     let nodes = &systems["nixosConfigurations"];
     assert_eq!(keys(nodes), ["metal-1", "metal-2", "workers-1", "workers-2"].into());
     let expected = nix.path().join("nodes/metal-1.nix");
@@ -242,27 +244,21 @@ fn a_node_can_start_from_a_configuration_of_a_flake_with_nix() {
     let tree = emit(&spec).expect("it can be written");
     let test = "a_node_can_start_from_a_configuration_of_a_flake_with_nix";
     if let Some(nix) = Nix::with(&tree, test) {
-        let systems = nix.evaluate(
+        let systems = nix.evaluate(&format!(
             r#"let
-              nixpkgs.lib = {
-                hasSuffix = s: t: builtins.match ".*${builtins.replaceStrings [ "." ] [ "[.]" ] s}" t != null;
-                removeSuffix = s: t: builtins.substring 0 (builtins.stringLength t - builtins.stringLength s) t;
-                genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
-                importJSON = file: builtins.fromJSON (builtins.readFile file);
-                nixosSystem = { specialArgs, modules }: { plain = map toString modules; };
-              };
-              github-me-infra.nixosConfigurations."web.example" = {
-                _module.specialArgs.inputs.disko = "theirs";
-                extendModules = { modules, specialArgs }: {
-                  extended = map toString modules;
-                  inputs = builtins.attrNames specialArgs.inputs;
-                };
-              };
-            in (import ./flake.nix).outputs { self = { }; inherit nixpkgs github-me-infra; }"#,
-        );
+                  nixpkgs.lib = {LIB};
+                  github-me-infra.nixosConfigurations."web.example" = {{
+                    _module.specialArgs.inputs.disko = "theirs";
+                    extendModules = {{ modules, specialArgs }}: {{
+                      extended = map toString modules;
+                      inputs = builtins.attrNames specialArgs.inputs;
+                    }};
+                  }};
+                in (import ./flake.nix).outputs {{ self = {{ }}; inherit nixpkgs github-me-infra; }}"#
+        ));
         let nodes = &systems["nixosConfigurations"];
         let file = |node: &str| json!([nix.path().join(format!("nodes/{node}.nix"))]);
-        assert_eq!(nodes["n-plain"], json!({"plain": file("n-plain")}));
+        assert_eq!(nodes["n-plain"], file("n-plain"));
         assert_eq!(nodes["n-web"]["extended"], file("n-web"));
         assert_eq!(nodes["n-web"]["inputs"], json!(["disko", "github-me-infra", "nixpkgs", "self"]));
     }
