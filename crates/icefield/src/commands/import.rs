@@ -38,7 +38,7 @@ pub(crate) struct ImportArgs {
     nix: NixArguments,
 }
 
-/// How many are evaluated at a time: each takes about a gigabyte.
+/// How many are evaluated at a time, by a process each that holds a whole NixOS in memory.
 const AT_A_TIME: usize = 4;
 
 pub(crate) fn run(arguments: &ImportArgs) -> Result<u8, CommandError> {
