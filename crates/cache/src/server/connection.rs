@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::limits::{BUFFER, HANDSHAKE, HEAD, HEAD_BYTES, HEADERS};
+use super::limits::{AHEAD, BUFFER, HANDSHAKE, HEAD, HEAD_BYTES, HEADERS, STREAMS};
 use super::route::Service;
 use super::{Cache, Security};
 
@@ -118,7 +118,13 @@ async fn exchange(
     }
     let served = if http2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder.timer(TokioTimer::new()).adaptive_window(true).max_header_list_size(HEAD_BYTES as u32);
+        builder.timer(TokioTimer::new()).max_header_list_size(HEAD_BYTES as u32);
+        // There is room for what all of them may send before it is asked for, or those that wait for others, whose bodies
+        // nobody reads yet, would keep those from being sent.
+        builder
+            .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(AHEAD)
+            .initial_connection_window_size(STREAMS * AHEAD);
         run!(builder.serve_connection(stream, service))
     } else {
         let mut builder = http1::Builder::new();

@@ -38,6 +38,10 @@ pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 pub(super) const HEAD_BYTES: usize = 32 << 10;
 /// How much of what it has received a connection holds, in bytes.
 pub(super) const BUFFER: usize = 128 << 10;
+/// How many requests a connection of HTTP/2 has at once.
+pub(super) const STREAMS: u32 = 32;
+/// How many bytes of each of their bodies are sent before they are asked for.
+pub(super) const AHEAD: u32 = 512 << 10;
 /// The most header lines.
 pub(super) const HEADERS: usize = 64;
 /// The most bytes of what is not a NAR: a build log, a realisation.

@@ -6,6 +6,7 @@ mod damage;
 mod exchanging;
 mod fetching;
 mod folder;
+mod http2;
 mod nix;
 mod serving;
 mod upload;

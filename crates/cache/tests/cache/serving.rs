@@ -177,3 +177,16 @@ pub(crate) fn key() -> (SecretKey, Vec<PublicKey>) {
     let public = key.public();
     (key, vec![public])
 }
+
+/// An authority, and a certificate of it for 127.0.0.1 with its key: PEM texts.
+pub(crate) fn certificates() -> [String; 3] {
+    let (own, key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    // Two of one name would be taken for one.
+    authority.distinguished_name.push(rcgen::DnType::CommonName, "an authority");
+    let authority_text = authority.self_signed(&own).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, own);
+    let leaf = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    [authority_text, leaf.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem()]
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use icefield_cache::{Cache, Place, Push, Security};
 
 use crate::nix::RealNix;
-use crate::serving::{Serving, TOKEN, cache, client, folder, key};
+use crate::serving::{Serving, TOKEN, cache, certificates, client, folder, key};
 
 /// Copies from a cache into an empty store that takes only what is signed.
 async fn copy_back(nix: &RealNix, url: &str, trusted: &str, name: &str) -> (bool, String) {
@@ -128,19 +128,6 @@ async fn a_push_brings_all_and_nix_takes_it_with_nix() {
     push.run(std::slice::from_ref(&nix.top), &mut |_| {}).await.unwrap();
     let (done, said) = copy_back(&nix, &format!("file://{}", files.display()), &trusted[0].to_string(), "two").await;
     assert!(done, "{said}");
-}
-
-/// An authority, and a certificate of it for 127.0.0.1 with its key: PEM texts.
-fn certificates() -> [String; 3] {
-    let (own, key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
-    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    // Two of one name would be taken for one.
-    authority.distinguished_name.push(rcgen::DnType::CommonName, "an authority");
-    let authority_text = authority.self_signed(&own).unwrap().pem();
-    let issuer = rcgen::Issuer::new(authority, own);
-    let leaf = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    [authority_text, leaf.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem()]
 }
 
 #[tokio::test]
