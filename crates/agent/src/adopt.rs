@@ -78,7 +78,7 @@ fn running(id: &ReplicaId, home: &ReplicaHome, order: &RunOrder, record: Process
         grace: order.stop_grace,
         drain: order.drain,
         restarts: order.restarts,
-        pid: record.process.pid,
+        pid: record.process.pid(),
         ran_for: since(record.started_at),
         was_healthy: read::<u64>(id, &home.healthy()) == Some(order.run),
         once: order.once,

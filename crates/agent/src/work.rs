@@ -167,7 +167,7 @@ impl Work {
             }
             let mut run = Run::new(order, home);
             if let Some((process, watch)) = running {
-                tracing::info!(replica = %id, pid = process.pid, "taken over");
+                tracing::info!(replica = %id, pid = process.pid(), "taken over");
                 run.marked = self.local.is_healthy(&id);
                 run.process = Some(process.clone());
                 self.watch(&run, process, watch);

@@ -60,11 +60,11 @@ pub(super) enum Phase {
     },
     Starting,
     Up {
-        pid: u32,
+        pid: Option<u32>,
         checks: Checks,
     },
     Ending {
-        pid: u32,
+        pid: Option<u32>,
         /// When to send SIGKILL.
         kill_at: Moment,
         /// For a process that is ended because it failed, not because it is no longer wanted: whether it was well once.
@@ -81,7 +81,7 @@ pub(crate) enum Found {
         grace: Millis,
         drain: Millis,
         restarts: u32,
-        pid: u32,
+        pid: Option<u32>,
         ran_for: Duration,
         was_healthy: bool,
         once: bool,
@@ -95,8 +95,8 @@ pub(crate) enum Found {
 /// Something that has happened to a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// Its process is there.
-    Started { pid: u32 },
+    /// It runs, as the process `pid` if one stands for it.
+    Started { pid: Option<u32> },
     /// No process could be started; `retry` if that may change.
     NotStarted { message: String, retry: bool },
     /// Its process, with all that it started, has ended.
@@ -202,7 +202,7 @@ impl Replica {
 
     pub(super) const fn pid(&self) -> Option<u32> {
         match &self.phase {
-            Phase::Up { pid, .. } | Phase::Ending { pid, .. } => Some(*pid),
+            Phase::Up { pid, .. } | Phase::Ending { pid, .. } => *pid,
             Phase::Down { .. } | Phase::Starting => None,
         }
     }

@@ -5,10 +5,11 @@ use zeroize::Zeroizing;
 
 use super::table::Entry;
 
-/// One process, not to be mistaken for a later one that has its number.
+/// One process, not to be mistaken for a later one that has its number; or none at all, for what only waits to be woken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
-    pub(crate) pid: u32,
+    /// 0 for none.
+    pub(super) pid: u32,
     /// When it started, in clock ticks since the machine did.
     start: u64,
     /// Which start of the machine that was.
@@ -24,6 +25,16 @@ impl Process {
     /// A process that had the number `pid`, and has ended.
     pub(crate) fn of_ended(pid: u32) -> Self {
         Self { pid, start: u64::MAX, boot: boot().unwrap_or_default() }
+    }
+
+    /// No process: what a replica has whose units are timers and the like.
+    pub(crate) fn none() -> Self {
+        Self::of_ended(0)
+    }
+
+    /// Its number, if it is one.
+    pub(crate) const fn pid(&self) -> Option<u32> {
+        if self.pid == 0 { None } else { Some(self.pid) }
     }
 
     /// Whether it still runs.
@@ -73,6 +84,9 @@ mod tests {
         assert!(own.is_alive());
         assert!(!Process { start: own.start + 1, ..own.clone() }.is_alive(), "another start time");
         assert!(!Process { boot: "another".into(), ..own.clone() }.is_alive(), "another boot");
-        assert!(!Process { pid: u32::MAX, ..own }.is_alive(), "no such number");
+        assert!(!Process { pid: u32::MAX, ..own.clone() }.is_alive(), "no such number");
+        let none = Process::none();
+        assert!(none.pid().is_none() && !none.is_alive() && !none.is_older_than(0) && none.is_of_this_boot());
+        assert_eq!(own.pid(), Some(std::process::id()));
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct DropIn<'a> {
     pub(super) stop_grace: Millis,
     /// Whether the agent starts it anew when it ends, and not systemd: so failures are counted, and come ever more slowly.
     pub(super) restarted_by_agent: bool,
+    /// Whether it counts as active once it has done what it does.
+    pub(super) stays_active: bool,
     pub(super) part: Part<'a>,
 }
 
@@ -83,6 +85,9 @@ impl DropIn<'_> {
         if self.restarted_by_agent {
             out.push_str("Restart=no\n");
         }
+        if self.stays_active {
+            out.push_str("RemainAfterExit=yes\n");
+        }
         let _ = writeln!(out, "TimeoutStopSec={}", stop_timeout(self.stop_grace));
         out
     }
@@ -124,6 +129,7 @@ mod tests {
             log: Path::new("/data/log"),
             stop_grace: Millis::new(2_000),
             restarted_by_agent: true,
+            stays_active: false,
             part: Part::Whole {
                 program: Path::new("/nix/store/x/bin/web"),
                 arguments: &arguments,

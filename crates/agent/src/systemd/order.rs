@@ -15,10 +15,11 @@ pub(crate) struct UnitOrder {
     pub(crate) manager: SystemdConfig,
     /// What is started and stopped.
     pub(crate) target: String,
-    /// The service whose main process stands for the replica.
-    pub(crate) main: String,
-    /// The services that must run, `main` among them.
-    pub(crate) services: Vec<String>,
+    /// The service whose main process stands for the replica; none where no service stays.
+    pub(crate) main: Option<String>,
+    /// The units that must be active, `main` among them.
+    #[serde(alias = "services")]
+    pub(crate) watched: Vec<String>,
     /// All other units of it that may run.
     pub(crate) others: Vec<String>,
     /// What is in the manager's folder, by path.
@@ -41,14 +42,19 @@ pub(crate) enum UnitFile {
 }
 
 impl UnitOrder {
-    /// The services that must run.
+    /// The units that must be active.
     pub(super) fn watched(&self) -> Vec<&str> {
-        self.services.iter().map(String::as_str).collect()
+        self.watched.iter().map(String::as_str).collect()
+    }
+
+    /// Whether `name` is the service whose process stands for the replica.
+    pub(super) fn is_main(&self, name: &str) -> bool {
+        self.main.as_deref() == Some(name)
     }
 
     /// All that may run of it.
     pub(crate) fn all(&self) -> Vec<&str> {
-        let units = self.services.iter().chain(&self.others).map(String::as_str);
+        let units = self.watched.iter().chain(&self.others).map(String::as_str);
         std::iter::once(self.target.as_str()).chain(units).collect()
     }
 
@@ -151,8 +157,8 @@ mod tests {
         UnitOrder {
             manager: SystemdConfig { unit_dir: folder.into(), ..SystemdConfig::system() },
             target: "a.target".into(),
-            main: "a.service".into(),
-            services: vec!["a.service".into()],
+            main: Some("a.service".into()),
+            watched: vec!["a.service".into()],
             others: Vec::new(),
             files: files.iter().map(|(name, file)| ((*name).to_owned(), file.clone())).collect(),
             bound: Vec::new(),

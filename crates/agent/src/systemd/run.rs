@@ -31,7 +31,7 @@ const SOON: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mi
 /// How often is asked after a unit that runs and has no process to watch.
 const SELDOM: Duration = Duration::from_secs(10);
 
-/// Tells when one of a replica's services has ended.
+/// Tells when one of a replica's units has ended that are to be active.
 pub(crate) struct UnitWatch {
     units: UnitOrder,
 }
@@ -68,33 +68,36 @@ pub(crate) async fn launch(
     Ok((process, Watch::Units(UnitWatch { units: units.clone() })))
 }
 
-/// The main process, once there is one.
+/// The main process, once there is one; where none stands for the replica, all that is to be active has to be so, or at work.
 async fn first_process(order: &RunOrder, units: &UnitOrder) -> Result<Process, String> {
     let begun = Instant::now();
     let mut pause = SOON.0;
     loop {
         let states = units.manager.show(&units.watched()).await?;
-        let mut each = units.services.iter().zip(&states);
+        let mut each = units.watched.iter().zip(&states);
         if let Some((name, state)) = each.find(|(_, state)| state.has_ended()) {
             return match state.outcome(order.memory) {
                 Outcome::NotStarted { message } => Err(said_of(units, name, message)),
                 // It was quick; what it came to is told as its end.
-                _ if *name == units.main && state.last_pid > 0 => Ok(Process::of_ended(state.last_pid)),
+                _ if units.is_main(name) && state.last_pid > 0 => Ok(Process::of_ended(state.last_pid)),
                 outcome => Err(said_of(units, name, outcome.to_string())),
             };
         }
-        let main = units.services.iter().zip(&states).find(|(name, _)| **name == units.main);
+        let main = units.watched.iter().zip(&states).find(|(name, _)| units.is_main(name));
+        if units.main.is_none() && states.iter().all(|state| state.active == "active" || state.main_pid > 0) {
+            return Ok(Process::none());
+        }
         if let Some((_, state)) = main.filter(|(_, state)| state.main_pid > 0)
             && let Ok(process) = Process::of(state.main_pid)
         {
             return Ok(process);
         }
         if begun.elapsed() > TO_START {
-            return Err(format!(
-                "{} has no process after {} s: its unit waits for another",
-                units.main,
-                TO_START.as_secs()
-            ));
+            let what = match &units.main {
+                Some(main) => format!("{main} has no process"),
+                None => "not all of its units are active".to_owned(),
+            };
+            return Err(format!("{what} after {} s: a unit waits for another", TO_START.as_secs()));
         }
         sleep(pause).await;
         pause = (pause * 2).min(SOON.1);
@@ -103,11 +106,11 @@ async fn first_process(order: &RunOrder, units: &UnitOrder) -> Result<Process, S
 
 /// What is said of a unit: of the main one, that it is so; of another, that it is that one.
 fn said_of(units: &UnitOrder, name: &str, message: String) -> String {
-    if name == units.main { message } else { format!("{name}: {message}") }
+    if units.is_main(name) { message } else { format!("{name}: {message}") }
 }
 
 impl UnitWatch {
-    /// Returns when one of the services has ended, or nobody can tell any more.
+    /// Returns when one of the watched units has ended, or nobody can tell any more.
     pub(crate) async fn ended(&mut self) -> io::Result<()> {
         let mut pause = SOON.0;
         loop {
@@ -171,12 +174,12 @@ pub(crate) async fn conclude(
     (outcome, exit)
 }
 
-/// How the first of the services that have ended did end.
+/// How the first of the units that have ended did end.
 fn outcome(order: &RunOrder, units: &UnitOrder, states: &[UnitState]) -> Outcome {
-    let ended = || units.services.iter().zip(states).filter(|(_, state)| state.has_ended());
+    let ended = || units.watched.iter().zip(states).filter(|(_, state)| state.has_ended());
     let failed = ended().find(|(_, state)| state.active == "failed");
     match failed.or_else(|| ended().next()) {
-        Some((name, state)) if *name == units.main => state.outcome(order.memory),
+        Some((name, state)) if units.is_main(name) => state.outcome(order.memory),
         Some((name, state)) => Outcome::Unseen { message: format!("{name}: {}", state.outcome(order.memory)) },
         None => Outcome::Unseen { message: "it has ended, and runs again: someone else started it".into() },
     }
@@ -197,14 +200,15 @@ pub(crate) async fn adopt(home: &ReplicaHome, order: &RunOrder, units: &UnitOrde
     let record = record::read::<ProcessRecord>(&home.process()).ok().flatten();
     let record = record.filter(|record| record.run == order.run);
     let states = units.manager.show(&units.watched()).await;
-    let main = states.as_ref().ok().and_then(|states| {
-        let runs = !states.iter().any(UnitState::has_ended);
-        let all = units.services.iter().zip(states);
-        all.into_iter()
-            .find(|(name, state)| runs && **name == units.main && state.main_pid > 0)
-            .map(|(_, state)| state.main_pid)
+    let active = states.as_ref().ok().filter(|states| !states.iter().any(UnitState::has_ended));
+    let process = active.and_then(|states| match units.main {
+        Some(_) => {
+            let main = units.watched.iter().zip(states).find(|(name, _)| units.is_main(name));
+            main.filter(|(_, state)| state.main_pid > 0).and_then(|(_, state)| Process::of(state.main_pid).ok())
+        }
+        None => Some(Process::none()),
     });
-    if let Some(process) = main.and_then(|pid| Process::of(pid).ok()) {
+    if let Some(process) = process {
         let ran_for = record
             .map_or(Duration::ZERO, |record| Duration::from_millis(since_1970().saturating_sub(record.started_at)));
         let found = Found::Running {
@@ -212,7 +216,7 @@ pub(crate) async fn adopt(home: &ReplicaHome, order: &RunOrder, units: &UnitOrde
             grace: order.stop_grace,
             drain: order.drain,
             restarts: order.restarts,
-            pid: process.pid,
+            pid: process.pid(),
             ran_for,
             was_healthy: record::read::<u64>(&home.healthy()).ok().flatten() == Some(order.run),
             once: order.once,

@@ -7,7 +7,7 @@ use icefield_plan::ReplicaId;
 use icefield_spec::{Name, Revision, Unit};
 
 use super::drop_in::{self, DropIn, Part};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, ManifestUnit};
 use super::names::{instance, renamed, stem};
 use super::order::{UnitFile, UnitOrder};
 use super::{SystemdConfig, SystemdManager};
@@ -53,6 +53,7 @@ impl Given<'_> {
             log: self.log,
             stop_grace: self.unit.stop_grace,
             restarted_by_agent: true,
+            stays_active: false,
             part,
         }
     }
@@ -84,8 +85,8 @@ pub(super) fn of_program(given: &Given<'_>, file: &str, program: &ProgramOrder) 
     UnitOrder {
         manager: given.manager.clone(),
         target,
-        main: service.clone(),
-        services: vec![service],
+        main: Some(service.clone()),
+        watched: vec![service],
         others: Vec::new(),
         files: files.into(),
         bound: Vec::new(),
@@ -113,8 +114,10 @@ pub(super) fn of_manifest(
     let bound: BTreeMap<String, String> = manifest.etc.iter().map(|(name, at)| (name.clone(), physical(at))).collect();
     let mut files =
         BTreeMap::from([(slice.clone(), UnitFile::Text(drop_in::slice(&mark, given.unit.cpu, given.unit.memory)))]);
-    let (mut services, mut others, mut wants) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let mut main = None;
+    let wanted: BTreeMap<&str, &ManifestUnit> =
+        units.clone().filter(|(name, unit)| is_wanted(name, unit)).map(|(name, unit)| (name.as_str(), unit)).collect();
+    let standing = standing(&wanted)?;
+    let mut others = Vec::new();
     for (name, unit) in units {
         let new = &names[name];
         let text = renamed(&unit.text, &names);
@@ -126,41 +129,63 @@ pub(super) fn of_manifest(
             )),
         };
         files.insert(new.clone(), file);
-        let is_template = name.contains("@.");
-        let is_service = name.ends_with(".service");
-        let is_wanted = unit.wanted.unwrap_or(is_service) && !is_template;
-        let is_watched = is_wanted && is_service && unit.stays();
-        if is_service {
+        let is_watched = standing.contains(&name.as_str());
+        if name.ends_with(".service") {
             let user = unit.setting("User").unwrap_or_default();
             let part = Part::Of { slice: &slice, dynamic_user: dynamic.contains(user), files: &bound };
-            let drop_in = DropIn { restarted_by_agent: is_watched, ..given.drop_in(&mark, &target, part) };
+            let drop_in = DropIn {
+                restarted_by_agent: is_watched,
+                stays_active: is_watched && !unit.stays(),
+                ..given.drop_in(&mark, &target, part)
+            };
             files.insert(format!("{new}.d/{DROP_IN}"), UnitFile::Text(drop_in.text()));
         } else {
             files.insert(format!("{new}.d/{DROP_IN}"), UnitFile::Text(format!("{mark}\n\n[Unit]\nPartOf={target}\n")));
         }
-        if is_wanted {
-            wants.insert(new.clone());
-        }
-        if is_watched {
-            if main.is_none() || *name == format!("{}.service", given.id.service) {
-                main = Some(new.clone());
-            }
-            services.push(new.clone());
-        } else if !is_template {
+        if !is_watched && !is_template(name) {
             others.push(new.clone());
         }
     }
-    let main = main.ok_or("none of its units is a service that starts with the system and stays: give one wantedBy, and another Type than oneshot")?;
+    let processes = standing.iter().filter(|name| wanted[*name].stays() && name.ends_with(".service"));
+    let own = format!("{}.service", given.id.service);
+    let main = processes.clone().find(|name| ***name == own).or_else(|| processes.clone().next());
+    let wants = wanted.keys().map(|name| names[*name].clone()).collect();
     files.insert(target.clone(), UnitFile::Text(drop_in::target(&mark, &given.what(), &wants)));
     Ok(UnitOrder {
         manager: given.manager.clone(),
         target,
-        main,
-        services,
+        main: main.map(|name| names[*name].clone()),
+        watched: standing.iter().map(|name| names[*name].clone()).collect(),
         others,
         files,
         bound: bound.keys().flat_map(|name| with_folders(name)).collect(),
         secrets: given.secrets.map(Path::to_owned),
+    })
+}
+
+fn is_template(name: &str) -> bool {
+    name.contains("@.")
+}
+
+/// Whether a unit starts with the system, as far as that is known.
+fn is_wanted(name: &str, unit: &ManifestUnit) -> bool {
+    unit.wanted.unwrap_or_else(|| name.ends_with(".service")) && !is_template(name)
+}
+
+/// Which of the units that start with the system stand for the replica, so that it has ended when one of them is not active
+/// any more: the services that stay. Where there are none, what waits to wake others; and where there is none of these either,
+/// services that do one thing, which are active from then on.
+fn standing<'a>(wanted: &BTreeMap<&'a str, &ManifestUnit>) -> Result<Vec<&'a str>, String> {
+    let is_service = |name: &str| name.ends_with(".service");
+    let wakes = |name: &str| [".timer", ".socket", ".path"].iter().any(|kind| name.ends_with(kind));
+    let kinds: [&dyn Fn(&str, &ManifestUnit) -> bool; 3] =
+        [&|name, unit| is_service(name) && unit.stays(), &|name, _| wakes(name), &|name, _| is_service(name)];
+    let of = |kind: &dyn Fn(&str, &ManifestUnit) -> bool| -> Vec<&'a str> {
+        wanted.iter().filter(|(name, unit)| kind(name, unit)).map(|(name, _)| *name).collect()
+    };
+    let found = kinds.into_iter().map(of).find(|names| !names.is_empty());
+    found.ok_or_else(|| {
+        "none of its units starts with the system: give a service, timer, socket or path of it wantedBy".to_owned()
     })
 }
 
@@ -264,8 +289,8 @@ mod tests {
         let order = tree(&manifest(), &SystemdConfig::system(), &[]).unwrap();
         let stem = "icefield-n1-db-0-ababababab";
         let at = |name: &str| order.files[&format!("{stem}{name}")].clone();
-        assert_eq!((order.main.clone(), order.others.len()), (format!("{stem}-db.service"), 1));
-        assert_eq!(order.services, [format!("{stem}-db.service"), format!("{stem}-postgres.service")]);
+        assert_eq!((order.main.clone(), order.others.len()), (Some(format!("{stem}-db.service")), 1));
+        assert_eq!(order.watched, [format!("{stem}-db.service"), format!("{stem}-postgres.service")]);
         assert_eq!(at("-setup.service"), UnitFile::Link("/real/s/s".into()), "it names none of the others");
         let UnitFile::Text(text) = at("-postgres.service") else { panic!() };
         assert!(text.contains(&format!("After={stem}-setup.service\n")), "{text}");
@@ -281,6 +306,29 @@ mod tests {
         // The base has that user already.
         let order = tree(&manifest(), &SystemdConfig::system(), &["pg"]).unwrap();
         assert!(!format!("{:?}", order.files).contains("DynamicUser"));
+    }
+
+    #[test]
+    fn where_no_service_stays_what_wakes_them_stands_for_the_replica_or_what_was_done() {
+        let once = json!({"text": "[Service]\nType=oneshot\nExecStart=/y\n", "path": "/s/s", "wanted": true});
+        let timer = json!({"text": "[Timer]\nOnCalendar=daily\n", "path": "/s/t", "wanted": true});
+        let stem = "icefield-n1-db-0-ababababab";
+        let units = json!({"units": {"save.service": once, "save.timer": timer, "prepare.service": once}});
+        let order = tree(&units, &SystemdConfig::system(), &[]).unwrap();
+        assert_eq!((&order.main, &order.watched), (&None, &vec![format!("{stem}-save.timer")]));
+        assert_eq!(order.others, [format!("{stem}-prepare.service"), format!("{stem}-save.service")]);
+        let UnitFile::Text(target) = &order.files[&format!("{stem}.target")] else { panic!() };
+        assert!(target.ends_with(&format!("Wants={stem}-prepare.service {stem}-save.service {stem}-save.timer\n")));
+        let text = |order: &UnitOrder, name: &str| match &order.files[&format!("{stem}-{name}.d/50-icefield.conf")] {
+            UnitFile::Text(text) => text.clone(),
+            UnitFile::Link(at) => panic!("{at}"),
+        };
+        // A timer starts it again and again, so it must not stay active.
+        assert!(!text(&order, "save.service").contains("RemainAfterExit"));
+        let units = json!({"units": {"prepare.service": once, "db.service": once}});
+        let order = tree(&units, &SystemdConfig::system(), &[]).unwrap();
+        assert_eq!((&order.main, order.watched.len(), order.others.len()), (&None, 2, 0));
+        assert!(text(&order, "prepare.service").contains("\nRemainAfterExit=yes\n"));
     }
 
     #[test]
@@ -304,7 +352,7 @@ mod tests {
                 all["units"][name]["wanted"] = json!(false);
             }
         });
-        assert!(idle.contains("give one wantedBy"), "{idle}");
+        assert!(idle.starts_with("none of its units starts with the system"), "{idle}");
         let of_user = tree(&manifest(), &SystemdConfig::user("/run/user/7"), &[]).unwrap_err();
         assert!(of_user.contains("postgres.service is to run as pg"), "{of_user}");
     }

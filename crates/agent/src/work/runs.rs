@@ -103,8 +103,8 @@ impl Work {
         let mut launched = false;
         let event = match news {
             News::Launched(process) => {
-                tracing::info!(replica = %id, pid = process.pid, "started");
-                let pid = process.pid;
+                tracing::info!(replica = %id, pid = process.pid(), "started");
+                let pid = process.pid();
                 run.process = Some(process);
                 // What its files are made from may have changed while it was being started.
                 self.reloads.look(now + self.config.timings.files_apart);

@@ -5,6 +5,7 @@
 
 mod adoption;
 mod bad_records;
+mod control_group;
 mod fixture;
 mod health;
 mod http;

@@ -2,20 +2,19 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use icefield_agent::SystemdConfig;
+
+use crate::control_group::{ControlGroup, ENTER, manager};
 
 /// What a user's manager needs to be there; the machine's own units are kept from it.
 const TARGETS: [&str; 8] = ["basic", "default", "exit", "paths", "shutdown", "slices", "sockets", "timers"];
 
 /// Starts the manager: where the machine was not started by systemd, it is told that it was, and only it.
 const START: &str = r#"
-for root in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
-  [ -e "$root/cgroup.procs" ] && mkdir -p "$root/$GROUP" && echo $$ > "$root/$GROUP/cgroup.procs"
-done 2>/dev/null
 if [ -d /run/systemd/system ]; then exec "$MANAGER" --user --log-target=console; fi
 mkdir -p /run/systemd
 exec unshare --mount sh -c 'mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system && exec "$MANAGER" --user --log-target=console'
@@ -23,22 +22,14 @@ exec unshare --mount sh -c 'mount -t tmpfs tmpfs /run/systemd && mkdir /run/syst
 
 pub(crate) struct Systemd {
     folder: tempfile::TempDir,
-    group: String,
+    _group: ControlGroup,
     child: Child,
 }
 
 impl Systemd {
     /// Starts one; `None`, which is told, where there is no systemd or it cannot be started by whoever runs the tests.
     pub(crate) fn start(test: &str) -> Option<Self> {
-        let programs = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
-        let Some(program) = programs.into_iter().find(|path| Path::new(path).exists()) else {
-            crate::runner::skip(&format!("{test}: there is no systemd"));
-            return None;
-        };
-        if !rustix::process::geteuid().is_root() {
-            crate::runner::skip(&format!("{test}: only root can start a systemd with control groups of its own"));
-            return None;
-        }
+        let program = manager(test)?;
         let folder = tempfile::tempdir().unwrap();
         let (run, own) = (folder.path().join("run"), folder.path().join("own"));
         fs::create_dir_all(run.join("systemd/user")).unwrap();
@@ -48,23 +39,23 @@ impl Systemd {
             let text = format!("[Unit]\nDescription={target}\nDefaultDependencies=no\n");
             fs::write(own.join(format!("{target}.target")), text).unwrap();
         }
-        let group = format!("icefield-test-{}", folder.path().file_name().unwrap().to_str().unwrap().replace('.', ""));
+        let group = ControlGroup::of(folder.path());
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new("sh")
-            .args(["-c", START])
+            .args(["-c", &format!("{ENTER}{START}")])
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".into()))
             .env("HOME", folder.path())
             .env("XDG_RUNTIME_DIR", &run)
             .env("SYSTEMD_UNIT_PATH", format!("{}:{}", run.join("systemd/user").display(), own.display()))
             .env("MANAGER", program)
-            .env("GROUP", &group)
+            .env("GROUP", &group.0)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        let systemd = Self { folder, group, child };
+        let systemd = Self { folder, _group: group, child };
         let begun = Instant::now();
         while systemd.ask(&["show", "--property=Version", "--value"]).is_err() {
             let log = fs::read_to_string(systemd.folder.path().join("log")).unwrap();
@@ -106,35 +97,11 @@ impl Systemd {
         names.sort();
         names
     }
-
-    fn groups(&self) -> Vec<PathBuf> {
-        let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
-        roots.iter().map(|root| Path::new(root).join(&self.group)).filter(|path| path.is_dir()).collect()
-    }
 }
 
 impl Drop for Systemd {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for _ in 0..200 {
-            let left: usize = self.groups().iter().map(|group| clear(group)).sum();
-            if left == 0 {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
-}
-
-/// Kills what is in a control group and removes it; how many processes were left.
-fn clear(group: &Path) -> usize {
-    let below = fs::read_dir(group).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut left: usize = below.filter(|path| path.is_dir()).map(|path| clear(&path)).sum();
-    for pid in fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines() {
-        let _ = Command::new("kill").args(["-KILL", pid]).status();
-        left += 1;
-    }
-    let _ = fs::remove_dir(group);
-    left
 }

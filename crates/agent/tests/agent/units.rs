@@ -18,6 +18,7 @@ tests![
     a_program_is_the_unit_of_its_closure_with_systemd,
     units_outlive_their_agent_with_systemd,
     modules_are_one_tree_with_systemd,
+    timers_and_what_is_done_once_are_replicas_with_systemd,
     what_goes_wrong_is_told_with_systemd,
     drift_is_healed_and_told_with_systemd,
     without_a_systemd_it_is_said,
@@ -212,6 +213,55 @@ async fn modules_are_one_tree_with_systemd() {
     fixture.gone("db/0").await;
     assert!(!runs(report.pid.unwrap()) && systemd.units().is_empty(), "{:?}", systemd.units());
     assert!(!host.exists(), "{} was left behind", host.display());
+}
+
+async fn timers_and_what_is_done_once_are_replicas_with_systemd() {
+    let Some((mut fixture, systemd)) = node("timers_and_what_is_done_once_are_replicas").await else { return };
+    let once = |command: &str| format!("[Service]\nType=oneshot\nExecStart=/bin/sh -c '{command}'\n");
+    let timer = "[Timer]\nOnActiveSec=50ms\nOnUnitInactiveSec=50ms\nAccuracySec=1ms\n";
+    let units = [("save.timer", timer), ("save.service", &once("echo saved"))];
+    let saves = modules(&fixture, "saves", &units, &["save.timer"], &json!({}));
+    fixture.want(1, &[("db/0", &saves)]);
+    let is_healthy = |report: &icefield_api::ReplicaReport| {
+        report.state == ReplicaState::Healthy && report.revision == saves.revision()
+    };
+    assert_eq!(fixture.report("db/0", is_healthy).await.pid, None, "no process stands for a timer");
+    until("it is done again and again", || log(&fixture, "db/0").matches("saved").count() > 2).await;
+
+    // An agent that comes after finds it as it is.
+    fixture.lose_agent();
+    let written = log(&fixture, "db/0").len();
+    fixture.start_with(config(&fixture, systemd.config())).await;
+    assert_eq!(fixture.report("db/0", is_healthy).await.restarts, 0);
+    until("it goes on", || log(&fixture, "db/0").len() > written).await;
+
+    // A timer that somebody stops is started anew.
+    let timer = format!("icefield-n1-db-0-{}-save.timer", saves.revision().short());
+    fixture.lose_agent();
+    systemd.ask(&["stop", &timer]).unwrap();
+    fixture.start_with(config(&fixture, systemd.config())).await;
+    let report = fixture.report("db/0", |report| report.restarts == 1 && report.state == ReplicaState::Healthy).await;
+    let told = report.message.unwrap();
+    assert!(told.contains(&format!("{timer}: it was stopped, and not by this agent")), "{told}");
+
+    // What is done once is well when it is done, and has failed when it failed.
+    let done =
+        modules(&fixture, "done", &[("prepare.service", &once("echo prepared"))], &["prepare.service"], &json!({}));
+    fixture.want(2, &[("db/0", &done)]);
+    let report = |report: &icefield_api::ReplicaReport| report.revision == done.revision() && report.pid.is_none();
+    let report = fixture.report("db/0", |of| report(of) && of.state == ReplicaState::Healthy).await;
+    assert_eq!((log(&fixture, "db/0").matches("prepared").count(), report.restarts), (1, 0));
+    assert!(systemd.units().iter().all(|name| !name.contains("save")), "{:?}", systemd.units());
+    let fails = modules(&fixture, "fails", &[("prepare.service", &once("exit 3"))], &["prepare.service"], &json!({}));
+    fixture.want(3, &[("db/0", &fails)]);
+    let has_failed = |report: &icefield_api::ReplicaReport| {
+        report.revision == fails.revision() && report.state == ReplicaState::Failed && report.message.is_some()
+    };
+    let told = fixture.report("db/0", has_failed).await.message.unwrap();
+    assert!(told.ends_with("-prepare.service: exited with status 3"), "{told}");
+    fixture.want(4, &[]);
+    fixture.gone("db/0").await;
+    assert!(systemd.units().is_empty(), "{:?}", systemd.units());
 }
 
 async fn what_goes_wrong_is_told_with_systemd() {

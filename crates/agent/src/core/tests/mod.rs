@@ -121,7 +121,7 @@ fn words(action: &Action) -> String {
 }
 
 fn started() -> Event {
-    Event::Started { pid: 7 }
+    Event::Started { pid: Some(7) }
 }
 
 fn ended(how: &str) -> Event {
@@ -142,7 +142,7 @@ fn found_running(unit: &Unit, was_healthy: bool) -> Found {
         grace: unit.stop_grace,
         drain: super::drain(unit),
         restarts: 4,
-        pid: 7,
+        pid: Some(7),
         ran_for: Duration::from_secs(60),
         was_healthy,
         once: unit.once,

@@ -13,7 +13,7 @@ fn ends_with(code: Option<i32>) -> Event {
 fn running() -> World {
     let mut world = World::new(plan(&[("job/3", &once())]));
     assert_eq!(world.act(), ["start job/3"]);
-    world.note("job/3", Event::Started { pid: 7 });
+    world.note("job/3", Event::Started { pid: Some(7) });
     world
 }
 
