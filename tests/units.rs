@@ -1,6 +1,8 @@
 //! A node's units are what the expression says that is shown of it: real Nix, real systemd.
 
 mod common;
+#[path = "../crates/agent/tests/agent/control_group.rs"]
+mod control_group;
 #[path = "../crates/agent/tests/agent/systemd.rs"]
 mod systemd;
 

@@ -70,7 +70,8 @@ impl SecureCluster {
         self.spawn_in(node, arguments, variables)
     }
 
-    fn agent_arguments(&self, node: &str, servers: &[&str], more: &[&str]) -> Vec<OsString> {
+    /// The arguments of an agent's command.
+    pub(crate) fn agent_arguments(&self, node: &str, servers: &[&str], more: &[&str]) -> Vec<OsString> {
         let number = node.trim_start_matches(|letter: char| !letter.is_ascii_digit());
         let mut arguments: Vec<OsString> = ["agent", "--node", node].map(Into::into).into();
         arguments.extend(["--address".into(), format!("127.77.0.{number}").into()]);

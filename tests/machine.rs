@@ -1,0 +1,299 @@
+//! A node as it is meant: its first process is systemd, and the agent is a service of it.
+
+mod common;
+#[path = "../crates/agent/tests/agent/control_group.rs"]
+mod control_group;
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use common::secure::{SecureCluster, wait_for};
+use common::{all_healthy, replicas};
+use control_group::{ControlGroup, ENTER};
+use serde_json::Value;
+
+/// How the shared stand-in tells of a test that is skipped.
+mod runner {
+    #[allow(clippy::print_stderr, reason = "a test that is skipped in silence would pass for one that passed")]
+    pub(crate) fn skip(what: &str) {
+        eprintln!("SKIPPED {what}");
+    }
+}
+
+/// What systemd starts with; the units of the machine that runs the tests are kept from it.
+const TARGETS: [&str; 9] =
+    ["basic", "default", "network-online", "paths", "shutdown", "slices", "sockets", "sysinit", "timers"];
+
+/// A machine within this one: processes, mounts and control groups of its own, and the same network.
+const START: &str = r#"
+exec unshare --pid --fork --kill-child --mount --propagation private --uts --ipc --cgroup sh -ec '
+mount -t proc proc /proc
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /var/lib
+for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
+  [ ! -d "$root/$GROUP" ] || mount --bind "$root/$GROUP" "$root"
+done
+exec env -i container=icefield-test PATH="$PATH" SYSTEMD_UNIT_PATH="/run/systemd/system:$OWN" \
+  "$MANAGER" --system --unit=default.target --log-target=console --show-status=no
+'
+"#;
+
+struct Machine {
+    process: Child,
+    /// The number of its first process, outside.
+    first: u32,
+    _group: ControlGroup,
+}
+
+impl Machine {
+    /// Starts one whose units are in the folder `own`; the names of those that it starts with are in `wanted`.
+    fn start(test: &str, own: &Path, wanted: &str) -> Option<Self> {
+        let manager = control_group::manager(test)?;
+        for target in TARGETS {
+            let wants = if target == "default" { format!("Wants={wanted}\n") } else { String::new() };
+            let text = format!("[Unit]\nDescription={target}\nDefaultDependencies=no\n{wants}");
+            fs::write(own.join(format!("{target}.target")), text).unwrap();
+        }
+        let group = ControlGroup::of(own.parent().unwrap());
+        let log = File::create(own.join("log")).unwrap();
+        let process = Command::new("sh")
+            .args(["-c", &format!("{ENTER}{START}")])
+            .env("OWN", own)
+            .env("MANAGER", manager)
+            .env("GROUP", &group.0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let children = format!("/proc/{0}/task/{0}/children", process.id());
+        let mut machine = Self { process, first: 0, _group: group };
+        wait_for("the machine's first process", || {
+            machine.first = fs::read_to_string(&children).unwrap_or_default().trim().parse().unwrap_or(0);
+            let running = machine.first > 0 && machine.ask(&["show", "--property=Version"]).is_ok();
+            let ended = machine.process.try_wait().unwrap();
+            assert!(ended.is_none(), "{}", fs::read_to_string(own.join("log")).unwrap());
+            running
+        });
+        Some(machine)
+    }
+
+    /// What `systemctl` says in it.
+    fn ask(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.first.to_string(), "--all", "systemctl", "--no-pager"]);
+        let output = command.args(arguments).output().unwrap();
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+
+    fn property(&self, unit: &str, name: &str) -> String {
+        self.ask(&["show", &format!("--property={name}"), "--value", "--", unit]).unwrap()
+    }
+
+    /// The units of replicas that are in it.
+    fn units(&self) -> Vec<String> {
+        let folder = format!("/proc/{}/root/run/systemd/system", self.first);
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("icefield-")).collect()
+    }
+
+    /// A path of `/proc` for a process that has the number `pid` in it.
+    fn proc(&self, pid: &str, file: &str) -> std::path::PathBuf {
+        format!("/proc/{}/root/proc/{pid}/{file}", self.first).into()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const SPEC: &str = r#"
+cluster("shop")
+node("n1", cpu = 2, memory = "1GiB")
+def of_modules(name, ports = {}):
+    service(name, run = nixos([nix_file(name + ".nix")], nixpkgs = "./nixos.nix"), cpu = "50m", memory = "64MiB",
+        ports = ports, update = rolling(healthy_for = "100ms", deadline = "60s"))
+of_modules("db", {"sql": dynamic()})
+of_modules("saves")
+service("web", run = nix(nix_text("web", """
+    derivation {
+      name = "web"; system = builtins.currentSystem; builder = "/bin/sh"; PATH = "/bin:/usr/bin";
+      args = [ "-c" "mkdir -p $out/bin; printf '#!/bin/sh\nexec sleep 1000\n' > $out/bin/web; chmod +x $out/bin/web" ];
+    }"""), ["web"]), cpu = "50m", memory = "64MiB", update = rolling(healthy_for = "100ms", deadline = "60s"))
+"#;
+
+/// A database as a module declares it: with a user that the machine does not have, a folder for its state, a setting of its own
+/// in `/etc`, and a service that comes before.
+const DATABASE: &str = r#"{ ... }: {
+  users.users.icefield-db = { isSystemUser = true; group = "icefield-db"; };
+  users.groups.icefield-db = { };
+  environment.etc."NAME.conf".source = builtins.toFile "db.conf" "a setting\n";
+  systemd.units."db-setup.service" = {
+    text = ''
+      [Service]
+      Type=oneshot
+      User=icefield-db
+      StateDirectory=icefield-db
+      ExecStart=/bin/sh -c 'echo prepared > /var/lib/icefield-db/data'
+    '';
+  };
+  systemd.units."db.service" = {
+    text = ''
+      [Unit]
+      Requires=db-setup.service
+      After=db-setup.service
+      [Service]
+      User=icefield-db
+      StateDirectory=icefield-db
+      ExecStart=/bin/sh -c 'cat /var/lib/icefield-db/data /etc/NAME.conf; echo port $PORT_SQL; exec sleep 1000'
+    '';
+    wantedBy = [ "multi-user.target" ];
+  };
+}
+"#;
+
+const SAVES: &str = r#"{ ... }: {
+  systemd.units."saves.timer" = {
+    text = "[Timer]\nOnActiveSec=100ms\nOnUnitInactiveSec=100ms\nAccuracySec=1ms\n";
+    wantedBy = [ "timers.target" ];
+  };
+  systemd.units."saves.service".text = "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo saved'\n";
+}
+"#;
+
+/// As much of NixOS as the modules use.
+const EVAL_CONFIG: &str = r#"{ system, modules }:
+let
+  all = map (module: import module { }) modules;
+  of = path: builtins.foldl' (all: set: all // (builtins.foldl' (set: name: set.${name} or { }) set path)) { } all;
+  write = name: text: derivation {
+    inherit name system text;
+    builder = "/bin/sh";
+    args = [ "-c" "PATH=/bin:/usr/bin; mkdir $out; printf %s \"$text\" > $out/$name" ];
+  };
+in
+{
+  config = {
+    systemd.units = builtins.mapAttrs (name: unit: unit // { unit = write name unit.text; }) (of [ "systemd" "units" ]);
+    environment.etc = of [ "environment" "etc" ];
+    users = { users = of [ "users" "users" ]; groups = of [ "users" "groups" ]; };
+  };
+}
+"#;
+
+/// The agent, as a service of the machine like the one of the NixOS module.
+const AGENT: &str = "[Unit]\nDescription=Icefield agent\n[Service]\nExecStart=/bin/sh SCRIPT\nRestart=always\nRestartSec=100ms\n\
+                     KillMode=process\nDelegate=yes\nStandardOutput=append:LOG\nStandardError=inherit\n";
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[test]
+fn a_machines_systemd_runs_services_with_users_of_their_own_with_nix_with_systemd_with_unshare() {
+    let test = "a_machines_systemd_runs_services_with_users_of_their_own";
+    if Command::new("nix").arg("--version").stdout(Stdio::null()).status().is_err() {
+        assert!(std::env::var_os("ICEFIELD_REQUIRE_NIX").is_none(), "there is no nix");
+        return runner::skip(&format!("{test}: there is no nix"));
+    }
+    if control_group::manager(test).is_none() {
+        return;
+    }
+    // A service with a user of its own has a /tmp of its own too, so its program has to be elsewhere.
+    let folder = tempfile::Builder::new().prefix("icefield-test-").tempdir_in("/var/cache").unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut cluster = SecureCluster::start();
+    let store = at("store").display().to_string();
+    let store = format!("local?store={store}&state={0}&log={0}/log", at("state").display());
+    cluster.environment.set("ICEFIELD_NIX_STORE", store);
+    cluster.environment.set("NIX_CONFIG", "sandbox = false\nbuild-users-group =\nsubstituters =\n");
+    let name = format!("icefield-test-{}", std::process::id());
+    cluster.environment.write("nixos.nix", EVAL_CONFIG);
+    cluster.environment.write("db.nix", &DATABASE.replace("NAME", &name));
+    cluster.environment.write("saves.nix", SAVES);
+    let file = cluster.environment.write("icefield.star", SPEC);
+    cluster.environment.ok(["apply", file.to_str().unwrap(), "--yes", "--no-wait"]);
+
+    let token = cluster.token(&["join-token", "create", "--node", "n1"]);
+    let command = cluster.environment.command();
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
+    let exports: String = variables.map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
+    let arguments = cluster.agent_arguments("n1", &["s1"], &["--join", &token, "--systemd", "system"]);
+    let words: Vec<String> = arguments.iter().map(|word| quoted(word.to_str().unwrap())).collect();
+    let program = quoted(command.get_program().to_str().unwrap());
+    let script = cluster.environment.write("agent.sh", &format!("{exports}exec {program} {}\n", words.join(" ")));
+    fs::create_dir(at("units")).unwrap();
+    let log = cluster.environment.path("agent.log");
+    let agent = AGENT.replace("SCRIPT", script.to_str().unwrap()).replace("LOG", log.to_str().unwrap());
+    fs::write(at("units/agent.service"), agent).unwrap();
+    let Some(machine) = Machine::start(test, &at("units"), "agent.service") else { return };
+    let told = || fs::read_to_string(&log).unwrap_or_default();
+    let healthy = |status: &Value| all_healthy(status) && replicas(status).len() == 3;
+    wait_for(&format!("the agent to come up: {}", told()), || machine.property("agent.service", "MainPID") != "0");
+    let status = cluster.until("all is healthy", &["status", "--json"], healthy);
+
+    // The user is there as long as its services run, and owns what they wrote.
+    let unit =
+        |end: &str| machine.units().into_iter().find(|name| name.ends_with(end)).unwrap_or_else(|| panic!("{end}"));
+    let database = unit("-db.service");
+    let pid = machine.property(&database, "MainPID");
+    assert_eq!(machine.property(&database, "DynamicUser"), "yes");
+    let user = fs::metadata(machine.proc(&pid, "status")).unwrap().uid();
+    assert!((61_184..=65_519).contains(&user), "{user} is not of the numbers for such users");
+    let written = format!("/proc/{}/root/var/lib/private/icefield-db/data", machine.first);
+    assert_eq!(fs::metadata(&written).unwrap().uid(), user);
+    let logged = |service: &str| cluster.environment.ok(["logs", service]);
+    wait_for("what the database says", || logged("db/0").contains("port "));
+    let said = logged("db/0");
+    assert!(said.contains("prepared") && said.contains("a setting"), "{said}");
+    assert_eq!(machine.property(&database, "Slice"), database.replace("-db.service", ".slice"));
+
+    // A timer and a program of a package are units too.
+    let of = |status: &Value, name: &str| {
+        let services = status["services"].as_array().unwrap();
+        services.iter().find(|service| service["name"] == name).unwrap()["replicas"][0].clone()
+    };
+    assert_eq!(of(&status, "saves")["pid"], Value::Null);
+    wait_for("what the timer starts", || logged("saves/0").matches("saved").count() > 2);
+    let web = machine.units().into_iter().find(|name| name.contains("-web-") && name.ends_with("@0.service")).unwrap();
+    assert_eq!(machine.property(&web, "MainPID"), of(&status, "web")["pid"].to_string());
+
+    // An agent that is killed comes back, and nothing else notices.
+    let before = machine.property("agent.service", "MainPID");
+    machine.ask(&["kill", "--signal=KILL", "--kill-who=main", "agent.service"]).unwrap();
+    wait_for("the agent to come back", || {
+        !["0", &before].contains(&machine.property("agent.service", "MainPID").as_str())
+    });
+    wait_for("it to look at its units again", || {
+        let _ = fs::remove_file(format!("/proc/{}/root/run/systemd/system/{web}", machine.first));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        machine.units().contains(&web)
+    });
+    assert_eq!((machine.property(&database, "MainPID"), machine.property(&database, "NRestarts")), (pid, "0".into()));
+    let after = cluster.until("all is healthy again", &["status", "--json"], healthy);
+    for name in ["db", "saves", "web"] {
+        assert_eq!(
+            (&of(&after, name)["pid"], &of(&after, name)["restarts"]),
+            (&of(&status, name)["pid"], &0.into()),
+            "{name}"
+        );
+    }
+
+    // What is not declared any more goes, with its user and its file.
+    cluster.environment.write("icefield.star", "cluster(\"shop\")\nnode(\"n1\", cpu = 2, memory = \"1GiB\")\n");
+    cluster.environment.ok(["apply", file.to_str().unwrap(), "--yes", "--no-wait"]);
+    wait_for("nothing to be left", || machine.units().is_empty());
+    wait_for("its user to be gone", || {
+        fs::read_dir(format!("/proc/{}/root/run/systemd/dynamic-uid", machine.first))
+            .is_ok_and(|users| users.count() == 0)
+    });
+    assert!(!Path::new("/etc").join(format!("{name}.conf")).exists());
+}
