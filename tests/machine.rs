@@ -6,11 +6,11 @@ mod control_group;
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use common::secure::{SecureCluster, wait_for};
-use common::{all_healthy, replicas};
+use common::{all_healthy, example, replicas};
 use control_group::{ControlGroup, ENTER};
 use serde_json::Value;
 
@@ -26,12 +26,14 @@ mod runner {
 const TARGETS: [&str; 9] =
     ["basic", "default", "network-online", "paths", "shutdown", "slices", "sockets", "sysinit", "timers"];
 
-/// A machine within this one: processes, mounts and control groups of its own, and the same network.
+/// A machine within this one: processes, mounts, control groups and settings of its own, and the same network.
 const START: &str = r#"
 exec unshare --pid --fork --kill-child --mount --propagation private --uts --ipc --cgroup sh -ec '
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=755 tmpfs /var/lib
+cp -a /etc /run/etc
+mount --bind /run/etc /etc
 for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ ! -d "$root/$GROUP" ] || mount --bind "$root/$GROUP" "$root"
 done
@@ -97,14 +99,15 @@ impl Machine {
 
     /// The units of replicas that are in it.
     fn units(&self) -> Vec<String> {
-        let folder = format!("/proc/{}/root/run/systemd/system", self.first);
-        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names = fs::read_dir(self.path("run/systemd/system"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.starts_with("icefield-")).collect()
     }
 
-    /// A path of `/proc` for a process that has the number `pid` in it.
-    fn proc(&self, pid: &str, file: &str) -> std::path::PathBuf {
-        format!("/proc/{}/root/proc/{pid}/{file}", self.first).into()
+    /// Where a path of it is outside.
+    fn path(&self, inside: &str) -> PathBuf {
+        Path::new(&format!("/proc/{}/root", self.first)).join(inside)
     }
 }
 
@@ -115,78 +118,13 @@ impl Drop for Machine {
     }
 }
 
-const SPEC: &str = r#"
-cluster("shop")
-node("n1", cpu = 2, memory = "1GiB")
-def of_modules(name, ports = {}):
-    service(name, run = nixos([nix_file(name + ".nix")], nixpkgs = "./nixos.nix"), cpu = "50m", memory = "64MiB",
-        ports = ports, update = rolling(healthy_for = "100ms", deadline = "60s"))
-of_modules("db", {"sql": dynamic()})
-of_modules("saves")
+/// What runs besides the example's services.
+const PROGRAM: &str = r#"
 service("web", run = nix(nix_text("web", """
     derivation {
       name = "web"; system = builtins.currentSystem; builder = "/bin/sh"; PATH = "/bin:/usr/bin";
       args = [ "-c" "mkdir -p $out/bin; printf '#!/bin/sh\nexec sleep 1000\n' > $out/bin/web; chmod +x $out/bin/web" ];
     }"""), ["web"]), cpu = "50m", memory = "64MiB", update = rolling(healthy_for = "100ms", deadline = "60s"))
-"#;
-
-/// A database as a module declares it: with a user that the machine does not have, a folder for its state, a setting of its own
-/// in `/etc`, and a service that comes before.
-const DATABASE: &str = r#"{ ... }: {
-  users.users.icefield-db = { isSystemUser = true; group = "icefield-db"; };
-  users.groups.icefield-db = { };
-  environment.etc."NAME.conf".source = builtins.toFile "db.conf" "a setting\n";
-  systemd.units."db-setup.service" = {
-    text = ''
-      [Service]
-      Type=oneshot
-      User=icefield-db
-      StateDirectory=icefield-db
-      ExecStart=/bin/sh -c 'echo prepared > /var/lib/icefield-db/data'
-    '';
-  };
-  systemd.units."db.service" = {
-    text = ''
-      [Unit]
-      Requires=db-setup.service
-      After=db-setup.service
-      [Service]
-      User=icefield-db
-      StateDirectory=icefield-db
-      ExecStart=/bin/sh -c 'cat /var/lib/icefield-db/data /etc/NAME.conf; echo port $PORT_SQL; exec sleep 1000'
-    '';
-    wantedBy = [ "multi-user.target" ];
-  };
-}
-"#;
-
-const SAVES: &str = r#"{ ... }: {
-  systemd.units."saves.timer" = {
-    text = "[Timer]\nOnActiveSec=100ms\nOnUnitInactiveSec=100ms\nAccuracySec=1ms\n";
-    wantedBy = [ "timers.target" ];
-  };
-  systemd.units."saves.service".text = "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo saved'\n";
-}
-"#;
-
-/// As much of NixOS as the modules use.
-const EVAL_CONFIG: &str = r#"{ system, modules }:
-let
-  all = map (module: import module { }) modules;
-  of = path: builtins.foldl' (all: set: all // (builtins.foldl' (set: name: set.${name} or { }) set path)) { } all;
-  write = name: text: derivation {
-    inherit name system text;
-    builder = "/bin/sh";
-    args = [ "-c" "PATH=/bin:/usr/bin; mkdir $out; printf %s \"$text\" > $out/$name" ];
-  };
-in
-{
-  config = {
-    systemd.units = builtins.mapAttrs (name: unit: unit // { unit = write name unit.text; }) (of [ "systemd" "units" ]);
-    environment.etc = of [ "environment" "etc" ];
-    users = { users = of [ "users" "users" ]; groups = of [ "users" "groups" ]; };
-  };
-}
 "#;
 
 /// The agent, as a service of the machine like the one of the NixOS module.
@@ -198,7 +136,7 @@ fn quoted(text: &str) -> String {
 }
 
 #[test]
-fn a_machines_systemd_runs_services_with_users_of_their_own_with_nix_with_systemd_with_unshare() {
+fn a_machines_systemd_runs_services_with_users_of_their_own_with_nix_with_systemd_with_unshare_with_python() {
     let test = "a_machines_systemd_runs_services_with_users_of_their_own";
     if Command::new("nix").arg("--version").stdout(Stdio::null()).status().is_err() {
         assert!(std::env::var_os("ICEFIELD_REQUIRE_NIX").is_none(), "there is no nix");
@@ -215,11 +153,13 @@ fn a_machines_systemd_runs_services_with_users_of_their_own_with_nix_with_system
     let store = format!("local?store={store}&state={0}&log={0}/log", at("state").display());
     cluster.environment.set("ICEFIELD_NIX_STORE", store);
     cluster.environment.set("NIX_CONFIG", "sandbox = false\nbuild-users-group =\nsubstituters =\n");
-    let name = format!("icefield-test-{}", std::process::id());
-    cluster.environment.write("nixos.nix", EVAL_CONFIG);
-    cluster.environment.write("db.nix", &DATABASE.replace("NAME", &name));
-    cluster.environment.write("saves.nix", SAVES);
-    let file = cluster.environment.write("icefield.star", SPEC);
+    let nixos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/common/nixos.nix");
+    cluster.environment.set("ICEFIELD_NIXPKGS", nixos.display().to_string());
+    for module in ["guestbook.nix", "backup.nix"] {
+        cluster.environment.write(module, &fs::read_to_string(example("nixos").join(module)).unwrap());
+    }
+    let declared = fs::read_to_string(example("nixos/icefield.star")).unwrap().replace("node-a", "n1");
+    let file = cluster.environment.write("icefield.star", &(declared + PROGRAM));
     cluster.environment.ok(["apply", file.to_str().unwrap(), "--yes", "--no-wait"]);
 
     let token = cluster.token(&["join-token", "create", "--node", "n1"]);
@@ -243,26 +183,23 @@ fn a_machines_systemd_runs_services_with_users_of_their_own_with_nix_with_system
     // The user is there as long as its services run, and owns what they wrote.
     let unit =
         |end: &str| machine.units().into_iter().find(|name| name.ends_with(end)).unwrap_or_else(|| panic!("{end}"));
-    let database = unit("-db.service");
-    let pid = machine.property(&database, "MainPID");
-    assert_eq!(machine.property(&database, "DynamicUser"), "yes");
-    let user = fs::metadata(machine.proc(&pid, "status")).unwrap().uid();
+    let guestbook = unit("-guestbook.service");
+    let pid = machine.property(&guestbook, "MainPID");
+    assert_eq!(machine.property(&guestbook, "DynamicUser"), "yes");
+    let user = fs::metadata(machine.path(&format!("proc/{pid}/status"))).unwrap().uid();
     assert!((61_184..=65_519).contains(&user), "{user} is not of the numbers for such users");
-    let written = format!("/proc/{}/root/var/lib/private/icefield-db/data", machine.first);
-    assert_eq!(fs::metadata(&written).unwrap().uid(), user);
-    let logged = |service: &str| cluster.environment.ok(["logs", service]);
-    wait_for("what the database says", || logged("db/0").contains("port "));
-    let said = logged("db/0");
-    assert!(said.contains("prepared") && said.contains("a setting"), "{said}");
-    assert_eq!(machine.property(&database, "Slice"), database.replace("-db.service", ".slice"));
+    let page = machine.path("var/lib/private/guestbook/index.html");
+    assert_eq!((fs::metadata(&page).unwrap().uid(), &*fs::read_to_string(&page).unwrap()), (user, "Our guests\n"));
+    assert_eq!(machine.property(&guestbook, "Slice"), guestbook.replace("-guestbook.service", ".slice"));
 
     // A timer and a program of a package are units too.
     let of = |status: &Value, name: &str| {
         let services = status["services"].as_array().unwrap();
         services.iter().find(|service| service["name"] == name).unwrap()["replicas"][0].clone()
     };
-    assert_eq!(of(&status, "saves")["pid"], Value::Null);
-    wait_for("what the timer starts", || logged("saves/0").matches("saved").count() > 2);
+    assert_eq!(of(&status, "backup")["pid"], Value::Null);
+    let logged = |service: &str| cluster.environment.ok(["logs", service]);
+    wait_for("what the timer starts", || logged("backup/0").contains("saved"));
     let web = machine.units().into_iter().find(|name| name.contains("-web-") && name.ends_with("@0.service")).unwrap();
     assert_eq!(machine.property(&web, "MainPID"), of(&status, "web")["pid"].to_string());
 
@@ -273,13 +210,13 @@ fn a_machines_systemd_runs_services_with_users_of_their_own_with_nix_with_system
         !["0", &before].contains(&machine.property("agent.service", "MainPID").as_str())
     });
     wait_for("it to look at its units again", || {
-        let _ = fs::remove_file(format!("/proc/{}/root/run/systemd/system/{web}", machine.first));
+        let _ = fs::remove_file(machine.path(&format!("run/systemd/system/{web}")));
         std::thread::sleep(std::time::Duration::from_millis(100));
         machine.units().contains(&web)
     });
-    assert_eq!((machine.property(&database, "MainPID"), machine.property(&database, "NRestarts")), (pid, "0".into()));
+    assert_eq!((machine.property(&guestbook, "MainPID"), machine.property(&guestbook, "NRestarts")), (pid, "0".into()));
     let after = cluster.until("all is healthy again", &["status", "--json"], healthy);
-    for name in ["db", "saves", "web"] {
+    for name in ["backup", "guestbook", "web"] {
         assert_eq!(
             (&of(&after, name)["pid"], &of(&after, name)["restarts"]),
             (&of(&status, name)["pid"], &0.into()),
@@ -292,8 +229,7 @@ fn a_machines_systemd_runs_services_with_users_of_their_own_with_nix_with_system
     cluster.environment.ok(["apply", file.to_str().unwrap(), "--yes", "--no-wait"]);
     wait_for("nothing to be left", || machine.units().is_empty());
     wait_for("its user to be gone", || {
-        fs::read_dir(format!("/proc/{}/root/run/systemd/dynamic-uid", machine.first))
-            .is_ok_and(|users| users.count() == 0)
+        fs::read_dir(machine.path("run/systemd/dynamic-uid")).is_ok_and(|users| users.count() == 0)
     });
-    assert!(!Path::new("/etc").join(format!("{name}.conf")).exists());
+    assert!(!machine.path("etc/guestbook").exists());
 }
