@@ -59,7 +59,10 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &EventsArgs) -> Result<u8, C
         if !arguments.json.json {
             connect::tell_stale(answer.stale.as_ref());
         }
+        // What is shown stays, so the column can only become wider.
+        let mut width = 16;
         loop {
+            width = answer.events.iter().map(|event| event.subject.chars().count()).fold(width, usize::max);
             for event in &answer.events {
                 seen = event.number;
                 if arguments.json.json {
@@ -67,7 +70,7 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &EventsArgs) -> Result<u8, C
                         .map_err(|error| CommandError::because("an event cannot be written as JSON", &error))?;
                     output::line(&text)?;
                 } else {
-                    output::line(&render::event(event))?;
+                    output::line(&render::event(event, width))?;
                 }
             }
             if !arguments.follow {

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use crate::render::Table;
 
 /// One event in a line.
-pub(crate) fn event(event: &Event) -> String {
+pub(crate) fn event(event: &Event, width: usize) -> String {
     let subject = match event.kind {
         EventKind::Apply | EventKind::Rollout | EventKind::Job => style(&event.subject).cyan(),
         EventKind::Placement => style(&event.subject).blue(),
@@ -17,7 +17,7 @@ pub(crate) fn event(event: &Event) -> String {
     format!(
         "{}  {}  {}",
         style(time(event.at, "%H:%M:%S%.3f")).dim(),
-        console::pad_str(&subject.to_string(), 16, console::Alignment::Left, None),
+        console::pad_str(&subject.to_string(), width, console::Alignment::Left, None),
         event.message
     )
 }
