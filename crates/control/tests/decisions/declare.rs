@@ -1,6 +1,11 @@
 //! Short ways to write what tests declare.
 
-use icefield_spec::{Bytes, Cpu, Machine, Millis, Name, Node, Rules, Run, Service, Spec, Spread, Unit, Update, Volume};
+use std::collections::BTreeSet;
+
+use icefield_spec::{
+    Bytes, Cpu, Machine, Millis, Name, Node, Revision, Rules, Run, Service, Share, Spec, Spread, Strategy, Unit,
+    Update, Volume, Wait,
+};
 
 pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -68,3 +73,23 @@ pub(crate) fn updated(nodes: u32, version: &str, replicas: u32, update: Update) 
     spec.services.get_mut("web").unwrap().update = update;
     spec
 }
+
+pub(crate) fn only(version: &str) -> BTreeSet<Revision> {
+    BTreeSet::from([unit(version).revision()])
+}
+
+pub(crate) fn surging(version: &str, surge: u32) -> Spec {
+    updated(3, version, 4, Update { max_unavailable: 0, max_surge: surge, ..Update::default() })
+}
+
+pub(crate) fn canary(version: &str, share: Share, wait: Wait) -> Spec {
+    updated(3, version, 4, Update { kind: Strategy::Canary { share, wait }, ..Update::default() })
+}
+
+pub(crate) fn blue_green(version: &str, wait: Wait, keep: u64) -> Spec {
+    let keep = Millis::new(keep);
+    updated(3, version, 4, Update { kind: Strategy::BlueGreen { wait, keep }, ..Update::default() })
+}
+
+/// The switch, or the end of the canaries\' time, comes as soon as they are well.
+pub(crate) const AT_ONCE: Wait = Wait::Hold(Millis::new(0));

@@ -3,6 +3,7 @@
 
 mod agent;
 mod bases;
+mod blue_green;
 mod churn;
 mod commands;
 mod daemons;

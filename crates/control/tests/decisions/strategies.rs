@@ -1,36 +1,11 @@
-//! The ways to roll out besides a few at a time, and what people do with rollouts.
-
-use std::collections::BTreeSet;
+//! The ways to roll out besides a few at a time, what people do with rollouts, and what comes in between.
 
 use icefield_api::{RolloutAction, RolloutPhase, RolloutState};
 use icefield_control::Applied;
-use icefield_spec::{Dependency, Millis, Revision, Share, Spec, Spread, Strategy, Update, Wait};
+use icefield_spec::{Dependency, Millis, Share, Spec, Spread, Strategy, Update, Wait};
 
-use crate::declare::{name, service, spec, unit, updated};
+use crate::declare::{AT_ONCE, blue_green, canary, name, only, service, spec, surging, updated};
 use crate::world::World;
-
-fn only(version: &str) -> BTreeSet<Revision> {
-    BTreeSet::from([unit(version).revision()])
-}
-
-fn surging(version: &str, surge: u32) -> Spec {
-    updated(3, version, 4, Update { max_unavailable: 0, max_surge: surge, ..Update::default() })
-}
-
-fn canary(version: &str, share: Share, wait: Wait) -> Spec {
-    updated(3, version, 4, Update { kind: Strategy::Canary { share, wait }, ..Update::default() })
-}
-
-fn blue_green(version: &str, wait: Wait, keep: u64) -> Spec {
-    let keep = Millis::new(keep);
-    updated(3, version, 4, Update { kind: Strategy::BlueGreen { wait, keep }, ..Update::default() })
-}
-
-const AT_ONCE: Wait = Wait::Hold(Millis::new(0));
-
-fn rolled_back(world: &World) -> bool {
-    world.rollout() == RolloutState::RolledBack
-}
 
 #[test]
 fn with_a_surge_none_is_ever_missing_and_none_is_left_over() {
@@ -52,7 +27,7 @@ fn a_surge_of_a_bad_version_goes_back_without_a_loss() {
         let mut world = World::settled(&surging("v1", 1));
         world.count_anew();
         world.apply(&surging(bad, 1));
-        world.until(20_000, rolled_back);
+        world.until(20_000, World::is_rolled_back);
         world.until(5_000, World::is_settled);
         assert_eq!((world.fewest_known, world.most_placed), (4, 5));
         assert_eq!((world.placed(), world.revisions()), (4, only("v1")));
@@ -84,7 +59,7 @@ fn a_surge_for_which_there_is_no_room_fails_where_nothing_else_would_do() {
     };
     let mut world = World::settled(&full("v1", 0));
     world.apply(&full("v2", 0));
-    world.until(30_000, rolled_back);
+    world.until(30_000, World::is_rolled_back);
     assert_eq!(world.state.services["web"].rollout.message, "web/8 fits on no node");
     let mut world = World::settled(&full("v1", 1));
     world.apply(&full("v2", 1));
@@ -137,7 +112,7 @@ fn a_canary_that_fails_takes_nothing_along() {
         let mut world = World::settled(&canary("v1", Share::Count(1), Wait::Confirm));
         world.count_anew();
         world.apply(&canary(bad, Share::Count(1), Wait::Confirm));
-        world.until(20_000, rolled_back);
+        world.until(20_000, World::is_rolled_back);
         assert_eq!((world.fewest_known, world.revisions()), (3, only("v1")));
     }
 }
@@ -154,124 +129,8 @@ fn a_canary_that_fails_while_it_is_held_goes_back() {
         agents.filter(|process| only("v2").contains(&process.revision)).for_each(|process| process.crash(now));
         world.run(400);
     }
-    world.until(10_000, rolled_back);
+    world.until(10_000, World::is_rolled_back);
     assert_eq!(world.revisions(), only("v1"));
-}
-
-#[test]
-fn blue_and_green_switch_in_one_step() {
-    let mut world = World::settled(&blue_green("v1", AT_ONCE, 2_000));
-    let mut expected = (0..4).collect::<Vec<u32>>();
-    for version in ["v2", "v3"] {
-        world.count_anew();
-        let before = world.known_revisions();
-        world.apply(&blue_green(version, AT_ONCE, 2_000));
-        while world.phase() != RolloutPhase::Switched {
-            assert_eq!(world.known_revisions(), before, "nobody is sent to the new ones yet");
-            world.run(50);
-        }
-        assert_eq!((world.known_revisions(), world.placed()), (only(version), 8));
-        let switched = world.now;
-        world.until(20_000, World::is_settled);
-        assert!(world.now - switched >= 2_000, "the old ones run on for a while");
-        assert_eq!((world.rollout(), world.fewest_known, world.most_placed), (RolloutState::Done, 4, 8));
-        expected = if expected[0] == 0 { (4..8).collect() } else { (0..4).collect() };
-        assert_eq!(world.state.services["web"].own(4), expected);
-    }
-    assert_eq!(world.state.services["web"].own, None);
-}
-
-#[test]
-fn green_that_fails_is_dropped_and_nobody_has_seen_it() {
-    for bad in ["v2-crash", "v2-never"] {
-        let mut world = World::settled(&blue_green("v1", AT_ONCE, 2_000));
-        world.count_anew();
-        world.apply(&blue_green(bad, AT_ONCE, 2_000));
-        world.until(20_000, rolled_back);
-        world.until(2_000, World::is_settled);
-        assert_eq!((world.fewest, world.fewest_known, world.revisions()), (4, 4, only("v1")));
-    }
-}
-
-#[test]
-fn what_fails_after_the_switch_is_switched_back() {
-    let mut world = World::settled(&blue_green("v1", AT_ONCE, 60_000));
-    world.apply(&blue_green("v2", AT_ONCE, 60_000));
-    world.until(20_000, |world| world.phase() == RolloutPhase::Switched);
-    world.run(5_000);
-    world.count_anew();
-    world.steer(RolloutAction::Undo);
-    world.until(1_000, rolled_back);
-    assert_eq!(world.known_revisions(), only("v1"));
-    world.until(2_000, World::is_settled);
-    assert!(world.fewest_known >= 4);
-}
-
-#[test]
-fn what_an_undone_rollout_left_serving_goes_before_green_comes() {
-    let of_two = |version: &str| {
-        let mut spec = blue_green(version, AT_ONCE, 60_000);
-        spec.services.get_mut("web").unwrap().replicas = 2;
-        spec
-    };
-    let mut world = World::settled(&of_two("v1"));
-    world.apply(&of_two("v2"));
-    world.until(20_000, |world| world.phase() == RolloutPhase::Switched);
-    // Of the four that are wanted now, two of v1 have yet to start when it is gone back to.
-    world.apply(&blue_green("v2", AT_ONCE, 60_000));
-    world.run(3_000);
-    world.steer(RolloutAction::Undo);
-    world.apply(&blue_green("v3", AT_ONCE, 2_000));
-    world.count_anew();
-    world.until(60_000, World::is_settled);
-    assert_eq!((world.rollout(), world.revisions()), (RolloutState::Done, only("v3")));
-    assert!(world.most_placed <= 8 && world.fewest_known >= 4, "{} {}", world.most_placed, world.fewest_known);
-}
-
-#[test]
-fn green_waits_for_a_person() {
-    let mut world = World::settled(&blue_green("v1", Wait::Confirm, 0));
-    world.apply(&blue_green("v2", Wait::Confirm, 0));
-    world.until(20_000, |world| world.phase() == RolloutPhase::Held);
-    world.run(60_000);
-    assert_eq!((world.known_revisions(), world.placed()), (only("v1"), 8));
-    world.steer(RolloutAction::Confirm);
-    world.until(10_000, World::is_settled);
-    assert_eq!(world.revisions(), only("v2"));
-}
-
-#[test]
-fn another_version_takes_the_place_of_green() {
-    let mut world = World::settled(&blue_green("v1", Wait::Confirm, 0));
-    world.count_anew();
-    world.apply(&blue_green("v2", Wait::Confirm, 0));
-    world.until(20_000, |world| world.phase() == RolloutPhase::Held);
-    world.apply(&blue_green("v3", AT_ONCE, 0));
-    world.until(60_000, World::is_settled);
-    assert_eq!((world.revisions(), world.fewest_known), (only("v3"), 4));
-    assert!(world.most_placed <= 8);
-    world.apply(&blue_green("v4", Wait::Confirm, 0));
-    world.run(2_000);
-    world.apply(&blue_green("v3", Wait::Confirm, 0));
-    world.until(5_000, World::is_settled);
-    assert_eq!((world.rollout(), world.revisions()), (RolloutState::Done, only("v3")));
-}
-
-#[test]
-fn the_number_may_change_beside_green() {
-    let mut world = World::settled(&blue_green("v1", Wait::Confirm, 0));
-    world.apply(&blue_green("v2", Wait::Confirm, 0));
-    world.until(20_000, |world| world.phase() == RolloutPhase::Held);
-    for (replicas, placed) in [(6, 12), (2, 4)] {
-        let mut scaled = blue_green("v2", Wait::Confirm, 0);
-        scaled.services.get_mut("web").unwrap().replicas = replicas;
-        world.apply(&scaled);
-        world.until(20_000, |world| world.placed() == placed && world.known() == replicas as usize);
-        world.run(5_000);
-    }
-    world.steer(RolloutAction::Confirm);
-    world.until(20_000, World::is_settled);
-    assert_eq!((world.placed(), world.revisions()), (2, only("v2")));
 }
 
 #[test]
@@ -349,7 +208,7 @@ fn the_history_tells_what_became_of_each() {
     world.apply(&surging("v2", 1));
     world.run(1_000);
     world.apply(&surging("v3-crash", 1));
-    world.until(20_000, rolled_back);
+    world.until(20_000, World::is_rolled_back);
     for number in 0..30 {
         world.apply(&surging(&format!("v{}", 10 + number), 4));
         world.until(20_000, World::is_settled);
@@ -360,7 +219,7 @@ fn the_history_tells_what_became_of_each() {
     world.apply(&surging("v2", 1));
     world.run(1_000);
     world.apply(&surging("v3-crash", 1));
-    world.until(20_000, rolled_back);
+    world.until(20_000, World::is_rolled_back);
     world.apply(&surging("v4", 1));
     let past = &world.state.services["web"].past;
     let states: Vec<_> = past.iter().map(|entry| entry.state).collect();

@@ -281,6 +281,10 @@ impl World {
         self.state.services["web"].rollout.state
     }
 
+    pub(crate) fn is_rolled_back(&self) -> bool {
+        self.rollout() == RolloutState::RolledBack
+    }
+
     /// The revisions of the placed replicas of "web", each once.
     pub(crate) fn revisions(&self) -> BTreeSet<Revision> {
         self.state.placed.placement().service("web").map(|(_, assignment)| assignment.revision).collect()
