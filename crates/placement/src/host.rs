@@ -36,6 +36,8 @@ pub enum Acceptance {
     Suspect,
     /// It keeps what it has and takes no new ones.
     Cordoned,
+    /// It is to become empty: it keeps what it has until that is asked to leave, and takes no new ones.
+    Emptying,
     /// What it has must leave.
     Draining,
     /// It is not there.

@@ -33,7 +33,9 @@ pub(super) fn host(state: &State, node: &FleetNode<'_>, joining: Joining) -> Opt
 pub(super) fn acceptance(record: &NodeRecord) -> Acceptance {
     if record.lost {
         Acceptance::Lost
-    } else if record.draining || record.cordoned {
+    } else if record.draining {
+        Acceptance::Emptying
+    } else if record.cordoned {
         Acceptance::Cordoned
     } else {
         Acceptance::Ready

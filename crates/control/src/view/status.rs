@@ -166,16 +166,18 @@ mod tests {
 
     #[test]
     fn says_why_a_replica_is_pending() {
-        let mut sample = Sample::with(&["n1"], &spec(&["n1"], &[("web", "a", 1)]));
-        sample.done(Command::Node { at: 0, node: name("n1"), action: NodeAction::Cordon });
-        let mut seen = Observations::new(0);
-        seen.heartbeat(&name("n1"), heartbeat(vec![]), 1);
-        let before = look(&sample, &seen).index;
-        assert!(Reconciler::new().reconcile(&sample.state, &mut seen, &Config::default(), 2).is_empty());
-        let status = look(&sample, &seen);
-        assert!(status.index > before);
-        let message = status.services[0].replicas[0].message.clone().unwrap();
-        assert!(message.starts_with("fits on no node: ") && message.contains("cordoned"), "{message}");
+        for (action, why) in [(NodeAction::Cordon, "cordoned"), (NodeAction::Drain, "draining")] {
+            let mut sample = Sample::with(&["n1"], &spec(&["n1"], &[("web", "a", 1)]));
+            sample.done(Command::Node { at: 0, node: name("n1"), action });
+            let mut seen = Observations::new(0);
+            seen.heartbeat(&name("n1"), heartbeat(vec![]), 1);
+            let before = look(&sample, &seen).index;
+            assert!(Reconciler::new().reconcile(&sample.state, &mut seen, &Config::default(), 2).is_empty());
+            let status = look(&sample, &seen);
+            assert!(status.index > before);
+            let message = status.services[0].replicas[0].message.clone().unwrap();
+            assert!(message.starts_with("fits on no node: ") && message.contains(why), "{message}");
+        }
     }
 
     #[test]

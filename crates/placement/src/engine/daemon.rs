@@ -35,7 +35,7 @@ fn takes(host: &Host, rules: &Rules, driver: Option<&str>) -> bool {
 }
 
 fn keeps(host: &Host, rules: &Rules, driver: Option<&str>) -> bool {
-    host.acceptance <= Acceptance::Cordoned && matches(host, rules, driver)
+    host.acceptance <= Acceptance::Emptying && matches(host, rules, driver)
 }
 
 fn matches(host: &Host, rules: &Rules, driver: Option<&str>) -> bool {

@@ -36,7 +36,7 @@ impl State {
     pub(crate) fn counts(&self, node: NodeId, rules: &Rules) -> bool {
         let Some(host) = &self.world.node(node).host else { return false };
         let value = |label: &String| host.labels.get(label).map(String::as_str);
-        host.acceptance <= Acceptance::Cordoned
+        host.acceptance <= Acceptance::Emptying
             && rules.require.iter().all(|(label, condition)| condition.admits(value(label)))
             && host.taints.iter().all(|taint| rules.tolerate.contains(taint))
     }

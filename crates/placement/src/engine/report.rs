@@ -80,7 +80,7 @@ impl Report<'_> {
         match world.acceptance(node) {
             Acceptance::Lost => Some(format!("node {name} is lost")),
             Acceptance::Draining => Some(format!("{name} is draining")),
-            Acceptance::Ready | Acceptance::Suspect | Acceptance::Cordoned => None,
+            Acceptance::Ready | Acceptance::Suspect | Acceptance::Cordoned | Acceptance::Emptying => None,
         }
     }
 

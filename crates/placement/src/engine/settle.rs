@@ -107,7 +107,7 @@ fn told(state: &State, key: ReplicaKey, current: &Placement, reason: String) -> 
         return reason;
     };
     let leaves =
-        state.world.node_called(&before.node).is_none_or(|node| state.world.acceptance(node) > Acceptance::Cordoned);
+        state.world.node_called(&before.node).is_none_or(|node| state.world.acceptance(node) > Acceptance::Emptying);
     match group.demand.revision {
         after if after != before.revision && !leaves => {
             format!("revision {} → {}: {reason}", before.revision.short(), after.short())

@@ -2,14 +2,16 @@ use super::{Binds, Case, Further, Hard, Remedy, Twin};
 use crate::Acceptance;
 use crate::engine::{NodeId, State, World};
 
-/// Hard: a node that is lost, draining, cordoned or suspect takes no replica; in the last two cases it keeps what it has.
+/// Hard: a node that is lost, draining, cordoned or suspect takes no replica; in the last two cases it keeps what it has, and one
+/// that is emptied step by step does until that is asked to leave.
 pub(super) struct Accepts {
     refusal: Acceptance,
 }
 
 /// A rule for each kind of refusal.
 pub(super) fn compile() -> impl Iterator<Item = Accepts> {
-    let kinds = [Acceptance::Lost, Acceptance::Draining, Acceptance::Cordoned, Acceptance::Suspect];
+    use Acceptance::{Cordoned, Draining, Emptying, Lost, Suspect};
+    let kinds = [Lost, Draining, Emptying, Cordoned, Suspect];
     kinds.into_iter().map(|refusal| Accepts { refusal })
 }
 
@@ -17,7 +19,7 @@ impl Hard for Accepts {
     fn name(&self, _world: &World) -> String {
         match self.refusal {
             Acceptance::Lost => "lost",
-            Acceptance::Draining => "draining",
+            Acceptance::Draining | Acceptance::Emptying => "draining",
             Acceptance::Cordoned => "cordoned",
             Acceptance::Suspect => "suspect",
             Acceptance::Ready => "ready",
@@ -33,7 +35,7 @@ impl Hard for Accepts {
     fn strike(&self, _state: &State, _nodes: &mut Vec<NodeId>) {}
 
     fn binds(&self) -> Binds {
-        if self.refusal <= Acceptance::Cordoned { Binds::Arriving } else { Binds::Standing }
+        if self.refusal <= Acceptance::Emptying { Binds::Arriving } else { Binds::Standing }
     }
 
     fn departure(&self, state: &State, node: NodeId) -> String {

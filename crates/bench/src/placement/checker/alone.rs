@@ -16,6 +16,7 @@ pub(super) fn check(case: &Case<'_>, standing: &Standing<'_>, found: &mut Found)
             Acceptance::Ready => None,
             Acceptance::Suspect => case.cold.then_some("the node is suspect"),
             Acceptance::Cordoned => case.cold.then_some("the node is cordoned"),
+            Acceptance::Emptying => case.cold.then_some("the node is draining"),
             Acceptance::Draining => Some("the node is draining"),
             Acceptance::Lost => Some("the node is lost"),
         };
