@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use console::style;
 use icefield_nix::Built;
-use icefield_spec::{Bytes, Spec};
+use icefield_spec::Spec;
 use serde::Serialize;
 
 use crate::args::{ClusterArgs, JsonArgs, SourceArgs};
@@ -11,6 +11,7 @@ use crate::builders::BuildersArgs;
 use crate::building::{BuildArguments, Builds, Scope, View};
 use crate::command_error::CommandError;
 use crate::output;
+use crate::render::{count, size};
 use crate::source::Source;
 
 /// Builds what FILE has Nix build: each base, and each service and job, once for all nodes
@@ -65,8 +66,8 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &BuildArgs) -> Result<u8, Co
     }
     for one in &built {
         let (kind, name, path) = (one.kind.name(), &one.name, &one.path);
-        let (count, size) = (one.closure.paths.len(), size(one.closure.size()));
-        output::line(&format!("{kind} {name} ({}): {path}, {count} paths with {size}", one.system))?;
+        let (paths, size) = (count(one.closure.paths.len() as u64, "path"), size(one.closure.size()));
+        output::line(&format!("{kind} {name} ({}): {path}, {paths} with {size}", one.system))?;
     }
     let done = style("✓").green();
     output::line(&match built.len() {
@@ -74,13 +75,4 @@ pub(crate) fn run(cluster: &ClusterArgs, arguments: &BuildArgs) -> Result<u8, Co
         _ => format!("{done} {evaluated} built, {known} as before"),
     })?;
     Ok(0)
-}
-
-/// A size as a person would say it.
-fn size(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match UNITS.iter().find(|(_, unit)| bytes >= *unit) {
-        Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
-        None => Bytes::new(bytes).to_string(),
-    }
 }

@@ -9,6 +9,7 @@ use super::source::{existing, read};
 use crate::args::JsonArgs;
 use crate::command_error::CommandError;
 use crate::output;
+use crate::render::{count, size};
 
 /// Removes what is not needed from a cache's folder
 ///
@@ -64,7 +65,7 @@ pub(super) fn run(arguments: &GcArgs) -> Result<u8, CommandError> {
         output::line(path)?;
     }
     let what = if arguments.dry_run { "would be removed" } else { "removed" };
-    let (removed, freed, kept) = (collected.removed.len(), collected.freed_bytes, collected.kept);
-    output::line(&format!("{removed} paths {what} ({freed} bytes), {kept} kept"))?;
+    let (removed, size) = (count(collected.removed.len() as u64, "path"), size(collected.freed_bytes));
+    output::line(&format!("{removed} {what} ({size}), {} kept", collected.kept))?;
     Ok(0)
 }

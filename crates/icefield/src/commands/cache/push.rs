@@ -9,6 +9,7 @@ use super::source::{StoreArgs, http, open, secret_key, shared};
 use crate::args::JsonArgs;
 use crate::command_error::CommandError;
 use crate::commands::agent::token_or_file;
+use crate::render::{count, size};
 use crate::{connect, output};
 
 /// Brings store paths into a cache, with all that they need
@@ -64,7 +65,7 @@ pub(super) fn run(arguments: PushArgs) -> Result<u8, CommandError> {
         Pushed::There(_) => report.there += 1,
         Pushed::Sent(path, bytes) => {
             if !arguments.json.json {
-                output::complain(&format!("sent {path} ({bytes} bytes)\n"));
+                output::complain(&format!("sent {path} ({})\n", size(bytes)));
             }
             report.sent.push(path.to_string());
             report.sent_bytes += bytes;
@@ -74,8 +75,8 @@ pub(super) fn run(arguments: PushArgs) -> Result<u8, CommandError> {
     if arguments.json.json {
         output::json(&report)?;
     } else {
-        let (sent, bytes, there) = (report.sent.len(), report.sent_bytes, report.there);
-        output::line(&format!("{sent} paths sent ({bytes} bytes), {there} were there"))?;
+        let (sent, size) = (count(report.sent.len() as u64, "path"), size(report.sent_bytes));
+        output::line(&format!("{sent} sent ({size}), {} there already", report.there))?;
     }
     Ok(0)
 }

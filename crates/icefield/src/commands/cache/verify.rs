@@ -7,6 +7,7 @@ use super::source::{existing, public_key};
 use crate::args::JsonArgs;
 use crate::command_error::CommandError;
 use crate::output;
+use crate::render::{count, size};
 
 /// Reads all of a cache's folder and says what is damaged; exit code 1 if anything is
 #[derive(Debug, Args)]
@@ -37,8 +38,9 @@ pub(super) fn run(arguments: &VerifyArgs) -> Result<u8, CommandError> {
             let moved = if one.quarantined { " (moved to .quarantine)" } else { "" };
             output::line(&format!("{}: {}{moved}", one.file, one.problem))?;
         }
-        let (paths, bytes) = (verification.paths, verification.bytes);
-        output::line(&format!("{paths} paths ({bytes} bytes) looked at, {bad} mistakes"))?;
+        let paths = count(verification.paths as u64, "path");
+        let (size, mistakes) = (size(verification.bytes), count(bad as u64, "mistake"));
+        output::line(&format!("{paths} ({size}) looked at, {mistakes}"))?;
     }
     Ok(u8::from(bad > 0))
 }
