@@ -1,6 +1,7 @@
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::args::ClusterArgs;
+use crate::command_error::CommandError;
 use crate::commands;
 
 /// Runs a fleet of Linux machines from one file.
@@ -20,6 +21,53 @@ pub(crate) struct Cli {
     pub(crate) cluster: ClusterArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Runs the command and gives the exit code.
+    pub(crate) fn run(self) -> Result<u8, CommandError> {
+        let cluster = &self.cluster;
+        match self.command {
+            Command::Dev(arguments) => commands::dev::run(arguments),
+            Command::Check(arguments) => commands::check::run(&arguments),
+            Command::Plan(arguments) => commands::plan::run(cluster, &arguments),
+            Command::Apply(arguments) => commands::apply::run(cluster, &arguments),
+            Command::Build(arguments) => commands::build::run(cluster, &arguments),
+            Command::Rollout(arguments) => commands::rollout::run(cluster, &arguments),
+            Command::Rebalance(arguments) => commands::rebalance::run(cluster, &arguments),
+            Command::Status(arguments) => commands::status::run(cluster, &arguments),
+            Command::Watch(arguments) => commands::watch::run(cluster, &arguments),
+            Command::Events(arguments) => commands::events::run(cluster, &arguments),
+            Command::Explain(arguments) => commands::explain::run(cluster, &arguments),
+            Command::Logs(arguments) => commands::logs::run(cluster, &arguments),
+            Command::History(arguments) => commands::history::run(cluster, &arguments),
+            Command::Job(arguments) => commands::job::run(cluster, &arguments),
+            Command::Diff(arguments) => commands::diff::run(cluster, &arguments),
+            Command::Node(arguments) => commands::node::run(cluster, &arguments),
+            Command::Member(arguments) => commands::member::run(cluster, &arguments),
+            Command::Login(arguments) => commands::login::run(&arguments),
+            Command::Token(arguments) => commands::token::run(cluster, &arguments),
+            Command::JoinToken(arguments) => commands::join_token::run(cluster, &arguments),
+            Command::Secret(arguments) => commands::secret::run(cluster, &arguments),
+            Command::Ca(arguments) => commands::ca::run(cluster, &arguments),
+            Command::Cache(arguments) => commands::cache::run(arguments),
+            Command::Audit(arguments) => commands::audit::run(cluster, &arguments),
+            Command::Backup(arguments) => commands::backup::run(cluster, &arguments),
+            Command::Restore(arguments) => commands::restore::run(&arguments),
+            Command::Recover(arguments) => commands::recover::run(&arguments),
+            Command::Compile(arguments) => commands::compile::run(&arguments),
+            Command::Import(arguments) => commands::import::run(&arguments),
+            Command::Show(arguments) => commands::show::run(cluster, &arguments),
+            Command::Docs(arguments) => commands::docs::run(&arguments),
+            Command::Completions(arguments) => commands::completions::run(&arguments, Self::command()),
+            Command::Server(arguments) => commands::server::run(arguments),
+            Command::Agent(arguments) => commands::agent::run(arguments),
+            Command::EvalWorker => {
+                let code = icefield_lang::worker_main(&mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+                Ok(u8::try_from(code).unwrap_or(1))
+            }
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         return exit_code(icefield_agent::shim_main(arguments));
     }
     match Cli::try_parse() {
-        Ok(cli) => finish(commands::run(cli)),
+        Ok(cli) => finish(cli.run()),
         Err(error) => {
             let _ = error.print();
             // Not clap's own 2: that means "there are changes" (see `icefield plan`).

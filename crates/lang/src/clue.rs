@@ -2,7 +2,7 @@ use icefield_spec::references;
 use starlark::codemap::Span;
 use starlark::syntax::ast::{AstExpr, AstLiteral, ExprP};
 
-use crate::source::{Written, named};
+use crate::written::Written;
 
 /// What is known of the text that a problem speaks of, where its path ends before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Clue {
     /// The value of the argument that the clue names.
     pub(crate) fn argument_of(&self, written: &Written<'_>) -> Option<Span> {
         let Self::Word(word) = self else { return None };
-        named(written, word)?.ok().map(|value| value.span)
+        written.named(word).map(|value| value.span)
     }
 
     /// The first of what the clue means within `exprs`.

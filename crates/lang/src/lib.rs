@@ -58,6 +58,7 @@ mod thing;
 mod value;
 mod watch;
 mod worker;
+mod written;
 
 pub use diagnostic::{Diagnostic, Excerpt, Level, Note, Place};
 pub use docs::{FunctionDoc, ParameterDoc, docs};

@@ -8,6 +8,7 @@ use starlark_syntax::syntax::uniplate::Visit;
 
 use crate::clue::Clue;
 use crate::site::Step;
+use crate::written::Written;
 use crate::{Diagnostic, Place};
 
 /// The text of one file, and where in it things stand.
@@ -27,12 +28,6 @@ pub(crate) fn dialect() -> Dialect {
         enable_f_strings: true,
         ..Dialect::Standard
     }
-}
-
-/// A call as it is written.
-pub(crate) struct Written<'a> {
-    pub(crate) callee: &'a AstExpr,
-    pub(crate) arguments: &'a [AstArgument],
 }
 
 impl Source {
@@ -133,7 +128,9 @@ fn argument<'a>(written: &Written<'a>, step: &Step) -> Option<Result<&'a AstExpr
         found.or_else(|| starred(written, |argument| matches!(argument, ArgumentP::Args(_))))
     };
     match step {
-        Step::Parameter { name, position } => named(written, name)
+        Step::Parameter { name, position } => written
+            .named(name)
+            .map(Ok)
             .or_else(|| positional(*position))
             .or_else(|| starred(written, |argument| matches!(argument, ArgumentP::KwArgs(_)))),
         Step::Named(name) => written
@@ -147,13 +144,6 @@ fn argument<'a>(written: &Written<'a>, step: &Step) -> Option<Result<&'a AstExpr
         Step::Positional(at) => positional(*at),
         Step::Item(_) | Step::Key(_) | Step::Entry(_) | Step::Value(_) => None,
     }
-}
-
-pub(crate) fn named<'a>(written: &Written<'a>, name: &str) -> Option<Result<&'a AstExpr, Span>> {
-    written.arguments.iter().find_map(|argument| match &argument.node {
-        ArgumentP::Named(given, value) if given.node == name => Some(Ok(value)),
-        _ => None,
-    })
 }
 
 fn starred<'a>(

@@ -8,7 +8,7 @@ use icefield_emit::nix_string;
 use icefield_spec::{Base, Name, NixModule, NixSource};
 
 use crate::reference::Reference;
-use crate::target::Scope;
+use crate::scope::Scope;
 use crate::{Nix, NixError, unit};
 
 /// Files by their path within the folder; `build.nix` is the one that is built.

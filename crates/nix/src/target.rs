@@ -7,20 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::expression::{Files, Writer};
 use crate::inputs::{Inputs, relative_path};
 use crate::reference::Reference;
+use crate::scope::Scope;
 use crate::{Built, Nix, NixError};
-
-/// What a declaration is relative to.
-#[derive(Debug, Clone)]
-pub struct Scope {
-    /// The folder of the declaration: absolute.
-    pub folder: PathBuf,
-    /// Where nixpkgs is taken from, if nothing else is said: a path or a flake reference.
-    pub nixpkgs: String,
-    /// Nix's search path, `NIX_PATH`, if there is one.
-    pub search_path: Option<String>,
-    /// Whether bases are built too, or services alone.
-    pub bases: bool,
-}
 
 /// What kind of thing is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

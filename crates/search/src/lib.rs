@@ -6,6 +6,7 @@
 mod bit_set;
 mod check;
 mod cost;
+mod effort;
 mod elite;
 mod evaluate;
 mod improve;
@@ -21,8 +22,9 @@ mod walk;
 
 pub use bit_set::BitSet;
 pub use cost::Cost;
+pub use effort::{Effort, Progress};
 pub use evaluate::evaluate;
-pub use improve::{Effort, Improved, Progress, improve};
+pub use improve::{Improved, improve};
 pub use problem::{
     Balance, Even, Gain, Kind, Label, Limit, Link, MinDomains, Moves, NO_DOMAIN, Node, Problem, Replica, Resource,
     Service, Skew,

@@ -6,8 +6,8 @@ mod rearrange;
 mod steps;
 
 use crate::State;
+use crate::effort::{Effort, Progress};
 use crate::elite::Elite;
-use crate::improve::{Effort, Progress};
 use crate::model::NOWHERE;
 use crate::random::Random;
 use crate::state::Standing;

@@ -7,8 +7,8 @@ use icefield_spec::Name;
 use tokio::sync::{Mutex, watch};
 
 use super::admission::Admission;
-use super::closures::Lineups;
 use super::failure::Failure;
+use super::lineups::Lineups;
 use super::write::Write;
 use crate::access::Throttle;
 use crate::cataloguer::Cataloguer;

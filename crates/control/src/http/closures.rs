@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use axum::Json;
@@ -16,9 +15,6 @@ use crate::view::Lineup;
 const GOOD: u64 = 1_000;
 /// The length of what a path of a store begins with.
 const HASH: usize = 32;
-
-/// The lineups that were made lately, by what the path of the closure begins with, each with when it was made.
-pub(crate) type Lineups = HashMap<String, (u64, Arc<Lineup>)>;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

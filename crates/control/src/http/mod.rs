@@ -31,6 +31,7 @@ mod headers;
 mod jobs;
 mod kind;
 mod limits;
+mod lineups;
 mod nodes;
 mod peers;
 mod reading;

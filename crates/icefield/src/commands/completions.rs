@@ -1,7 +1,6 @@
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::command_error::CommandError;
 use crate::output;
 
@@ -14,9 +13,10 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &CompletionsArgs) -> Result<u8, CommandError> {
+/// `command` is the one that is completed.
+pub(crate) fn run(arguments: &CompletionsArgs, mut command: Command) -> Result<u8, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "icefield", &mut script);
+    clap_complete::generate(arguments.shell, &mut command, "icefield", &mut script);
     output::print(&String::from_utf8_lossy(&script))?;
     Ok(0)
 }

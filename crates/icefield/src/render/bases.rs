@@ -4,7 +4,7 @@ use icefield_spec::{Revision, StorePath};
 use crate::render::Table;
 use crate::render::event::time;
 use crate::render::rollout::{phase, took};
-use crate::render::status::rollout_state;
+use crate::render::rollout_state::rollout_state;
 
 /// A line for each base whose nodes are to run a system.
 pub(crate) fn bases(bases: &[BaseStatus]) -> String {

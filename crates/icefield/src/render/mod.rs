@@ -13,6 +13,7 @@ mod nodes;
 mod plan;
 mod proposal;
 mod rollout;
+mod rollout_state;
 mod secrets;
 mod servers;
 mod size;

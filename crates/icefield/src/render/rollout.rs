@@ -3,7 +3,7 @@ use icefield_spec::Revision;
 
 use crate::render::Table;
 use crate::render::event::time;
-use crate::render::status::rollout_state;
+use crate::render::rollout_state::rollout_state;
 
 /// A line for the rollout of each service.
 pub(crate) fn rollouts(services: &[ServiceStatus]) -> String {

@@ -1,7 +1,8 @@
 use console::{StyledObject, style};
-use icefield_api::{NodeState, ReplicaState, RolloutState, ServiceStatus, Status};
+use icefield_api::{NodeState, ReplicaState, ServiceStatus, Status};
 
 use crate::render::event::time;
+use crate::render::rollout_state::rollout_state;
 use crate::render::{Table, bases, jobs, nodes};
 
 /// Everything about a cluster in at most `rows` lines: replicas are left out before services and nodes are.
@@ -118,16 +119,5 @@ fn replica_state(state: ReplicaState) -> StyledObject<ReplicaState> {
         ReplicaState::Healthy | ReplicaState::Completed => style(state).green(),
         ReplicaState::Unhealthy | ReplicaState::Failed => style(state).red(),
         _ => style(state).yellow(),
-    }
-}
-
-pub(super) fn rollout_state(state: RolloutState) -> StyledObject<&'static str> {
-    match state {
-        RolloutState::Progressing => style("progressing").yellow(),
-        RolloutState::Done => style("done").green(),
-        RolloutState::Failed => style("failed").red(),
-        RolloutState::RollingBack => style("rolling back").yellow(),
-        RolloutState::RolledBack => style("rolled back").red(),
-        RolloutState::Superseded => style("superseded").dim(),
     }
 }
