@@ -235,6 +235,12 @@ impl Observations {
         report.since.get().saturating_add(now.saturating_sub(heard))
     }
 
+    /// For how long `report` of `node` was true when the node was last heard of, in milliseconds.
+    pub(crate) fn witnessed(&self, node: &str, report: &ReplicaReport) -> u64 {
+        let more = self.nodes.get(node).map_or(0, |sight| sight.at.saturating_sub(sight.told));
+        report.since.get().saturating_add(more)
+    }
+
     /// The command that remembers what was seen since the last time, if anything was worth it.
     pub fn take_notes(&mut self, state: &State, now: u64) -> Option<Command> {
         let mut notes = std::mem::take(&mut self.told);

@@ -5,6 +5,10 @@ use icefield_spec::Millis;
 use crate::State;
 use crate::observe::{Observations, is_healthy};
 
+/// For how long a node must have told that a replica serves before silence counts as more of the same, in milliseconds: as long
+/// as it takes until it tells again.
+const WITNESSED: u64 = 500;
+
 /// How one declared replica is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -76,8 +80,13 @@ fn judge<'a>(
     if is_behind && report.is_some_and(|report| now.saturating_sub(seen.age(node, report, now)) < decided) {
         return (Standing::Unknown, None);
     }
+    let stood = |report| {
+        let by_now = seen.age(node, report, now) >= healthy_for.get();
+        // That it serves is no proof that it goes on: it may have taken its node with it.
+        by_now && seen.witnessed(node, report) >= healthy_for.get().min(WITNESSED)
+    };
     let standing = match report {
-        Some(report) if is_healthy(report) && seen.age(node, report, now) >= healthy_for.get() => Standing::Proven,
+        Some(report) if is_healthy(report) && stood(report) => Standing::Proven,
         Some(report) if is_healthy(report) => Standing::Healthy,
         // It may have come to serve since.
         _ if seen.is_outdated(node, now) => Standing::Unknown,
@@ -93,6 +102,23 @@ mod tests {
     use super::*;
     use crate::observe::sample::{heartbeat, report};
     use crate::state::sample::{Sample, name, replica, spec};
+
+    #[test]
+    fn what_was_seen_to_serve_but_once_has_not_proved_itself() {
+        let mut sample = Sample::with(&["n1"], &spec(&["n1"], &[("web", "a", 1)]));
+        sample.place("web/0", "n1");
+        let standing = |seen: &Observations, now| {
+            Known::new(&sample.state, seen, replica("web/0"), Millis::new(500), now).standing
+        };
+        let mut seen = Observations::new(0);
+        let healthy = |since| heartbeat(vec![report("web/0", "a", ReplicaState::Healthy, since)]);
+        seen.heartbeat(&name("n1"), healthy(0), 1_000);
+        assert_eq!(standing(&seen, 1_600), Standing::Healthy, "its node may be gone");
+        seen.heartbeat(&name("n1"), healthy(450), 1_450);
+        assert_eq!(standing(&seen, 1_600), Standing::Healthy);
+        seen.heartbeat(&name("n1"), healthy(500), 1_500);
+        assert_eq!(standing(&seen, 1_600), Standing::Proven);
+    }
 
     #[test]
     fn what_did_not_serve_a_while_ago_may_serve_by_now() {

@@ -110,6 +110,17 @@ fn a_node_that_goes_back_has_all_go_back() {
 }
 
 #[test]
+fn a_leader_whose_clock_is_ahead_gives_nodes_their_time_anew() {
+    let mut world = settled(4, "v1");
+    world.apply(&fleet(4, "v2", update()));
+    world.until(5_000, |world| open(world, 1).len() == 1);
+    world.now += 300_000;
+    world.change_leader();
+    follow(&mut world, 2);
+    assert_eq!((rollout(&world), running(&world)), (RolloutState::Done, BTreeSet::from(["v2".to_owned()])));
+}
+
+#[test]
 fn without_a_way_back_it_stops_where_it_is() {
     let mut world = settled(4, "v1");
     world.apply(&fleet(4, "bad", Update { rollback: false, ..update() }));

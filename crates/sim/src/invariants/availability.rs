@@ -82,7 +82,10 @@ impl Availability {
             let taken = self.taken(&before, state, name);
             let moved = self.serving(&before, name).filter(|(replica, from, _)| moved(state, replica, from));
             let serving = self.serving(state, name).chain(moved).map(|(replica, ..)| replica);
-            let (serving, least) = (serving.collect::<BTreeSet<_>>().len(), least(service));
+            let serving = serving.collect::<BTreeSet<_>>().len();
+            // What was declared between the two may have come before the step or after it.
+            let declared = before.spec.as_ref().and_then(|spec| spec.services.get(name));
+            let least = declared.map_or(least(service), |declared| least(declared).min(least(service)));
             if let Some(replica) = taken.filter(|_| serving < least) {
                 return Err(format!("{replica} was taken down, and {serving} of {least} are left"));
             }
@@ -95,10 +98,13 @@ impl Availability {
         self.before.as_ref()
     }
 
-    /// Whether a process is well, and was for so long that the leader must know.
-    pub(super) fn surely_serves(&self, well: Well) -> bool {
+    /// Whether a process of `replica` is well, and was for so long that the leader must have known when it decided what is in `after`.
+    pub(super) fn surely_served(&self, well: Well, after: &State, replica: &ReplicaId) -> bool {
+        // It can take a while until a decision is agreed on. How long, tells the clock that it was made by.
+        let newest = after.events.iter().next_back().map_or(0, |event| event.at);
+        let late = after.placed.decision(replica).map_or(0, |decision| newest.saturating_sub(decision.at));
         // What has ended since serves no more, and may be replaced at once.
-        well.until == self.now && well.until.saturating_sub(well.since) >= KNOWN
+        well.until == self.now && well.until.saturating_sub(well.since) >= KNOWN.saturating_add(late)
     }
 
     /// A replica that served and that a rollout has taken down, replaced, or hidden since.
@@ -116,7 +122,8 @@ impl Availability {
                 Some(now) => now.revision != assignment.revision || !is_known(after, &replica),
                 None => true,
             };
-            (is_by_rollout && self.surely_serves(well) && is_there(&assignment.node)).then_some(replica)
+            let is_wrong = is_by_rollout && is_there(&assignment.node) && self.surely_served(well, after, &replica);
+            is_wrong.then_some(replica)
         })
     }
 

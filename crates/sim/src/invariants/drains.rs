@@ -32,7 +32,8 @@ pub(crate) fn check(availability: &Availability, state: &State) -> Result<(), St
 fn left(availability: &Availability, before: &State, after: &State, service: &Name) -> Option<ReplicaId> {
     let mut serving = availability.serving(before, service);
     serving.find_map(|(replica, assignment, well)| {
-        (has_left(after, &replica, &assignment.node) && availability.surely_serves(well)).then_some(replica)
+        (has_left(after, &replica, &assignment.node) && availability.surely_served(well, after, &replica))
+            .then_some(replica)
     })
 }
 

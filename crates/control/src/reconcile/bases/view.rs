@@ -149,7 +149,10 @@ impl<'a> BaseView<'a> {
 
     /// Whether a node has taken longer with what it was asked for.
     pub(super) fn is_too_late(&self, member: &Member<'_>) -> bool {
-        member.asked.is_some_and(|asked| self.has_passed(asked.since, self.time_to_prove_itself()))
+        let time = self.time_to_prove_itself();
+        // When it was asked, another server's clock may have shown anything: it has the whole time again from a new leader.
+        let led = self.now.saturating_sub(self.seen.since());
+        led >= time && member.asked.is_some_and(|asked| self.has_passed(asked.since, time))
     }
 
     /// Whether so much time has passed since `since`.
