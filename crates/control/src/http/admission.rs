@@ -7,17 +7,29 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use icefield_api::ErrorCode;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::kind::Kind;
-use super::limits::BODIES_KIB;
+use super::limits::{ANSWER_TIME, LITTLE};
 
 /// Lets requests in, as many of each kind as may be under way, and as many bytes of their bodies as may be held.
 #[derive(Debug)]
 pub(crate) struct Admission {
     kinds: [Arc<Semaphore>; Kind::ALL.len()],
-    bodies: Arc<Semaphore>,
+    bodies: [Arc<Semaphore>; Holder::ALL.len()],
+}
+
+/// Whose bodies are held. Each kind has room of its own, so that none keeps another's from being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// Those of agents' reports.
+    Agents,
+    /// Those of others whom the cluster knows.
+    Known,
+    /// Those of whoever may be anybody.
+    Strangers,
 }
 
 /// What a request holds until its answer is sent.
@@ -32,13 +44,29 @@ pub(crate) struct Admitted {
 #[derive(Debug)]
 pub(crate) struct HeldBody {
     held: Option<OwnedSemaphorePermit>,
+    holder: Holder,
     bodies: Arc<Semaphore>,
+}
+
+impl Holder {
+    const ALL: [Self; 3] = [Self::Agents, Self::Known, Self::Strangers];
+
+    /// The most bytes of bodies that are held at once, in KiB.
+    const fn most(self) -> usize {
+        match self {
+            Self::Agents => 128 << 10,
+            Self::Known => 256 << 10,
+            Self::Strangers => 8 << 10,
+        }
+    }
 }
 
 impl Admission {
     pub(crate) fn new() -> Self {
-        let kinds = Kind::ALL.map(|kind| Arc::new(Semaphore::new(kind.most())));
-        Self { kinds, bodies: Arc::new(Semaphore::new(BODIES_KIB)) }
+        Self {
+            kinds: Kind::ALL.map(|kind| Arc::new(Semaphore::new(kind.most()))),
+            bodies: Holder::ALL.map(|holder| Arc::new(Semaphore::new(holder.most()))),
+        }
     }
 
     /// Refuses a request of which it is clear, before its body is read, that it will not be let in.
@@ -47,8 +75,8 @@ impl Admission {
     }
 
     /// A body of which nothing is held yet.
-    pub(crate) fn body(&self) -> HeldBody {
-        HeldBody { held: None, bodies: Arc::clone(&self.bodies) }
+    pub(crate) fn body(&self, holder: Holder) -> HeldBody {
+        HeldBody { held: None, holder, bodies: Arc::clone(&self.bodies[holder as usize]) }
     }
 
     /// Lets a request in whose body is there, or refuses it at once.
@@ -66,7 +94,7 @@ impl HeldBody {
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = u32::try_from(bytes.div_ceil(1 << 10).saturating_sub(held)).unwrap_or(u32::MAX);
         let Ok(more) = Arc::clone(&self.bodies).try_acquire_many_owned(more) else {
-            return Err(overloaded(format!("bodies of {} MiB are held", BODIES_KIB >> 10)));
+            return Err(overloaded(format!("bodies of {} MiB are held", self.holder.most() >> 10)));
         };
         match &mut self.held {
             Some(held) => held.merge(more),
@@ -77,9 +105,21 @@ impl HeldBody {
 }
 
 impl Admitted {
-    /// Lets go of it all once the answer is sent, or its client has gone.
-    pub(crate) fn until_sent(self, response: Response) -> Response {
-        response.map(|body| Body::new(Held { body, _admitted: self }))
+    /// Lets go of it all once the answer is sent, or its client has gone. Whoever does not take its answer keeps others out for a
+    /// while only, unless the answer is of the kind that has no end, and with a short one not at all.
+    pub(crate) fn until_sent(self, kind: Kind, response: Response) -> Response {
+        if hyper::body::Body::size_hint(response.body()).upper().is_some_and(|size| size <= LITTLE) {
+            return response;
+        }
+        let (sent, is_sent) = oneshot::channel();
+        tokio::spawn(async move {
+            match kind {
+                Kind::Stream => drop(is_sent.await),
+                _ => drop(timeout(ANSWER_TIME, is_sent).await),
+            }
+            drop(self);
+        });
+        response.map(|body| Body::new(Held { body, _sent: sent }))
     }
 }
 
@@ -92,10 +132,10 @@ fn overloaded(why: String) -> Failure {
     Failure::new(ErrorCode::Overloaded, message)
 }
 
-/// An answer's body that holds what its request was let in with.
+/// An answer's body that tells by its end that it is sent.
 struct Held {
     body: Body,
-    _admitted: Admitted,
+    _sent: oneshot::Sender<()>,
 }
 
 impl hyper::body::Body for Held {
@@ -126,7 +166,7 @@ mod tests {
 
     fn admit(admission: &Admission, kind: Kind) -> Result<Admitted, Failure> {
         admission.check(kind)?;
-        admission.admit(kind, admission.body())
+        admission.admit(kind, admission.body(Holder::Known))
     }
 
     #[test]
@@ -144,20 +184,38 @@ mod tests {
         assert!(admit(&admission, Kind::Compute).is_ok());
     }
 
-    #[test]
-    fn bytes_are_given_back_when_the_answer_is_gone() {
+    #[tokio::test(start_paused = true)]
+    async fn bytes_are_given_back_when_the_answer_is_gone_or_not_taken_for_long() {
+        let most = Holder::Known.most();
+        let large = || vec![0_u8; 1 << 20].into_response();
         let admission = Admission::new();
-        let mut one = admission.body();
-        one.hold((BODIES_KIB - 1) << 10).unwrap();
-        let one = admission.admit(Kind::Write, one).unwrap();
-        let mut other = admission.body();
+        let hold_all_but_one = || {
+            let mut body = admission.body(Holder::Known);
+            body.hold((most - 1) << 10).unwrap();
+            admission.admit(Kind::Write, body).unwrap()
+        };
+        let one = hold_all_but_one();
+        let mut other = admission.body(Holder::Known);
         for bytes in [1, 2, 1 << 10] {
             other.hold(bytes).unwrap();
         }
         assert!(other.hold((1 << 10) + 1).is_err());
-        let response = one.until_sent("done".into_response());
+        assert!(admission.body(Holder::Agents).hold(1 << 20).is_ok(), "agents have room of their own");
+        let response = one.until_sent(Kind::Write, large());
+        tokio::task::yield_now().await;
         assert!(other.hold((1 << 10) + 1).is_err());
         drop(response);
+        tokio::task::yield_now().await;
         other.hold((1 << 10) + 1).unwrap();
+
+        drop(other);
+        for (kind, answer) in [(Kind::Write, "done".into_response()), (Kind::Read, large())] {
+            let _not_taken = hold_all_but_one().until_sent(kind, answer);
+            tokio::time::sleep(ANSWER_TIME * 2).await;
+            assert!(admission.body(Holder::Known).hold(2 << 10).is_ok(), "{kind:?}");
+        }
+        let _logs = hold_all_but_one().until_sent(Kind::Stream, large());
+        tokio::time::sleep(ANSWER_TIME * 2).await;
+        assert!(admission.body(Holder::Known).hold(2 << 10).is_err(), "they have no end");
     }
 }

@@ -12,11 +12,12 @@ use icefield_api::{IdempotencyKey, Stale};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::admission::Admitted;
+use super::admission::{Admitted, Holder};
 use super::app::App;
 use super::body;
-use super::failure::{Failure, is_again};
+use super::failure::{Failure, is_again, is_perhaps_done};
 use super::forward::{self, ForwardError};
+use super::guard;
 use super::headers::{FORWARDED, KEY};
 use super::kind::{Kind, body_limit, is_write};
 use super::reading::is_stale;
@@ -33,21 +34,27 @@ pub(crate) async fn dispatch(State(app): State<Arc<App>>, request: Request, next
         Ok(admitted) => admitted,
         Err(failure) => return failure.into_response(),
     };
+    let kind = Kind::of(&parts.method, &parts.uri);
     let answer = match with_key(&mut parts) {
         // In boxes: thousands of requests wait, and each would hold room for both.
         Ok(()) if is_stale(&parts.method, &parts.uri) => Ok(Box::pin(own_answer(&app, parts, body, next)).await),
         Ok(()) => Box::pin(leaders_answer(&app, &parts, body, &next)).await,
         Err(failure) => Err(failure),
     };
-    admitted.until_sent(answer.unwrap_or_else(IntoResponse::into_response))
+    admitted.until_sent(kind, answer.unwrap_or_else(IntoResponse::into_response))
 }
 
 /// Reads a request's body and lets the request in.
-async fn let_in(app: &App, parts: &Parts, body: Body) -> Result<(Admitted, Bytes), Failure> {
+async fn let_in(app: &Arc<App>, parts: &Parts, body: Body) -> Result<(Admitted, Bytes), Failure> {
     let (method, kind) = (&parts.method, Kind::of(&parts.method, &parts.uri));
     app.admission.check(kind)?;
-    let mut held = app.admission.body();
-    let body = body::read(body, body_limit(method, parts.uri.path()), |bytes| held.hold(bytes)).await?;
+    let limit = body_limit(method, parts.uri.path());
+    let holder = match hyper::body::Body::is_end_stream(&body) {
+        true => Holder::Strangers,
+        false => guard::holder(app, parts, kind, limit).await?,
+    };
+    let mut held = app.admission.body(holder);
+    let body = body::read(body, limit, |bytes| held.hold(bytes)).await?;
     Ok((app.admission.admit(kind, held)?, body))
 }
 
@@ -96,12 +103,14 @@ async fn leaders_answer(app: &App, parts: &Parts, body: Bytes, next: &Next) -> R
                 if !is_again(response.headers()) || forwarded || Instant::now() >= until {
                     return Ok(response);
                 }
+                lost |= is_perhaps_done(response.headers());
             }
             // Two servers that take each other for the leader must not send a request to and fro.
             _ if forwarded => return Err(Failure::not_leader()),
             Leader::Other(member) => match pass_on(app, &member, &mut leader, parts, body.clone()).await {
                 Ok(response) if !is_again(response.headers()) => return Ok(response),
-                Ok(_) | Err(ForwardError::NotSent) => {}
+                Ok(response) => lost |= is_perhaps_done(response.headers()),
+                Err(ForwardError::NotSent) => {}
                 Err(ForwardError::Lost) => lost = true,
             },
             Leader::Nobody => {}

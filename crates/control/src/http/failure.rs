@@ -8,14 +8,16 @@ use super::limits;
 use crate::ProposeError;
 
 /// Marks an answer of a server that could not see a request through: it does not lead, or no longer did when it was done.
-/// The request may be sent again, because a key sees to it that it is carried out once.
+/// The request may be sent again, because a key sees to it that it is carried out once. Its value says whether it may have been.
 const AGAIN: HeaderName = HeaderName::from_static("icefield-again");
+const NOT_DONE: HeaderValue = HeaderValue::from_static("not-done");
+const PERHAPS_DONE: HeaderValue = HeaderValue::from_static("perhaps-done");
 
 /// Why a request is not answered as its sender wished.
 #[derive(Debug)]
 pub(crate) struct Failure {
     body: ErrorBody,
-    again: bool,
+    again: Option<HeaderValue>,
 }
 
 impl Failure {
@@ -41,7 +43,7 @@ impl Failure {
     /// This server does not lead; another one may be asked.
     pub(crate) fn not_leader() -> Self {
         let body = ErrorBody::new(ErrorCode::Unavailable, "the servers have no leader at the moment; try again");
-        Self { body, again: true }
+        Self { body, again: Some(NOT_DONE) }
     }
 
     /// Nobody can say whether the request was carried out.
@@ -51,7 +53,7 @@ impl Failure {
             "the servers could not agree in time: most of them may be down; the change may be done or not. Sent again with \
              the same idempotency key it is done once; without one, look at the status first",
         );
-        Self { body, again: true }
+        Self { body, again: Some(PERHAPS_DONE) }
     }
 }
 
@@ -60,9 +62,14 @@ pub(crate) fn is_again(headers: &HeaderMap) -> bool {
     headers.contains_key(AGAIN)
 }
 
+/// Whether it may be, and may have been carried out.
+pub(crate) fn is_perhaps_done(headers: &HeaderMap) -> bool {
+    headers.get(AGAIN) == Some(&PERHAPS_DONE)
+}
+
 impl From<ErrorBody> for Failure {
     fn from(body: ErrorBody) -> Self {
-        Self { body, again: false }
+        Self { body, again: None }
     }
 }
 
@@ -90,8 +97,8 @@ impl IntoResponse for Failure {
         let status = StatusCode::from_u16(self.body.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let overloaded = self.body.code == ErrorCode::Overloaded;
         let mut response = (status, Json(self.body)).into_response();
-        if self.again {
-            response.headers_mut().insert(AGAIN, HeaderValue::from_static("1"));
+        if let Some(again) = self.again {
+            response.headers_mut().insert(AGAIN, again);
         }
         if overloaded {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER));

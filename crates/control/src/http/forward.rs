@@ -7,7 +7,7 @@ use bytes::Bytes;
 use icefield_api::{IdempotencyKey, ServerStatus};
 
 use super::app::App;
-use super::failure::{Failure, is_again};
+use super::failure::{Failure, is_again, is_perhaps_done};
 use super::guard::passed_on;
 use super::headers::{FORWARDED, PEER};
 use super::watch::patience;
@@ -56,10 +56,14 @@ pub(crate) fn relay(answer: reqwest::Response) -> Response {
     let header = |name| answer.headers().get(name).cloned();
     let kind = header(CONTENT_TYPE).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let retry = header(RETRY_AFTER);
+    if is_perhaps_done(answer.headers()) {
+        return Failure::unknown().into_response();
+    }
     if is_again(answer.headers()) {
         return Failure::not_leader().into_response();
     }
-    let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
+    // It keeps how long it is, which tells what it holds until it is sent.
+    let mut response = Response::new(Body::new(reqwest::Body::from(answer)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind);
     if let Some(retry) = retry {

@@ -10,10 +10,13 @@ use axum::response::{IntoResponse, Response};
 use icefield_api::{Access, ErrorBody, OPERATIONS, Operation, TrustMark};
 use icefield_pki::Identity;
 
+use super::admission::Holder;
 use super::app::App;
 use super::asker::Asker;
 use super::failure::Failure;
 use super::headers::{FORWARDED, PEER};
+use super::kind::Kind;
+use super::limits::SMALL_BODY;
 use super::reading::is_stale;
 use crate::access::{Caller, Denied, Peer, Presented, allows};
 use crate::state::Author;
@@ -54,12 +57,33 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     }
 }
 
+/// Among whose bodies that of a request is held, which may have `limit` bytes. Who is not known sends little, and shares its room
+/// with others like it; who is not known for sure sends nothing large.
+pub(crate) async fn holder(app: &Arc<App>, parts: &Parts, kind: Kind, limit: usize) -> Result<Holder, Failure> {
+    let known = {
+        let state = app.group.state().await;
+        let presented = original(app, &state, parts).presented;
+        let caller = Caller::of(&state.trust, &presented, token(&parts.headers), app.clock.now());
+        !matches!(caller, Caller::Nobody(_))
+    };
+    if !known && limit > SMALL_BODY {
+        admit(app, parts).await?;
+    }
+    Ok(match kind {
+        _ if !known && limit <= SMALL_BODY => Holder::Strangers,
+        Kind::Heartbeat => Holder::Agents,
+        _ => Holder::Known,
+    })
+}
+
 async fn admit(app: &Arc<App>, parts: &Parts) -> Result<Asker, Failure> {
     let state = app.group.state().await;
     let mut verdict = judge(app, &state, parts);
-    // What this server knows may be out of date: nobody is refused for that, and nothing is changed because of it.
-    let changes = !parts.method.is_safe() && matches!(&verdict, Ok(Asker { caller: Caller::User { .. }, .. }));
-    if (verdict.is_err() || changes) && !state.trust.is_empty() {
+    // What this server knows may be out of date, also if it has just come to lead: nobody is refused for that, and nothing is
+    // changed or told because of it. Only reports and plans are not asked for twice, of which there are too many.
+    let many = matches!(Kind::of(&parts.method, &parts.uri), Kind::Heartbeat | Kind::NodePlan);
+    let confirms = !many && !is_stale(&parts.method, &parts.uri);
+    if (verdict.is_err() || confirms) && !state.trust.is_empty() {
         match app.state().await {
             Ok(state) => verdict = judge(app, &state, parts),
             // Whoever asks for what this server has itself is judged by that too.
@@ -141,14 +165,18 @@ fn is_server(app: &App, state: &Agreed, presented: &Presented) -> bool {
     }
 }
 
-/// Whether the other end may speak to this server's part of Raft. A server that has just joined knows no others yet.
-pub(crate) fn may_be_peer(app: &App, extensions: &axum::http::Extensions) -> bool {
+/// Whether the other end may speak to this server's part of Raft. A server that has just joined knows no others yet, and one that
+/// was removed may do so as long as it has a seat; but not one whose name another has got since.
+pub(crate) async fn may_be_peer(app: &App, extensions: &axum::http::Extensions) -> bool {
     match peer(extensions).presented {
         Presented::Plain => app.keyring.is_none(),
-        Presented::Certificate { identity: Identity::Server(name), .. } => {
-            app.group.seats().is_empty() || app.has_seat(&name)
+        Presented::Certificate { identity, starts, .. } => {
+            let Identity::Server(name) = &identity else { return false };
+            let state = app.group.state().await;
+            let is_followed = state.trust.enrolled.get(&identity).is_some_and(|enrolment| starts < enrolment.starts);
+            !is_followed && (app.group.seats().is_empty() || app.has_seat(name))
         }
-        _ => false,
+        Presented::Nothing => false,
     }
 }
 

@@ -25,9 +25,6 @@ pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(10);
 /// How long a whole body may take.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(120);
 
-/// The most bytes of bodies that are held at once, in KiB.
-pub(crate) const BODIES_KIB: usize = 256 << 10;
-
 /// The most that a body may hold which declares something: a spec, a layout.
 pub(crate) const LARGE_BODY: usize = 64 << 20;
 
@@ -42,6 +39,12 @@ pub(crate) const PEER_BODY: usize = 4 << 30;
 
 /// How long a client may take none of an answer.
 pub(crate) const ANSWER_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long an answer that a client does not take keeps others out.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(60);
+
+/// The most bytes of an answer that keeps nobody out, though nobody takes it.
+pub(crate) const LITTLE: u64 = 16 << 10;
 
 /// When to try again what was not begun, in seconds.
 pub(crate) const RETRY_AFTER: u32 = 1;

@@ -22,7 +22,7 @@ pub(crate) async fn answer(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if !may_be_peer(&app, &extensions) {
+    if !may_be_peer(&app, &extensions).await {
         let message = "this is for the servers of the group alone, by their certificates";
         return Failure::new(ErrorCode::Forbidden, message).into_response();
     }
