@@ -107,7 +107,8 @@ pub fn recover(disk: &Arc<dyn Disk>, api: &str, group: String, aside: &dyn Disk)
             aside.replace(name, &content).map_err(|source| io(aside, name, source))?;
         }
     }
-    log::remove(&**disk).map_err(|source| io(&**disk, "", source))?;
+    // Without it the folder is no server's: if this is interrupted, nobody takes what is left for all that there was.
+    disk.remove(LABEL).map_err(|source| io(&**disk, LABEL, source))?;
     begin(disk, Member::new(server, api), group, commands, state)?;
     Ok(Restored { version, unconfirmed })
 }

@@ -132,10 +132,17 @@ impl Disk for FolderDisk {
     fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let path = self.path(name);
         let draft = path.with_extension("new");
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(content)?;
-        file.sync_all()?;
+        let written =
+            File::options().write(true).create(true).truncate(true).mode(0o600).open(&draft).and_then(|mut file| {
+                file.set_permissions(Permissions::from_mode(0o600))?;
+                file.write_all(content)?;
+                file.sync_all()
+            });
+        if let Err(error) = written {
+            // What is full shall not be kept full by it.
+            let _ = fs::remove_file(&draft);
+            return Err(error);
+        }
         fs::rename(&draft, path)?;
         File::open(&self.path)?.sync_all()
     }

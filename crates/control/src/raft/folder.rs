@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
 use super::folder_error::FolderError;
+use super::snapshot::SnapshotFile;
 use super::start::Start;
 use super::{log, migrate, old_log};
 
@@ -49,8 +50,12 @@ impl Label {
             return Self::known(disk, &text, server, start);
         }
         let logs = log::files(&**disk).map_err(io)?;
-        if !logs.is_empty() || disk.size(old_log::NAME).map_err(io)?.is_some() {
-            let reason = "it is missing, though there is a log beside it".into();
+        let others = [old_log::NAME, SnapshotFile::NAME];
+        let others = others.into_iter().map(|name| disk.size(name)).collect::<Result<Vec<_>, _>>().map_err(io)?;
+        if !logs.is_empty() || others.iter().any(Option::is_some) {
+            let reason = "it is missing, though there is a log or a snapshot beside it; if `icefield recover` was interrupted \
+                          here, the copy that it made beside this folder has everything";
+            let reason = reason.to_owned();
             return Err(FolderError::Damaged { path: disk.path(LABEL), reason });
         }
         let (number, group, founders) = match start {

@@ -266,8 +266,14 @@ impl Group {
         if !self.is_meant(group, to) {
             return Err(RpcError::Misdirected);
         }
-        if matches!(rpc, Rpc::Append | Rpc::Snapshot) && body.len() > Self::SIGN {
-            self.check_space()?;
+        if matches!(rpc, Rpc::Append | Rpc::Snapshot)
+            && body.len() > Self::SIGN
+            && let Err(full) = self.check_space()
+        {
+            if rpc == Rpc::Append {
+                rpc::heed(&self.raft, &body).await?;
+            }
+            return Err(full.into());
         }
         if rpc == Rpc::Leave {
             self.left.send_replace(true);

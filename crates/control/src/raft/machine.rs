@@ -1,3 +1,4 @@
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -118,15 +119,12 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 
     async fn install_snapshot(&mut self, _: &SnapshotMeta, bytes: Box<Bytes>) -> Result<(), StorageError> {
-        let file = self.file.clone();
-        let install = move || {
-            let content = snapshot::decode(&bytes)?;
-            file.write(&content.0, &bytes)
-                .map_err(|error| format!("{} cannot be written: {error}", file.path().display()))?;
-            Ok::<_, String>(content)
-        };
-        let installed = blocking(install).await.unwrap_or_else(|error| Err(error.to_string()));
-        let (image, state) = installed.map_err(|reason| IoError::write_snapshot(None, AnyError::error(reason)))?;
+        let failed = |reason: String| IoError::write_snapshot(None, AnyError::error(reason));
+        let sent = Bytes::clone(&bytes);
+        let decoded = blocking(move || snapshot::decode(&sent)).await.unwrap_or_else(|error| Err(error.to_string()));
+        let (image, state) = decoded.map_err(failed)?;
+        let written = self.file.write_in_time(&image, &bytes).await;
+        written.map_err(|error| failed(format!("{} cannot be written: {error}", self.file.path().display())))?;
         self.replace(image, state).await;
         Ok(())
     }
@@ -135,7 +133,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         let file = self.file.clone();
         let read = move || -> Result<_, String> {
             let Some(bytes) = file.read().map_err(|error| error.to_string())? else { return Ok(None) };
-            let image = snapshot::decode_image(&bytes)?;
+            let image = snapshot::decode_image(&bytes).map_err(|why| format!("{}: {why}", file.path().display()))?;
             Ok(Some(Snapshot { meta: meta(&image), snapshot: Box::new(bytes) }))
         };
         let read = blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
@@ -153,14 +151,12 @@ pub(super) struct Builder {
 
 impl RaftSnapshotBuilder<TypeConfig> for Builder {
     async fn build_snapshot(&mut self) -> Result<Snapshot<TypeConfig>, StorageError> {
-        let (image, state, file) = (self.image.clone(), Arc::clone(&self.state), self.file.clone());
-        let build = move || {
-            let bytes = snapshot::encode(&image, &state)?;
-            file.write(&image, &bytes)?;
-            Ok(Snapshot { meta: meta(&image), snapshot: Box::new(bytes) })
-        };
-        let built = blocking(build).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        built.map_err(|error| IoError::write_snapshot(None, &error).into())
+        let failed = |error: io::Error| IoError::write_snapshot(None, &error);
+        let (image, state) = (self.image.clone(), Arc::clone(&self.state));
+        let encoded = blocking(move || snapshot::encode(&image, &state)).await;
+        let bytes = encoded.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(failed)?;
+        self.file.write_in_time(&self.image, &bytes).await.map_err(failed)?;
+        Ok(Snapshot { meta: meta(&self.image), snapshot: Box::new(bytes) })
     }
 }
 

@@ -7,7 +7,7 @@ use super::disk::Disk;
 use super::folder_error::FolderError;
 use super::log::{self, Change, LogDisk};
 use super::old_log::{self, OldLog};
-use super::snapshot::{self, SnapshotFile};
+use super::snapshot::SnapshotFile;
 use super::types::LogId;
 
 /// The file in which the first two formats remembered their newest entry.
@@ -84,7 +84,8 @@ fn name_members_of_snapshot(disk: &Arc<dyn Disk>, founders: &[String]) -> Result
     let header = serde_json::from_slice(&bytes[..line]);
     let mut header: Value = header.map_err(|error| damaged(&**disk, SnapshotFile::NAME, &error))?;
     if header.pointer_mut("/membership/membership").is_some_and(|membership| name_members(membership, founders)) {
-        header["format"] = snapshot::FORMAT.into();
+        // The hash of this format is of the state alone, which stays.
+        header["format"] = 2.into();
         let mut content = header.to_string().into_bytes();
         content.extend_from_slice(&bytes[line..]);
         disk.replace(SnapshotFile::NAME, &content).map_err(io)?;

@@ -88,6 +88,13 @@ pub(super) async fn answer(raft: &Raft, rpc: Rpc, body: Bytes) -> Result<Vec<u8>
     }
 }
 
+/// Takes entries that there is no room for as the sign of life of a leader that they are too: else this server would soon want
+/// another one.
+pub(super) async fn heed(raft: &Raft, body: &[u8]) -> Result<(), RpcError> {
+    let request: AppendEntriesRequest<TypeConfig> = read(body)?;
+    write(raft.append_entries(AppendEntriesRequest { entries: Vec::new(), ..request }).await).map(drop)
+}
+
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, RpcError> {
     serde_json::from_slice(body).map_err(|error| RpcError::Malformed(error.to_string()))
 }

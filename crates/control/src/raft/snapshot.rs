@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use super::disk::Disk;
 use super::folder_error::FolderError;
 use super::types::{LogId, Membership};
 use crate::State;
+use crate::blocking::blocking;
 
 /// The state after some entry of the log, with what Raft must know to go on from there.
 #[derive(Debug, Clone, Default)]
@@ -21,21 +23,22 @@ pub(super) struct Image {
     pub(super) commands: u64,
 }
 
-/// The first line of a snapshot; the state follows it.
+/// The first line of a snapshot. The second one is the hash of all the rest, and the state follows.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     format: u32,
     applied: Option<LogId>,
     membership: Membership,
     commands: u64,
-    /// The BLAKE3 hash of what follows.
-    hash: String,
+    /// Up to format 2 the BLAKE3 hash of the state, which follows at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
 }
 
 /// The version of a snapshot's form.
-pub(super) const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
-/// Writes a snapshot as bytes: a line of JSON that says what it is, then the state.
+/// Writes a snapshot as bytes: a line of JSON that says what it is, its hash, then the state.
 pub(super) fn encode(image: &Image, state: &State) -> io::Result<Bytes> {
     let state = serde_json::to_vec(state)?;
     let header = Header {
@@ -43,36 +46,55 @@ pub(super) fn encode(image: &Image, state: &State) -> io::Result<Bytes> {
         applied: image.applied,
         membership: image.membership.clone(),
         commands: image.commands,
-        hash: blake3::hash(&state).to_hex().to_string(),
+        hash: None,
     };
     let mut bytes = serde_json::to_vec(&header)?;
-    bytes.push(b'\n');
+    let hash = hash(&bytes, &state);
+    bytes.extend_from_slice(format!("\n{hash}\n").as_bytes());
     bytes.extend_from_slice(&state);
     Ok(bytes.into())
+}
+
+/// The BLAKE3 hash of a snapshot's first line and its state.
+fn hash(first: &[u8], state: &[u8]) -> String {
+    blake3::Hasher::new().update(first).update(b"\n").update(state).finalize().to_hex().to_string()
 }
 
 /// Reads a snapshot; the error says what is wrong with it.
 pub(super) fn decode(bytes: &[u8]) -> Result<(Image, State), String> {
     let (header, state) = split(bytes)?;
-    if blake3::hash(state).to_hex().as_str() != header.hash {
-        return Err("its content does not match its hash".into());
-    }
     let state = serde_json::from_slice(state).map_err(|error| format!("its content: {error}"))?;
     Ok((header.image(), state))
 }
 
-/// Reads what a snapshot is of, not the state in it.
+/// Reads what a snapshot is of, and whether it is as it was written; not the state in it.
 pub(super) fn decode_image(bytes: &[u8]) -> Result<Image, String> {
     split(bytes).map(|(header, _)| header.image())
 }
 
 fn split(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
-    let line = bytes.iter().position(|byte| *byte == b'\n').ok_or("it has no first line")?;
-    let header: Header = serde_json::from_slice(&bytes[..line]).map_err(|error| format!("its first line: {error}"))?;
+    let (first, rest) = line(bytes).ok_or("it has no first line")?;
+    let header: Header = serde_json::from_slice(first).map_err(|error| format!("its first line: {error}"))?;
     if header.format > FORMAT {
         return Err(format!("it has format {}, written by a newer icefield", header.format));
     }
-    Ok((header, &bytes[line + 1..]))
+    let (is_whole, state) = match &header.hash {
+        Some(hash) if header.format < 3 => (blake3::hash(rest).to_hex().as_str() == hash, rest),
+        _ => {
+            let (told, state) = line(rest).ok_or("it has no second line")?;
+            (hash(first, state).as_bytes() == told, state)
+        }
+    };
+    if !is_whole {
+        return Err("its content does not match its hash".into());
+    }
+    Ok((header, state))
+}
+
+/// The first line of `bytes`, and what follows it.
+fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    Some((&bytes[..end], &bytes[end + 1..]))
 }
 
 impl Header {
@@ -117,6 +139,23 @@ impl SnapshotFile {
         Ok(())
     }
 
+    /// The same, once there is room for it.
+    pub(super) async fn write_in_time(&self, image: &Image, bytes: &Bytes) -> io::Result<()> {
+        /// How often the disk is tried.
+        const EVERY: Duration = Duration::from_secs(1);
+        loop {
+            let (file, image, bytes) = (self.clone(), image.clone(), bytes.clone());
+            let size = bytes.len();
+            match blocking(move || file.write(&image, &bytes)).await.map_err(io::Error::other)? {
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    tracing::warn!("{} has to wait: there is no room for {size} bytes", self.path().display());
+                    tokio::time::sleep(EVERY).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// The snapshot's content, or nothing at all if there is none.
     pub(super) fn load(&self) -> Result<(Image, State), FolderError> {
         let bytes = self.read().map_err(|source| FolderError::Io { path: self.path(), source })?;
@@ -147,11 +186,22 @@ mod tests {
             assert!(decode(&bytes[..cut]).is_err(), "cut at {cut}");
         }
         for at in 0..bytes.len() {
-            let mut flipped = bytes.to_vec();
-            flipped[at] ^= 0x20;
-            if let Ok((_, state)) = decode(&flipped) {
-                assert_eq!(state, read_state, "byte {at} may change the first line's spelling, never the state");
+            for bit in 0..8 {
+                let mut flipped = bytes.to_vec();
+                flipped[at] ^= 1 << bit;
+                assert!(decode(&flipped).is_err() && decode_image(&flipped).is_err(), "bit {bit} of byte {at}");
             }
         }
+    }
+
+    #[test]
+    fn one_of_the_format_before_is_read() {
+        let state = serde_json::to_vec(&State { version: 7, ..State::default() }).unwrap();
+        let hash = Some(blake3::hash(&state).to_hex().to_string());
+        let header = Header { format: 2, applied: None, membership: Membership::default(), commands: 9, hash };
+        let bytes = [&serde_json::to_vec(&header).unwrap()[..], b"\n", &state].concat();
+        let (image, read) = decode(&bytes).unwrap();
+        assert_eq!((image.commands, read.version), (9, 7));
+        assert!(decode(&bytes[..bytes.len() - 1]).is_err());
     }
 }

@@ -180,6 +180,18 @@ fn a_backup_becomes_a_cluster_that_agents_believe() {
     group.wait_for_voters(&[0, 1]);
 }
 
+/// Does something with a folder once nobody has it: a server that was killed lets go of it a moment later, and a process that
+/// another test starts just then may have it for a moment too.
+fn once_free<T, E: std::fmt::Display>(work: impl Fn() -> Result<T, E>) -> T {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        match work() {
+            Ok(done) => return done,
+            Err(error) => assert!(error.to_string().contains("in use") && Instant::now() < until, "{error}"),
+        }
+    }
+}
+
 #[test]
 fn one_server_that_is_left_of_three_recovers_what_it_knows() {
     use icefield_control::raft::{self, Disk, FolderDisk};
@@ -192,17 +204,10 @@ fn one_server_that_is_left_of_three_recovers_what_it_knows() {
     }
     let disk: std::sync::Arc<dyn Disk> = std::sync::Arc::new(FolderDisk::open(group.data(left)).unwrap());
     let aside = FolderDisk::open(group.data(left).with_file_name("aside")).unwrap();
-    // The server that was killed lets go of its folder a moment later.
-    let until = Instant::now() + Duration::from_secs(10);
-    let known = loop {
-        match raft::known(&disk) {
-            Ok(known) => break known,
-            Err(error) => assert!(error.to_string().contains("in use") && Instant::now() < until, "{error}"),
-        }
-    };
+    let known = once_free(|| raft::known(&disk));
     assert_eq!(known.server, format!("s{left}"));
     assert!(known.version >= applied.version);
-    let recovered = raft::recover(&disk, &group.url(left), raft::new_group(), &aside).unwrap();
+    let recovered = once_free(|| raft::recover(&disk, &group.url(left), raft::new_group(), &aside));
     assert_eq!(recovered.version, known.version);
     assert!(aside.size("log-00000001").unwrap().is_some());
     group.configs[left].begin = Begin::Resume;
