@@ -13,7 +13,7 @@ use super::body;
 use super::failure::Failure;
 use crate::access::Presented;
 use crate::security::VALIDITY;
-use crate::state::{Author, Proposal, Trust, TrustStep};
+use crate::state::{Author, Proposal, Renewal, Trust, TrustStep};
 use crate::{Applied, Command, State as Agreed};
 
 /// A machine's first certificate.
@@ -29,7 +29,9 @@ pub(crate) async fn enrol(
     let record = state.trust.joining(&token, hash, now).map_err(refused)?;
     if record.used.is_none() {
         record.allows(&identity).map_err(refused)?;
-        let chain = issue(&state, &request, &identity, now)?;
+        // Later than any that whoever had this name was issued, by as much as a start can tell.
+        let after = state.trust.enrolled.get(&identity).map_or(0, |before| before.latest() + 1_000);
+        let chain = issue(&state, &request, &identity, (now, after))?;
         let step = TrustStep::Enrol { token: token.id(), request: hash, chain };
         let author =
             Author { who: format!("join token {}", token.id()), subject: identity.to_string(), ..asker.author };
@@ -56,14 +58,16 @@ pub(crate) async fn renew(
     body: Bytes,
 ) -> Result<Json<RenewAnswer>, Failure> {
     let RenewRequest { bundle: has, request } = body::json(body).await?;
-    let Presented::Certificate { identity, authority, .. } = asker.presented else {
+    let Presented::Certificate { identity, authority, starts: shown } = asker.presented else {
         return Err(Failure::invalid("only who has a certificate can have it renewed"));
     };
     let now = app.clock.now();
     let state = app.state().await?;
-    let chain = request.map(|request| issue(&state, &request, &identity, now)).transpose()?;
-    if !state.trust.knows(&identity, authority, has) {
-        let step = TrustStep::Told { identity, authority, bundle: has };
+    let first = state.trust.enrolled.get(&identity).map_or(0, |enrolment| enrolment.starts);
+    let chain = request.map(|request| issue(&state, &request, &identity, (now, first))).transpose()?;
+    let renewal = chain.as_ref().map(|chain| Renewal { shown, next: chain.starts() });
+    if renewal.is_some() || !state.trust.knows(&identity, authority, has) {
+        let step = TrustStep::Told { identity, authority, bundle: has, renewal };
         if let Applied::Refused(reason) = app.group.propose(Command::Trust { at: now, step }).await? {
             return Err(Failure::new(ErrorCode::Conflict, reason));
         }
@@ -72,12 +76,17 @@ pub(crate) async fn renew(
     Ok(Json(RenewAnswer { schema: SCHEMA, chain, bundle }))
 }
 
-fn issue(state: &Agreed, request: &SigningRequest, identity: &Identity, now: u64) -> Result<Chain, Failure> {
+/// A certificate from `now` on, which starts no earlier than `first`: also where this server's clock is behind that of the one
+/// that issued the one before.
+fn issue(
+    state: &Agreed,
+    request: &SigningRequest,
+    identity: &Identity,
+    (now, first): (u64, u64),
+) -> Result<Chain, Failure> {
     let signer = state.trust.signer().ok_or_else(no_trust)?;
-    // Also where this server's clock is behind that of the one that issued the first: what comes later starts later.
     let backdate = u64::try_from(Authority::BACKDATE.as_millis()).unwrap_or(u64::MAX);
-    let first = state.trust.enrolled.get(identity).map_or(0, |enrolment| enrolment.starts.saturating_add(backdate));
-    signer.issue(request, identity, VALIDITY, now.max(first)).map_err(|error| match error {
+    signer.issue(request, identity, VALIDITY, now.max(first.saturating_add(backdate))).map_err(|error| match error {
         PkiError::RefusedRequest(_) => Failure::invalid(error.to_string()),
         other => Failure::new(ErrorCode::Internal, other.to_string()),
     })

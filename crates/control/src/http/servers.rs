@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use icefield_api::{ErrorCode, JoinAnswer, JoinRequest, SCHEMA, ServerEntry, ServerMove, Servers};
+use icefield_api::{ErrorCode, EventKind, JoinAnswer, JoinRequest, SCHEMA, ServerEntry, ServerMove, Servers};
 use icefield_pki::Identity;
 use icefield_spec::Name;
 use rand::rngs::SmallRng;
@@ -12,12 +12,13 @@ use rand::{RngCore, SeedableRng};
 use serde::Deserialize;
 
 use super::app::App;
+use super::asker::Asker;
 use super::body;
 use super::failure::Failure;
 use super::watch::query;
 use crate::Command;
 use crate::raft::{Member, MembershipError, Seat};
-use crate::state::TrustStep;
+use crate::state::{Proposal, TrustStep};
 
 /// The servers of the group.
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Servers>, Failure> {
@@ -26,7 +27,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<Servers>, F
 }
 
 /// Takes a server in.
-pub(crate) async fn join(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<JoinAnswer>, Failure> {
+pub(crate) async fn join(State(app): State<Arc<App>>, asker: Asker, body: Bytes) -> Result<Json<JoinAnswer>, Failure> {
     let JoinRequest { name, api, replaces } = body::json(body).await?;
     if !is_name(&name) {
         let message = format!("{name:?} cannot be a server's name; take lower-case letters, digits and dashes");
@@ -39,10 +40,12 @@ pub(crate) async fn join(State(app): State<Arc<App>>, body: Bytes) -> Result<Jso
     }
     app.state().await?;
     let api = api.trim_end_matches('/').to_owned();
+    let instead = replaces.as_ref().map_or_else(String::new, |replaced| format!(" instead of {replaced}"));
+    tell(&app, &asker, &name, format!("is taken in{instead}")).await?;
     let replaced = replaces.clone();
     let number = app.group.admit(fresh_number(), Member { name, api, replaces }).await?;
     if let Some(replaced) = replaced {
-        forget(&app, &replaced).await?;
+        forget(&app, &asker, &replaced).await?;
     }
     Ok(Json(JoinAnswer { schema: SCHEMA, number, group: app.group.id().to_owned() }))
 }
@@ -51,10 +54,12 @@ pub(crate) async fn join(State(app): State<Arc<App>>, body: Bytes) -> Result<Jso
 pub(crate) async fn relocate(
     State(app): State<Arc<App>>,
     Path(server): Path<String>,
+    asker: Asker,
     body: Bytes,
 ) -> Result<Json<Servers>, Failure> {
     let ServerMove { api } = body::json(body).await?;
     app.state().await?;
+    tell(&app, &asker, &server, format!("is reached at {api} now")).await?;
     app.group.relocate(&server, api.trim_end_matches('/')).await?;
     Ok(Json(servers(&app).await))
 }
@@ -70,16 +75,18 @@ struct Removal {
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     Path(server): Path<String>,
+    asker: Asker,
     uri: Uri,
 ) -> Result<Json<Servers>, Failure> {
     let Removal { force } = query(&uri)?;
     app.state().await?;
+    tell(&app, &asker, &server, "is removed".to_owned()).await?;
     match app.group.remove(&server, force).await {
         // A leader that removes itself may be gone before it is forgotten; the next one goes on with that.
         Err(MembershipError::Unknown { .. }) if is_enrolled(&app, &server).await => {}
         removed => removed?,
     }
-    forget(&app, &server).await?;
+    forget(&app, &asker, &server).await?;
     Ok(Json(servers(&app).await))
 }
 
@@ -90,13 +97,23 @@ async fn is_enrolled(app: &App, server: &str) -> bool {
 }
 
 /// Takes a server's certificates back. It may still say what servers say to each other as long as it has a seat.
-async fn forget(app: &App, server: &str) -> Result<(), Failure> {
+async fn forget(app: &App, asker: &Asker, server: &str) -> Result<(), Failure> {
     let Ok(name) = Name::new(server) else { return Ok(()) };
     let identity = Identity::Server(name);
     if app.group.state().await.trust.enrolled.contains_key(&identity) {
-        let step = TrustStep::Forget { identity };
-        app.group.propose(Command::Trust { at: app.clock.now(), step }).await?;
+        let command = Command::Trust { at: app.clock.now(), step: TrustStep::Forget { identity } };
+        let author = Some(asker.author.clone());
+        app.group.offer(&Proposal { command, request: None, author }).await?;
     }
+    Ok(())
+}
+
+/// Writes down what is to become of a server, and who has asked for it: before it is done, so that nothing is done unseen.
+async fn tell(app: &App, asker: &Asker, server: &str, what: String) -> Result<(), Failure> {
+    let notes = vec![(EventKind::Trust, format!("server {server}"), what)];
+    let command = Command::Note { at: app.clock.now(), notes };
+    let author = Some(asker.author.clone());
+    app.group.offer(&Proposal { command, request: None, author }).await?;
     Ok(())
 }
 

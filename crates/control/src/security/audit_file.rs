@@ -62,8 +62,13 @@ fn append(path: &Path, entries: &[Arc<AuditEntry>]) -> io::Result<()> {
     }
     let mut file = File::options().append(true).create(true).mode(0o600).open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(&text)?;
-    file.sync_data()
+    let before = file.metadata()?.len();
+    let written = file.write_all(&text).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // All of it is written again.
+        file.set_len(before)?;
+    }
+    written
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub use rollout_record::Rollout;
 pub use secrets::{Grant, KeyRecord, Missing, SecretId, SecretRecord, SecretStep, Secrets, Version};
 pub use service_record::ServiceRecord;
 pub use ties::Ties;
-pub use trust::{Enrolment, JoinRecord, Secret, Trust, TrustStep, Used, UserRecord};
+pub use trust::{Enrolment, JoinRecord, Renewal, Secret, Trust, TrustStep, Used, UserRecord};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

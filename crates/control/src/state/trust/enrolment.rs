@@ -6,15 +6,17 @@ use super::Trust;
 
 /// That a node or a server is one of the cluster's.
 ///
-/// Its certificates are renewed without being written down here, each for the next weeks; all are good that start no
-/// earlier than the one that it joined with. So a machine that joins again under its name shuts out whoever had that name
-/// before, and neither a lost answer nor a restored backup shuts out a machine.
+/// All its certificates are good that start no earlier than the one that it joined with. A machine that joins again under its
+/// name gets one that starts later than all before, and so shuts out whoever had that name before; neither a lost answer nor a restored backup shuts out a machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolment {
     /// When it joined, in milliseconds since 1970.
     pub since: u64,
     /// When its first certificate starts, in milliseconds since 1970.
     pub starts: u64,
+    /// When the newest one starts that it was issued, as far as that was written down, in milliseconds since 1970.
+    #[serde(default)]
+    pub newest: u64,
     /// The authority of the certificate that it came with last.
     pub authority: Fingerprint,
     /// The bundle that it says it has.
@@ -22,10 +24,25 @@ pub struct Enrolment {
     pub bundle: Option<Revision>,
 }
 
+/// That a machine gets another certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// When the one starts that it has shown, in milliseconds since 1970.
+    pub shown: u64,
+    /// When the new one does.
+    pub next: u64,
+}
+
 impl Enrolment {
     /// That of a machine that has just been issued its first certificate.
     pub fn first(chain: &Chain, at: u64) -> Self {
-        Self { since: at, starts: chain.starts(), authority: chain.authority(), bundle: None }
+        let starts = chain.starts();
+        Self { since: at, starts, newest: starts, authority: chain.authority(), bundle: None }
+    }
+
+    /// The newest certificate of whoever has the name starts then, in milliseconds since 1970.
+    pub fn latest(&self) -> u64 {
+        self.starts.max(self.newest)
     }
 }
 
@@ -48,12 +65,19 @@ impl Trust {
         identity: &Identity,
         authority: Fingerprint,
         bundle: Revision,
+        renewal: Option<Renewal>,
     ) -> Result<bool, String> {
         let known = self.knows(identity, authority, bundle);
         let enrolment =
             self.enrolled.get_mut(identity).ok_or_else(|| format!("{identity} is not of this cluster any more"))?;
+        if renewal.is_some_and(|renewal| renewal.shown < enrolment.starts) {
+            return Err(format!("another machine has become {identity}; this one needs a new join token"));
+        }
         enrolment.authority = authority;
         enrolment.bundle = Some(bundle);
-        Ok(!known)
+        if let Some(Renewal { next, .. }) = renewal {
+            enrolment.newest = enrolment.newest.max(next);
+        }
+        Ok(!known || renewal.is_some())
     }
 }

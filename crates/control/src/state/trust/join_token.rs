@@ -85,6 +85,9 @@ impl Trust {
         if record.name.is_none() && self.enrolled.contains_key(&identity) {
             return Err(taken(&identity));
         }
+        if self.enrolled.get(&identity).is_some_and(|before| chain.starts() <= before.latest()) {
+            return Err("a certificate was renewed in this very moment; join again with the same token".into());
+        }
         self.enrolled.insert(identity, Enrolment::first(&chain, at));
         if let Some(record) = self.join_tokens.get_mut(&token) {
             record.used = Some(Used { request, chain });

@@ -18,7 +18,7 @@ use icefield_pki::{Authority, Bundle, Fingerprint, Identity, TokenId};
 use icefield_spec::Name;
 use serde::{Deserialize, Serialize};
 
-pub use self::enrolment::Enrolment;
+pub use self::enrolment::{Enrolment, Renewal};
 pub use self::join_token::{JoinRecord, Used};
 pub use self::step::TrustStep;
 pub use self::user_token::{Secret, UserRecord};

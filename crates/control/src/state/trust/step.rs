@@ -5,7 +5,7 @@ use icefield_pki::{Authority, Chain, Fingerprint, Identity, TokenId};
 use icefield_spec::{Name, Revision};
 use serde::{Deserialize, Serialize};
 
-use super::{Enrolment, JoinRecord, Secret, Trust, UserRecord};
+use super::{Enrolment, JoinRecord, Renewal, Secret, Trust, UserRecord};
 use crate::state::{Effect, State};
 
 /// A change of whom the cluster trusts.
@@ -57,6 +57,9 @@ pub enum TrustStep {
         authority: Fingerprint,
         /// The bundle that it has.
         bundle: Revision,
+        /// The certificate that it is about to get, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        renewal: Option<Renewal>,
     },
     /// A machine's certificates are good no more.
     Forget {
@@ -161,10 +164,12 @@ impl Trust {
                 self.enrolled.insert(identity.clone(), Enrolment::first(&chain, at));
                 event(subject(&identity), "has issued itself a certificate, having the state")
             }
-            TrustStep::Told { identity, authority, bundle } => match self.told(&identity, authority, bundle)? {
-                true => Told::Silently,
-                false => Told::Nothing,
-            },
+            TrustStep::Told { identity, authority, bundle, renewal } => {
+                match self.told(&identity, authority, bundle, renewal)? {
+                    true => Told::Silently,
+                    false => Told::Nothing,
+                }
+            }
             TrustStep::Forget { identity } => match self.enrolled.remove(&identity) {
                 Some(_) => event(subject(&identity), "its certificates are good no more"),
                 None => Told::Nothing,

@@ -82,7 +82,7 @@ impl Cluster {
 
     fn told(&self, identity: Identity) -> TrustStep {
         let TrustMark { bundle, signer } = self.trust().mark.unwrap();
-        TrustStep::Told { identity, authority: signer, bundle }
+        TrustStep::Told { identity, authority: signer, bundle, renewal: None }
     }
 
     /// What the leader's loop would do.
@@ -143,12 +143,21 @@ fn certificates_count_from_the_first_one_on() {
     cluster.now += 1_000;
     let renewed = starts(&cluster);
     assert!(cluster.trust().admits(&node("n1"), renewed));
-    // A token for its very name replaces it.
+    // A token for its very name replaces it, and whatever it had renewed until then.
+    let TrustStep::Told { identity, authority, bundle, .. } = cluster.told(node("n1")) else { panic!() };
+    let renew = |shown, next| {
+        let renewal = Some(Renewal { shown, next });
+        TrustStep::Told { identity: identity.clone(), authority, bundle, renewal }
+    };
+    cluster.done(renew(first, renewed));
     let token = cluster.join_token(JoinRole::Node, Some("n1"));
+    let step = cluster.enrol(&token, "b", node("n1"));
+    cluster.refused(step, "renewed in this very moment");
     cluster.now += 1_000;
     let step = cluster.enrol(&token, "b", node("n1"));
     cluster.done(step);
     assert!(!cluster.trust().admits(&node("n1"), first) && !cluster.trust().admits(&node("n1"), renewed));
+    cluster.refused(renew(renewed, renewed + 60_000), "another machine has become");
     assert!(cluster.trust().admits(&node("n1"), starts(&cluster)));
     cluster.done(TrustStep::Forget { identity: node("n1") });
     assert!(!cluster.trust().admits(&node("n1"), starts(&cluster)));
