@@ -160,7 +160,12 @@ impl FetchClosures {
                 Err(why) => tracing::warn!(%path, "not got by way of other nodes, so without them: {why}"),
             }
         }
-        (self.realise(nix, path, self.sources.clone()).await, complaints)
+        let fetched = self.realise(nix, path, self.sources.clone()).await;
+        if let (Ok(()), Some(exchange)) = (&fetched, &self.exchange) {
+            // What has come of it by way of other nodes is not needed either.
+            exchange.close(path);
+        }
+        (fetched, complaints)
     }
 
     async fn realise(&self, nix: &mut Option<Nix>, path: &StorePath, sources: Sources) -> Result<(), String> {
@@ -196,9 +201,12 @@ fn one_line(error: &NixError) -> String {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use icefield_cache::SecretKey;
     use icefield_spec::{Bytes, Cpu, NixSource, Run};
 
     use super::*;
+    use crate::exchange::ExchangeConfig;
+    use crate::servers::Servers;
 
     fn path(name: &str) -> StorePath {
         format!("/nix/store/d8saylrbwdk1qrhr29965vdb9ahx5y0d-{name}").parse().unwrap()
@@ -222,6 +230,38 @@ mod tests {
         assert_eq!(known.waits(&unit, "x86_64-linux"), None);
         // That it was not built is for the driver to say.
         assert_eq!(known.waits(&unit, "aarch64-linux"), None);
+    }
+
+    #[tokio::test]
+    async fn what_came_from_others_goes_when_the_closure_is_fetched_without_them() {
+        let home = tempfile::tempdir().unwrap();
+        let program = home.path().join("nix");
+        // It gets nothing but from the one cache, which it is not to ask where other nodes are asked.
+        let script =
+            "#!/bin/sh\ncase \"$*\" in --version) echo 'nix (Nix) 2.26.3' ;; *cache.invalid*) ;; *) exit 1 ;; esac\n";
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let sources = Sources {
+            substituters: vec!["http://cache.invalid".into()],
+            trusted_keys: vec![SecretKey::generate("k").unwrap().public().to_string()],
+            asked_anew: false,
+        };
+        let (node, servers) = ("n1".parse().unwrap(), Servers::new(&["http://127.0.0.1:1".into()], None));
+        let config = ExchangeConfig { listen: ([127, 0, 0, 1], 0).into(), authorities: "/nowhere".into() };
+        let parts = home.path().join("parts");
+        let exchange = Exchange::new(node, servers, sources.clone(), None, &config, parts.clone());
+        drop(exchange.open(&path("web")).await.unwrap());
+        assert_eq!(fs::read_dir(&parts).unwrap().count(), 1);
+        let fetch = FetchClosures {
+            nix: NixConfig { program: program.into(), store: None },
+            sources,
+            folder: home.path().join("links"),
+            retry: Duration::from_secs(1),
+            exchange: Some(exchange),
+            missing: watch::channel(BTreeSet::new()).1,
+        };
+        assert_eq!(fetch.fetch(&mut None, &path("web")).await, (Ok(()), Vec::new()));
+        assert_eq!(fs::read_dir(&parts).unwrap().count(), 0);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::narinfo::NarInfo;
 
 /// The most memory that xz may take for its dictionary, in bytes; Nix needs a tenth of it.
 const XZ_MEMORY: u64 = 80 << 20;
+/// How much larger than its NAR a file may be, in bytes: what does not compress, and what the form needs. Some forms may hold
+/// any number of bytes that mean nothing.
+const OVERHEAD: u64 = 1 << 20;
 /// The largest window of Zstandard that is read, as a power of two of bytes.
 const ZSTD_WINDOW: u32 = 26;
 
@@ -62,6 +65,8 @@ mod as_text {
 pub(crate) struct Checker {
     hasher: Hasher,
     size: u64,
+    /// How large the file may be.
+    largest: u64,
     decoder: Decoder,
 }
 
@@ -95,7 +100,8 @@ impl Checker {
                 return Err(io::Error::new(io::ErrorKind::Unsupported, message));
             }
         };
-        Ok(Self { hasher: Hasher::default(), size: 0, decoder })
+        let largest = largest.saturating_add(largest / 8).saturating_add(OVERHEAD);
+        Ok(Self { hasher: Hasher::default(), size: 0, largest, decoder })
     }
 
     /// Writes down what is in it, meanwhile.
@@ -130,9 +136,13 @@ impl Checker {
     /// Takes the next bytes of the file.
     ///
     /// # Errors
-    /// They cannot be unpacked, are no NAR, or make it larger than it may be.
+    /// They cannot be unpacked, are no NAR, or make it or the file larger than it may be.
     pub(crate) fn update(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.size += bytes.len() as u64;
+        if self.size > self.largest {
+            let message = format!("the file is larger than {} bytes, more than its NAR can need", self.largest);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
         match &mut self.decoder {
             // The file is the NAR.
             Decoder::Plain(plain) => return plain.write_all(bytes),
@@ -253,6 +263,19 @@ mod tests {
             std::os::unix::fs::FileExt::read_exact_at(&out, &mut unpacked, 0).unwrap();
             assert!(unpacked == nar && out.metadata().unwrap().len() == nar.len() as u64, "{compression}");
         }
+    }
+
+    #[test]
+    fn a_file_is_not_much_larger_than_its_nar() {
+        let mut file = zstd::encode_all(nar_of(b"x").as_slice(), 3).unwrap();
+        // A frame that is to be skipped, of a length that it says itself.
+        let skipped = 3 << 20;
+        file.extend([0x50, 0x2a, 0x4d, 0x18]);
+        file.extend(u32::to_le_bytes(skipped));
+        file.resize(file.len() + skipped as usize, 0);
+        let error = check(&Compression::Zstd, &file).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(error.to_string().contains("the file is larger than"), "{error}");
     }
 
     #[test]

@@ -16,6 +16,11 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// Whether files that are compressed so can be read here.
+    pub(crate) const fn is_read(&self) -> bool {
+        !matches!(self, Self::Other(_))
+    }
+
     /// What a file's name ends with, behind `.nar`.
     pub fn extension(&self) -> &str {
         match self {

@@ -16,6 +16,7 @@ mod signature;
 mod store;
 mod store_path;
 mod tls;
+mod turn;
 
 pub use cache_info::CacheInfo;
 pub use compression::Compression;

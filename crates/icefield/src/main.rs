@@ -15,6 +15,7 @@ mod dev;
 mod home;
 mod imported;
 mod login_file;
+mod open_files;
 mod output;
 mod progress;
 mod render;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::source::{Refused, Source, told};
 use super::{FetchError, Fetcher};
-use crate::checker::Checker;
+use crate::checker::{Checked, Checker};
 use crate::compression::Compression;
 use crate::folder::{Draft, Folder};
 use crate::hash::Hash;
@@ -95,6 +95,20 @@ enum Stopped {
     Busy(Box<Coming>, Duration),
     /// What has come is not what it should be.
     Bad(String),
+    /// This machine does not keep it.
+    Here(io::Error),
+}
+
+impl Stopped {
+    /// What has come was not taken.
+    fn not_taken(error: io::Error) -> Self {
+        // What the system says is of the disk; all else is of what has come.
+        if error.raw_os_error().is_some() { Self::Here(error) } else { Self::Bad(error.to_string()) }
+    }
+
+    fn ended() -> Self {
+        Self::Here(io::Error::other("the work was ended"))
+    }
 }
 
 /// How it went with a source.
@@ -134,7 +148,7 @@ impl Flight {
                         busy.push(source);
                     }
                     Ok(Went::Failed | Went::Bad) => {}
-                    Err(error) => return self.fail(error.to_string()),
+                    Err(error) => return self.fail_here(error),
                 }
             }
             match again {
@@ -147,7 +161,7 @@ impl Flight {
             match self.ask(fetcher, &source, via.as_deref(), &mut begun).await {
                 Ok(Went::Landed) => return,
                 Ok(Went::Busy(_) | Went::Failed | Went::Bad) => {}
-                Err(error) => return self.fail(error.to_string()),
+                Err(error) => return self.fail_here(error),
             }
         }
         self.fail(begun.problem);
@@ -157,7 +171,7 @@ impl Flight {
     async fn ask(&self, fetcher: &Fetcher, source: &Source, via: Option<&str>, begun: &mut Begun) -> io::Result<Went> {
         // Each calls its file as it likes.
         let info = match source.narinfo(self.info.path.hash(), via).await {
-            Ok(Some(info)) if self.is_same(&info) => info,
+            Ok(Some(info)) if self.is_same(&info) && info.compression.is_read() => info,
             Ok(_) => return Ok(Went::Failed),
             Err(error) => {
                 begun.problem = format!("{}: {error}", source.url());
@@ -178,11 +192,13 @@ impl Flight {
                 }
             };
             let (mixed, round) = (coming.mixed, begun.round);
-            let error = match self.bring(source, &info.url, via, coming, round).await {
-                Ok(coming) => match self.land(fetcher, coming, round).await {
-                    Ok(()) => return Ok(Went::Landed),
-                    Err(error) => error.to_string(),
-                },
+            let brought = self.bring(source, &info.url, via, coming, round).await;
+            let landed = match brought {
+                Ok(coming) => self.land(fetcher, coming, round).await,
+                Err(stopped) => Err(stopped),
+            };
+            let error = match landed {
+                Ok(()) => return Ok(Went::Landed),
                 Err(Stopped::Busy(coming, after)) => {
                     begun.coming = Some(*coming);
                     return Ok(Went::Busy(after));
@@ -192,6 +208,7 @@ impl Flight {
                     error
                 }
                 Err(Stopped::Bad(error)) => error,
+                Err(Stopped::Here(error)) => return Err(error),
             };
             begun.problem = format!("{}: {error}", source.url());
             if begun.coming.is_none() && !mixed {
@@ -203,15 +220,24 @@ impl Flight {
         Ok(Went::Failed)
     }
 
-    /// Whether a source has the same: the NAR if it is unpacked here, else the file.
+    /// Whether a source has the same: the NAR if it is unpacked here, else the file. Its signature is not looked at again, so
+    /// the size is, too: it says how much is taken from there.
     fn is_same(&self, info: &NarInfo) -> bool {
-        if self.unpack { info.nar_hash == self.info.nar_hash } else { file_of(info) == file_of(&self.info) }
+        let nar = |info: &NarInfo| (info.nar_hash, info.nar_size);
+        nar(info) == nar(&self.info) && (self.unpack || file_of(info) == file_of(&self.info))
     }
 
     fn fail(&self, problem: String) {
         let path = self.info.path.to_string();
         tracing::warn!(path, "it cannot be got: {problem}");
         self.state.send_replace(State::Failed(FetchError::Bad { path, problem }));
+    }
+
+    /// It is no source's fault.
+    fn fail_here(&self, error: io::Error) {
+        let path = self.info.path.to_string();
+        tracing::error!(path, "it cannot be kept: {error}");
+        self.state.send_replace(State::Failed(FetchError::Here { path, source: Arc::new(error) }));
     }
 
     async fn bring(
@@ -229,7 +255,7 @@ impl Flight {
         };
         // What has come already comes again from a source that knows no ranges.
         let mut again = coming.came - begins;
-        let file = coming.draft.reader().map_err(|error| Stopped::Bad(error.to_string()))?;
+        let file = coming.draft.reader().map_err(Stopped::Here)?;
         let file = Arc::new(file);
         loop {
             let mut piece = match tokio::time::timeout(source.pause(via), answer.chunk()).await {
@@ -244,8 +270,8 @@ impl Flight {
             let taken = tokio::task::spawn_blocking(move || coming.take(&piece)).await;
             coming = match taken {
                 Ok(Ok(coming)) => coming,
-                Ok(Err(error)) => return Err(Stopped::Bad(error.to_string())),
-                Err(_) => return Err(Stopped::Bad("the work was ended".into())),
+                Ok(Err(error)) => return Err(Stopped::not_taken(error)),
+                Err(_) => return Err(Stopped::ended()),
             };
             let came = coming.ready();
             self.state.send_replace(State::Coming { round, file: Arc::clone(&file), came });
@@ -258,31 +284,16 @@ impl Flight {
     }
 
     /// All has come: sees whether it is what it should be, and keeps it.
-    async fn land(&self, fetcher: &Fetcher, coming: Coming, round: usize) -> io::Result<()> {
+    async fn land(&self, fetcher: &Fetcher, coming: Coming, round: usize) -> Result<(), Stopped> {
         let (folder, info) = (Arc::clone(&fetcher.folder), Arc::clone(&self.info));
         let landed = tokio::task::spawn_blocking(move || {
-            let file = Arc::new(coming.draft.reader()?);
-            let checked = coming.checker.finish()?;
+            let checked = coming.checker.finish().map_err(Stopped::not_taken)?;
             if let Some(problem) = checked.differs(&coming.info) {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+                return Err(Stopped::Bad(problem));
             }
-            let mut kept = NarInfo::clone(&info);
-            let (hash, size) = match coming.unpack {
-                true => (checked.nar_hash, checked.nar_size),
-                false => (checked.file_hash, checked.file_size),
-            };
-            let name = format!("{}.nar{}", hash.base32(), info.compression.extension());
-            kept.url = format!("nar/{name}");
-            (kept.file_hash, kept.file_size) = (Some(hash), Some(size));
-            coming.draft.place(&folder.nar_path(&name))?;
-            if let Some(nar) = folder.nar(&name)? {
-                folder.note_sound(&name, nar.stamp);
-            }
-            // What it refers to comes when it is asked for.
-            drop(folder.publish(&kept, None, None, &|_| true)?);
-            Ok((file, size))
+            keep(&folder, &info, coming.draft, checked, coming.unpack).map_err(Stopped::Here)
         });
-        let (file, size) = landed.await.unwrap_or_else(|_| Err(io::Error::other("the work was ended")))?;
+        let (file, size) = landed.await.unwrap_or_else(|_| Err(Stopped::ended()))?;
         self.state.send_replace(State::Whole { round, file, size });
         Ok(())
     }
@@ -297,6 +308,24 @@ impl Flight {
             Err(_) => Err(FetchError::Sources("it was ended".into())),
         }
     }
+}
+
+/// Puts what has come into its place, and makes its path visible; gives the file and its size.
+fn keep(folder: &Folder, info: &NarInfo, draft: Draft, checked: Checked, unpack: bool) -> io::Result<(Arc<File>, u64)> {
+    let file = Arc::new(draft.reader()?);
+    let (hash, size) = match unpack {
+        true => (checked.nar_hash, checked.nar_size),
+        false => (checked.file_hash, checked.file_size),
+    };
+    let name = format!("{}.nar{}", hash.base32(), info.compression.extension());
+    draft.place(&folder.nar_path(&name))?;
+    if let Some(nar) = folder.nar(&name)? {
+        folder.note_sound(&name, nar.stamp);
+    }
+    let kept = NarInfo { url: format!("nar/{name}"), file_hash: Some(hash), file_size: Some(size), ..info.clone() };
+    // What it refers to comes when it is asked for.
+    folder.publish(&kept, None, None, &|_| true)?.map_err(io::Error::other)?;
+    Ok((file, size))
 }
 
 /// What tells one file from another.

@@ -8,6 +8,7 @@ mod peers;
 mod source;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -96,6 +97,15 @@ pub enum FetchError {
         path: String,
         /// What was wrong.
         problem: String,
+    },
+    /// It cannot be kept: that is of this machine's making, whoever sends it.
+    #[error("{path} cannot be kept: {source}")]
+    Here {
+        /// The path.
+        path: String,
+        /// Why not.
+        #[source]
+        source: Arc<io::Error>,
     },
     /// Too much else is to be got first.
     #[error("too much else is to be got first; ask again in a second")]
@@ -234,6 +244,10 @@ impl Fetcher {
         for source in sources {
             match source.narinfo(hash, via.as_deref()).await {
                 Ok(None) => {}
+                // Another one may have it as it can be read.
+                Ok(Some(info)) if !info.compression.is_read() => {
+                    tracing::debug!(source = source.url(), %hash, "passed over: it has it by {}", info.compression);
+                }
                 Ok(Some(info)) => match self.distrust(hash, &info) {
                     None => {
                         let info = Arc::new(if self.unpack { info.unpacked() } else { info });

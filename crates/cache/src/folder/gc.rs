@@ -37,20 +37,27 @@ impl Folder {
     /// are told that it is gone.
     ///
     /// # Errors
-    /// The folder cannot be read, or a file cannot be removed. What is then left is whole.
+    /// The folder or a narinfo cannot be read, and nothing was removed; or a file cannot be removed. What is then left is whole.
     pub fn collect(&self, what: &Collection) -> io::Result<Collected> {
         let _lock = self.lock(FlockOperation::LockExclusive)?;
         let hashes = self.hashes()?;
         let mut infos = HashMap::new();
         let mut stays: Vec<PathHash> = what.roots.clone().unwrap_or_default();
         for hash in &hashes {
-            let file = fs::metadata(self.path.join(format!("{hash}.narinfo")))?;
+            let name = format!("{hash}.narinfo");
+            let unread = |error: io::Error| {
+                io::Error::new(error.kind(), format!("{name} cannot be read: {error}; nothing was removed"))
+            };
+            let file = fs::metadata(self.path.join(&name)).map_err(unread)?;
             if !is_older(file.modified()?, what.older_than) {
                 stays.push(*hash);
             }
-            // One that cannot be read refers to nothing that is known; `verify` tells of it.
-            if let Ok(Some(kept)) = self.narinfo(*hash) {
-                infos.insert(*hash, kept);
+            match self.narinfo(*hash) {
+                Ok(kept) => infos.extend(kept.map(|kept| (*hash, kept))),
+                // One that is none refers to nothing that is known; `verify` tells of it.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+                // What cannot be read now may refer to anything.
+                Err(error) => return Err(unread(error)),
             }
         }
         let mut reached = HashSet::new();

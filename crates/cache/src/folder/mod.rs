@@ -34,7 +34,7 @@ pub(crate) use self::verify::check_file;
 pub use self::verify::{Bad, Verification};
 use crate::cache_info::CacheInfo;
 use crate::narinfo::{LARGEST_NARINFO, NarInfo, is_file_name};
-use crate::store_path::{PathHash, StoreDir};
+use crate::store_path::{PathHash, StoreDir, StorePath};
 
 /// How many narinfos are kept in memory; beyond that, they are read anew.
 const REMEMBERED: usize = 20_000;
@@ -76,6 +76,17 @@ pub(crate) struct NarFile {
     pub(crate) file: File,
     pub(crate) size: u64,
     pub(crate) stamp: Stamp,
+}
+
+/// What must be here for a path to become visible, and is not.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Missing {
+    /// A path that it refers to.
+    #[error("it refers to {0}, which is not here; send that first")]
+    Reference(StorePath),
+    /// Its NAR: it may have been removed since it came.
+    #[error("{0} is not here any more; send it again")]
+    Nar(String),
 }
 
 /// A folder cannot be used as a cache.
@@ -319,31 +330,36 @@ impl Folder {
         self.publishing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a path visible whose NAR is at `nar`: that gets its place, then the narinfo. A path that it refers to must be
-    /// here, or one that `elsewhere` knows of; otherwise that is returned, and nothing has changed.
+    /// Makes a path visible whose NAR is at `nar`, or else in its place: that gets its place, then the narinfo. A path that it
+    /// refers to must be here, or one that `elsewhere` knows of. What is missing is returned, and nobody sees anything new.
     pub(crate) fn publish(
         &self,
         info: &NarInfo,
         nar: Option<PathBuf>,
         listing: Option<PathBuf>,
         elsewhere: &dyn Fn(PathHash) -> bool,
-    ) -> io::Result<Result<(), crate::StorePath>> {
-        // Whoever removes paths waits until this one, and with it what it refers to, is there.
+    ) -> io::Result<Result<(), Missing>> {
+        // Whoever removes paths waits until this one, and with it what it refers to, is there. What was removed before is found
+        // to be missing.
         let _lock = self.lock(FlockOperation::LockShared)?;
         let missing = info.references.iter().find(|reference| {
             let hash = reference.hash();
             **reference != info.path && !self.has(hash) && !elsewhere(hash)
         });
         if let Some(missing) = missing {
-            return Ok(Err(missing.clone()));
+            return Ok(Err(Missing::Reference(missing.clone())));
         }
-        let hash = info.path.hash();
-        if let (Some(nar), Some(name)) = (nar, info.file_name()) {
-            fs::rename(nar, self.nar_path(name))?;
+        let Some(name) = info.file_name() else { return Ok(Err(Missing::Nar(info.url.clone()))) };
+        if let Some(nar) = nar {
+            rename_if_there(&nar, &self.nar_path(name))?;
             sync(&self.path.join("nar"))?;
         }
+        if !self.nar_path(name).try_exists()? {
+            return Ok(Err(Missing::Nar(info.url.clone())));
+        }
+        let hash = info.path.hash();
         if let Some(listing) = listing {
-            fs::rename(listing, self.path.join(format!("{hash}.ls")))?;
+            rename_if_there(&listing, &self.path.join(format!("{hash}.ls")))?;
         }
         self.write(&format!("{hash}.narinfo"), info.to_string().as_bytes())?;
         Ok(Ok(()))
@@ -353,6 +369,14 @@ impl Folder {
         let lock = File::options().write(true).create(true).truncate(false).open(self.path.join(".lock"))?;
         flock(&lock, how)?;
         Ok(lock)
+    }
+}
+
+/// Renames a file, unless it is gone: another one may have done so.
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -369,4 +393,36 @@ fn sync(folder: &Path) -> io::Result<()> {
 
 fn is_older(at: SystemTime, than: Duration) -> bool {
     SystemTime::now().duration_since(at).is_ok_and(|age| age > than)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_whose_nar_is_gone_is_not_published() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open(home.path(), None).unwrap();
+        let info: NarInfo = "\
+StorePath: /nix/store/a14dyi2ck3gzgnlk5718pn8bcrwavq2k-top
+URL: nar/199gnwhsrbwq93lv16fixrdfz5xgbsk4diha6ds17l1vqr2yfjmh.nar.xz
+Compression: xz
+NarHash: sha256:1392rgxszyfgnskk4mk2f81hi9xgp99z7qw582zkq7xmf9nih945
+NarSize: 208
+"
+        .parse()
+        .unwrap();
+        let (hash, waiting) = (info.path.hash(), folder.incoming("x"));
+        for nar in [None, Some(waiting.clone())] {
+            let missing = folder.publish(&info, nar, None, &|_| true).unwrap().unwrap_err();
+            assert!(missing.to_string().ends_with("send it again"), "{missing}");
+            assert!(!folder.has(hash));
+        }
+        fs::write(&waiting, "").unwrap();
+        // Of two that send it at once, the second finds it in its place.
+        for nar in [Some(waiting.clone()), Some(waiting), None] {
+            folder.publish(&info, nar, Some(folder.incoming("x.ls")), &|_| true).unwrap().unwrap();
+            assert!(folder.has(hash));
+        }
+    }
 }

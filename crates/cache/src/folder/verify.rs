@@ -107,10 +107,7 @@ impl Folder {
     pub(crate) fn quarantine(&self, name: &str) -> io::Result<()> {
         let to = self.path.join(".quarantine");
         fs::create_dir_all(&to)?;
-        match fs::rename(self.path.join(name), to.join(name.replace('/', "-"))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        super::rename_if_there(&self.path.join(name), &to.join(name.replace('/', "-")))
     }
 }
 

@@ -91,10 +91,7 @@ impl Place {
             Self::Url { .. } => self.put(&name, |request| request.body(info.to_string())).await,
             Self::Folder(folder) => match folder.publish(info, None, None, &|_| false) {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(missing)) => Err(PushError::Refused {
-                    path: name,
-                    problem: format!("it refers to {missing}, which is not there"),
-                }),
+                Ok(Err(missing)) => Err(PushError::Refused { path: name, problem: missing.to_string() }),
                 Err(source) => Err(PushError::Pack { path: info.path.clone(), source }),
             },
         }

@@ -33,6 +33,18 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too much is being sent; come again in a second")
     }
 
+    /// What goes wrong with an upload, which may be what the client has sent.
+    pub(super) fn of_upload(error: io::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, UnexpectedEof, Unsupported};
+        let status = match error.kind() {
+            FileTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            InvalidData | InvalidInput | UnexpectedEof => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => return error.into(),
+        };
+        Self::new(status, error.to_string())
+    }
+
     pub(super) fn answer(self) -> Answer {
         let mut answer = text(self.status, format!("{}\n", self.message));
         let headers = answer.headers_mut();
@@ -46,16 +58,12 @@ impl Refusal {
     }
 }
 
+/// What goes wrong here, whatever it is: also what is here may be damaged.
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        use io::ErrorKind::{
-            FileTooLarge, InvalidData, InvalidInput, QuotaExceeded, StorageFull, UnexpectedEof, Unsupported,
-        };
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
         let status = match error.kind() {
             StorageFull | QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
-            FileTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            InvalidData | InvalidInput | UnexpectedEof => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::buffers::{Buffers, PIECE};
 use crate::store::Part;
+use crate::turn::Taken;
 
 /// What is sent.
 pub(crate) enum Body {
@@ -35,6 +36,7 @@ pub(crate) struct StoreNar {
     parts: mpsc::Receiver<io::Result<Part>>,
     /// The number of bytes that are left.
     left: u64,
+    taken: Taken,
     /// The file that is being sent.
     file: Option<FilePart>,
     buffers: Buffers,
@@ -54,8 +56,8 @@ impl Body {
         Self::File(FilePart::new(file, from..to, Buffers::default()))
     }
 
-    pub(super) fn store(parts: mpsc::Receiver<io::Result<Part>>, length: u64) -> Self {
-        Self::Store(StoreNar { parts, left: length, file: None, buffers: Buffers::default() })
+    pub(super) fn store(parts: mpsc::Receiver<io::Result<Part>>, length: u64, taken: Taken) -> Self {
+        Self::Store(StoreNar { parts, left: length, taken, file: None, buffers: Buffers::default() })
     }
 }
 
@@ -81,6 +83,7 @@ impl StoreNar {
     fn counted(&mut self, piece: io::Result<Bytes>) -> io::Result<Bytes> {
         if let Ok(piece) = &piece {
             self.left = self.left.saturating_sub(piece.len() as u64);
+            self.taken.note();
         }
         piece
     }

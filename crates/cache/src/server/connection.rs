@@ -98,7 +98,8 @@ async fn exchange(
     service: Arc<Service>,
     mut ends: watch::Receiver<bool>,
 ) {
-    let stream = TokioIo::new(Paced::new(stream, service.limits().pause));
+    let pause = service.limits().pause;
+    let stream = TokioIo::new(Paced::new(stream, pause));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let service = Arc::clone(&service);
         async move { Ok::<_, std::convert::Infallible>(service.answer(request).await) }
@@ -119,6 +120,8 @@ async fn exchange(
     let served = if http2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_header_list_size(HEAD_BYTES as u32);
+        // One that is silent is asked whether it is still there.
+        builder.keep_alive_interval(pause).keep_alive_timeout(pause);
         // There is room for what all of them may send before it is asked for, or those that wait for others, whose bodies
         // nobody reads yet, would keep those from being sent.
         builder

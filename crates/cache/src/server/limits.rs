@@ -11,9 +11,13 @@ pub struct Limits {
     pub uploads: usize,
     /// How many NARs are sent at once; who asks for more is told to come again.
     pub sending: usize,
+    /// How many of them are read at once by threads that wait for their clients; others wait. It must be far less than the
+    /// 512 threads that there are for what waits, for each NAR may need another one.
+    pub reading: usize,
     /// Whether what is known of the store is forgotten when the last connection ends: for those that are seldom asked.
     pub forgetful: bool,
-    /// How long a client may take nothing of an answer, or send nothing of a body.
+    /// How long a client may take nothing of an answer, send nothing of a body, or be silent when it is asked whether it is
+    /// there.
     pub pause: Duration,
 }
 
@@ -24,12 +28,15 @@ impl Default for Limits {
             connections: 4096,
             uploads: 4,
             sending: 1 << 20,
+            reading: 256,
             forgetful: false,
             pause: Duration::from_secs(30),
         }
     }
 }
 
+/// How long a request waits until its NAR may be read.
+pub(super) const TURN: Duration = Duration::from_secs(10);
 /// How long a client may take to send the head of a request, and a connection may be idle.
 pub(super) const HEAD: Duration = Duration::from_secs(60);
 /// How long the handshake of TLS may take.

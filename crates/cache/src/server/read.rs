@@ -18,6 +18,7 @@ use crate::folder::{Folder, NarFile, Sent};
 use crate::hash::{Hash, Hasher};
 use crate::narinfo::NarInfo;
 use crate::store_path::PathHash;
+use crate::turn::Turn;
 
 /// What NARs are sent as, and narinfos.
 const NAR: &str = "application/x-nix-nar";
@@ -137,7 +138,7 @@ impl Service {
         if let Some(folder) = &cache.folder
             && let Some(nar) = folder.nar(name)?
         {
-            return nar_file(folder, name, nar, headers, ahead).await;
+            return self.nar_file(folder, name, nar, headers, ahead).await;
         }
         let not_found = || Refusal::not_found("no such NAR");
         let hash = hash.ok_or_else(not_found)?;
@@ -145,15 +146,18 @@ impl Service {
             && let Some(found) = store.narinfo(hash).await.map_err(unavailable)?
             && found.info.file_name() == Some(name)
         {
-            let size = found.info.nar_size;
-            return Ok(send(name, size, headers, |from, to| Body::store(store.nar(found, from..to, ahead), to - from)));
+            let (size, turn) = (found.info.nar_size, self.turn().await?);
+            return Ok(send(name, size, headers, |from, to| {
+                let taken = turn.taken();
+                Body::store(store.nar(found, from..to, ahead, turn), to - from, taken)
+            }));
         }
         if let Some(fetcher) = self.fetcher(headers).await
             && let Some(info) = fetcher.narinfo(hash, via(headers)).await.map_err(bad_gateway)?
             && info.file_name() == Some(name)
         {
             if let Some(nar) = fetcher.folder().nar(name)? {
-                return nar_file(fetcher.folder(), name, nar, headers, ahead).await;
+                return self.nar_file(fetcher.folder(), name, nar, headers, ahead).await;
             }
             let reader = fetcher.nar(&info, via(headers)).await.map_err(bad_gateway)?;
             return Ok(match info.file_size {
@@ -165,61 +169,63 @@ impl Service {
         }
         Err(not_found())
     }
-}
 
-/// A NAR's file. One that has not been looked at since it was written is so while it is sent, and its end is kept back
-/// until it is known to be right.
-async fn nar_file(
-    folder: &Arc<Folder>,
-    name: &str,
-    nar: NarFile,
-    headers: &HeaderMap,
-    ahead: bool,
-) -> Result<Answer, Refusal> {
-    let folder = Arc::clone(folder);
-    if folder.is_sound(name, nar.stamp) {
-        let body = |from, to| if ahead { read_ahead(nar.file, from..to) } else { Body::file(nar.file, from, to) };
-        return Ok(send(name, nar.size, headers, body));
-    }
-    let hash = name.split_once('.').and_then(|(hash, _)| Hash::from_base32(hash));
-    let hash = hash.ok_or_else(|| Refusal::not_found("NARs that are not called by their hash are not served"))?;
-    let (owned, stamp, size) = (name.to_owned(), nar.stamp, nar.size);
-    if headers.contains_key(RANGE) || nar.size <= SMALL {
-        // A part says nothing of the whole, so that is read first; of a small file there is nothing to send before that.
-        let file = blocking(move || {
-            let mut hasher = Hasher::default();
-            pieces(&nar.file, 0..nar.size, |piece| {
+    /// A NAR's file. One that has not been looked at since it was written is so while it is sent, and its end is kept back
+    /// until it is known to be right.
+    async fn nar_file(
+        &self,
+        folder: &Arc<Folder>,
+        name: &str,
+        nar: NarFile,
+        headers: &HeaderMap,
+        ahead: bool,
+    ) -> Result<Answer, Refusal> {
+        let folder = Arc::clone(folder);
+        if folder.is_sound(name, nar.stamp) {
+            if !ahead {
+                return Ok(send(name, nar.size, headers, |from, to| Body::file(nar.file, from, to)));
+            }
+            let turn = self.turn().await?;
+            return Ok(send(name, nar.size, headers, |from, to| read_ahead(nar.file, from..to, turn)));
+        }
+        let hash = name.split_once('.').and_then(|(hash, _)| Hash::from_base32(hash));
+        let hash = hash.ok_or_else(|| Refusal::not_found("NARs that are not called by their hash are not served"))?;
+        let (owned, stamp, size) = (name.to_owned(), nar.stamp, nar.size);
+        if headers.contains_key(RANGE) || nar.size <= SMALL {
+            // A part says nothing of the whole, so that is read first; of a small file there is nothing to send before that.
+            let file = blocking(move || {
+                let mut hasher = Hasher::default();
+                pieces(&nar.file, 0..nar.size, |piece| {
+                    hasher.update(&piece);
+                    Ok(())
+                })?;
+                compare(&owned, hasher.finish(), hash)?;
+                folder.note_sound(&owned, stamp);
+                Ok(nar.file)
+            })
+            .await?;
+            return Ok(send(name, size, headers, |from, to| Body::file(file, from, to)));
+        }
+        let (turn, (sender, receiver)) = (self.turn().await?, mpsc::channel(AHEAD));
+        tokio::task::spawn_blocking(move || {
+            let (mut hasher, mut last) = (Hasher::default(), None);
+            let sent = pieces(&nar.file, 0..nar.size, |piece| {
                 hasher.update(&piece);
-                Ok(())
-            })?;
-            compare(&owned, hasher.finish(), hash)?;
-            folder.note_sound(&owned, stamp);
-            Ok(nar.file)
-        })
-        .await?;
-        return Ok(send(name, size, headers, |from, to| Body::file(file, from, to)));
-    }
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let (mut hasher, mut last) = (Hasher::default(), None);
-        let sent = pieces(&nar.file, 0..nar.size, |piece| {
-            hasher.update(&piece);
-            match last.replace(piece) {
-                Some(piece) => sender.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into()),
-                None => Ok(()),
+                last.replace(piece).map_or(Ok(()), |piece| turn.hand_over(&sender, Ok(piece)))
+            });
+            let sound = sent.and_then(|()| compare(&owned, hasher.finish(), hash));
+            if sound.is_ok() {
+                folder.note_sound(&owned, stamp);
+            }
+            match (sound, last) {
+                (Ok(()), Some(last)) => drop(turn.hand_over(&sender, Ok(last))),
+                (Ok(()), None) => {}
+                // If there is no room for it, that it ends early says the same.
+                (Err(error), _) => drop(sender.try_send(Err(error))),
             }
         });
-        let sound = sent.and_then(|()| compare(&owned, hasher.finish(), hash));
-        if sound.is_ok() {
-            folder.note_sound(&owned, stamp);
-        }
-        match (sound, last) {
-            (Ok(()), Some(last)) => drop(sender.blocking_send(Ok(last))),
-            (Ok(()), None) => {}
-            (Err(error), _) => drop(sender.blocking_send(Err(error))),
-        }
-    });
-    Ok(send(name, size, headers, |_, _| Body::Pieces(receiver, Some(size))))
+        Ok(send(name, size, headers, |_, _| Body::Pieces(receiver, Some(size))))
+    }
 }
 
 /// Sends all of a NAR or the part that is asked for.
@@ -253,13 +259,13 @@ fn send(name: &str, size: u64, headers: &HeaderMap, body: impl FnOnce(u64, u64) 
 }
 
 /// A part of a file, read by another thread than the one that sends it.
-fn read_ahead(file: File, range: Range<u64>) -> Body {
+fn read_ahead(file: File, range: Range<u64>, turn: Turn) -> Body {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let length = range.end - range.start;
     tokio::task::spawn_blocking(move || {
-        let gone = |_| io::ErrorKind::BrokenPipe.into();
-        if let Err(error) = pieces(&file, range, |piece| sender.blocking_send(Ok(piece)).map_err(gone)) {
-            drop(sender.blocking_send(Err(error)));
+        if let Err(error) = pieces(&file, range, |piece| turn.hand_over(&sender, Ok(piece))) {
+            // If there is no room for it, that it ends early says the same.
+            drop(sender.try_send(Err(error)));
         }
     });
     Body::Pieces(receiver, Some(length))
@@ -311,8 +317,11 @@ fn unavailable(error: crate::store::QueryError) -> Refusal {
 }
 
 fn bad_gateway(error: FetchError) -> Refusal {
-    if matches!(error, FetchError::Busy) {
-        return Refusal::busy();
+    match error {
+        FetchError::Busy => Refusal::busy(),
+        FetchError::Here { ref source, .. } => {
+            Refusal::new(Refusal::from(io::Error::from(source.kind())).status, error.to_string())
+        }
+        _ => Refusal::new(StatusCode::BAD_GATEWAY, error.to_string()),
     }
-    Refusal::new(StatusCode::BAD_GATEWAY, error.to_string())
 }

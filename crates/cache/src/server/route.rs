@@ -4,11 +4,14 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_LENGTH, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::answer::{Answer, Refusal, text};
+use super::limits::TURN;
 use super::{Body, Cache, Limits};
 use crate::narinfo::is_file_name;
 use crate::store_path::PathHash;
+use crate::turn::Turn;
 
 /// Answers requests.
 pub(super) struct Service {
@@ -17,6 +20,8 @@ pub(super) struct Service {
     pub(super) uploads: Semaphore,
     /// Who may be getting a NAR.
     pub(super) sending: Arc<Semaphore>,
+    /// Who may have a thread wait for a client.
+    reading: Arc<Semaphore>,
     /// While more than this may still begin to, processors are idle.
     pub(super) idle_above: usize,
 }
@@ -73,13 +78,22 @@ impl<'a> Target<'a> {
 impl Service {
     pub(super) fn new(cache: Arc<Cache>) -> Self {
         let uploads = Semaphore::new(cache.limits.uploads.max(1));
+        let reading = Arc::new(Semaphore::new(cache.limits.reading.max(1)));
         let most = cache.limits.sending.clamp(1, Semaphore::MAX_PERMITS);
         let idle_above = most.saturating_sub(std::thread::available_parallelism().map_or(1, usize::from));
-        Self { cache, uploads, sending: Arc::new(Semaphore::new(most)), idle_above }
+        Self { cache, uploads, sending: Arc::new(Semaphore::new(most)), reading, idle_above }
     }
 
     pub(super) fn limits(&self) -> &Limits {
         &self.cache.limits
+    }
+
+    /// Waits for leave to have a thread wait for a client.
+    pub(super) async fn turn(&self) -> Result<Turn, Refusal> {
+        match timeout(TURN, Arc::clone(&self.reading).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Turn::new(permit, self.limits().pause)),
+            _ => Err(Refusal::busy()),
+        }
     }
 
     /// Answers a request; whatever it is, there is an answer.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::EXPECT;
@@ -140,7 +140,7 @@ impl Service {
         drop(pieces);
         let received = receiving.await.unwrap_or_else(|_| Err(ended()));
         came?;
-        Ok(received?)
+        received.map_err(Refusal::of_upload)
     }
 
     /// Takes a narinfo: if all that it says is true, its path is there from now on.
@@ -186,18 +186,27 @@ impl Service {
             if published.is_ok() {
                 discard(&folder.incoming(&format!("{name}.json")));
             }
-            Ok(published.map_err(|missing| format!("it refers to {missing}, which is not here; send that first")))
+            Ok(published.map_err(|missing| missing.to_string()))
         })
-        .await?;
+        .await
+        .map_err(Refusal::of_upload)?;
         published.map_err(invalid)
     }
 
     async fn small(&self, body: &mut Incoming, most: usize) -> Result<Bytes, Refusal> {
-        let limited = http_body_util::Limited::new(body, most);
-        match tokio::time::timeout(self.limits().pause, limited.collect()).await {
-            Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(error)) => Err(Refusal::bad(format!("the upload was cut off, or is too large: {error}"))),
-            Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the upload did not go on")),
+        let (mut limited, mut came) = (http_body_util::Limited::new(body, most), BytesMut::new());
+        loop {
+            match tokio::time::timeout(self.limits().pause, limited.frame()).await {
+                Ok(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    came.extend_from_slice(&data);
+                }
+                Ok(None) => return Ok(came.freeze()),
+                Ok(Some(Err(error))) => {
+                    return Err(Refusal::bad(format!("the upload was cut off, or is too large: {error}")));
+                }
+                Err(_) => return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the upload did not go on")),
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::hash::{Hash, Hasher};
 use crate::nar::{Sink, pack};
 use crate::narinfo::NarInfo;
 use crate::store_path::{PathHash, StoreDir, StorePath};
+use crate::turn::Turn;
 
 /// How many paths' narinfos are kept in memory.
 const REMEMBERED: usize = 20_000;
@@ -37,7 +38,7 @@ const LARGE: u64 = 256 << 10;
 /// A Nix store.
 #[derive(Debug)]
 pub struct NixStore {
-    nix: Nix,
+    nix: Arc<Nix>,
     dir: StoreDir,
     /// Where its paths lie on this machine.
     real: PathBuf,
@@ -59,7 +60,7 @@ pub(crate) struct InStore {
 impl NixStore {
     /// The store whose paths are called as in `dir` and lie in `real`.
     pub fn new(nix: Nix, dir: StoreDir, real: PathBuf) -> Self {
-        Self { nix, dir, real, index: Mutex::default(), remembered: Mutex::default() }
+        Self { nix: Arc::new(nix), dir, real, index: Mutex::default(), remembered: Mutex::default() }
     }
 
     /// The folder that its paths are called by.
@@ -107,7 +108,7 @@ impl NixStore {
             }
         };
         let Some(path) = looked_up else { return Ok(None) };
-        let Some(mut info) = self.nix.info(&self.dir, &path).await? else { return Ok(None) };
+        let Some(mut info) = self.nix.info(&self.dir, path).await? else { return Ok(None) };
         info.url = format!("nar/{}.nar?hash={hash}", info.nar_hash.base32());
         let Some(stamp) = self.stamp(&info) else { return Ok(None) };
         let found =
@@ -134,6 +135,7 @@ impl NixStore {
         found: Arc<InStore>,
         Range { start: from, end: to }: Range<u64>,
         ahead: bool,
+        turn: Turn,
     ) -> mpsc::Receiver<io::Result<Part>> {
         let (parts, receiver) = mpsc::channel(AHEAD);
         let this = Arc::clone(self);
@@ -141,18 +143,19 @@ impl NixStore {
             let path = this.real_path(&found.info);
             let whole = from == 0 && to == found.info.nar_size;
             let sent = if whole {
-                let mut sender = Sender::new(&parts, from..to, !found.verified.load(Ordering::Relaxed), ahead);
+                let mut sender = Sender::new(&parts, &turn, from..to, !found.verified.load(Ordering::Relaxed), ahead);
                 pack(&path, &mut sender).and_then(|()| sender.finish(&found))
             } else {
                 // A part says nothing of the whole, so that is read first.
                 found.verify(&path).and_then(|()| {
-                    let mut sender = Sender::new(&parts, from..to, false, ahead);
+                    let mut sender = Sender::new(&parts, &turn, from..to, false, ahead);
                     pack(&path, &mut sender).and_then(|()| sender.finish(&found))
                 })
             };
             if let Err(error) = sent {
                 tracing::warn!(%error, path = %path.display(), "a NAR was not sent to its end");
-                drop(parts.blocking_send(Err(error)));
+                // If there is no room for it, that it ends early says the same.
+                drop(parts.try_send(Err(error)));
             }
         });
         receiver
@@ -232,6 +235,7 @@ impl InStore {
 /// Sends a NAR, or a part of one, in pieces.
 struct Sender<'a> {
     parts: &'a mpsc::Sender<io::Result<Part>>,
+    turn: &'a Turn,
     piece: Vec<u8>,
     at: u64,
     range: Range<u64>,
@@ -240,8 +244,14 @@ struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    fn new(parts: &'a mpsc::Sender<io::Result<Part>>, range: Range<u64>, hash: bool, ahead: bool) -> Self {
-        Self { parts, piece: Vec::with_capacity(PIECE), at: 0, range, hasher: hash.then(Hasher::default), ahead }
+    fn new(
+        parts: &'a mpsc::Sender<io::Result<Part>>,
+        turn: &'a Turn,
+        range: Range<u64>,
+        hash: bool,
+        ahead: bool,
+    ) -> Self {
+        Self { parts, turn, piece: Vec::with_capacity(PIECE), at: 0, range, hasher: hash.then(Hasher::default), ahead }
     }
 
     /// Which of the next `length` bytes are wanted, counted from here.
@@ -256,7 +266,7 @@ impl<'a> Sender<'a> {
     }
 
     fn hand_over(&self, part: Part) -> io::Result<()> {
-        self.parts.blocking_send(Ok(part)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.turn.hand_over(self.parts, Ok(part))
     }
 
     /// Sends the last piece, if all was right.

@@ -77,9 +77,16 @@ impl Nix {
     }
 
     /// What it knows of a path; `None` if that is not valid, as one that is being written.
-    pub(super) async fn info(&self, dir: &StoreDir, path: &StorePath) -> Result<Option<NarInfo>, QueryError> {
+    pub(super) async fn info(self: &Arc<Self>, dir: &StoreDir, path: StorePath) -> Result<Option<NarInfo>, QueryError> {
+        let (this, dir) = (Arc::clone(self), dir.clone());
+        // By itself, so that it goes on when the one that asked is gone: others may wait for the same answer.
+        let asking = tokio::spawn(async move { this.ask_together(&dir, path).await });
+        asking.await.unwrap_or_else(|_| Err(io::Error::other("the question was ended").into()))
+    }
+
+    async fn ask_together(&self, dir: &StoreDir, path: StorePath) -> Result<Option<NarInfo>, QueryError> {
         let (reply, mut answer) = oneshot::channel();
-        self.waiting().push((path.clone(), reply));
+        self.waiting().push((path, reply));
         loop {
             let permit = tokio::select! {
                 answer = &mut answer => return answer.unwrap_or(Err(QueryError::Slow)),
@@ -190,7 +197,66 @@ fn narinfo(dir: &StoreDir, path: &str, info: PathInfo) -> Result<NarInfo, QueryE
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    /// Waits until something is so.
+    async fn until(is_so: impl Fn() -> bool) {
+        let waiting = async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    }
+
+    /// A program that knows every path, and answers the question with the number N once `answer-N` is there.
+    fn stand_in(folder: &Path) -> Arc<Nix> {
+        const SCRIPT: &str = r#"#!/bin/sh
+cd "${0%/*}"
+number=1
+while ! mkdir "asked-$number" 2> /dev/null; do number=$((number + 1)); done
+while [ ! -e "answer-$number" ]; do sleep 0.01; done
+printf '{'
+for word; do
+  case $word in
+    /nix/store/*)
+      printf '%s"%s":{"narHash":"sha256-hSQYbXK1Hzy/QIXj81O6r6cIA3JiVjKnts/5r/vLIo0=","narSize":1}' "$comma" "$word"
+      comma=, ;;
+  esac
+done
+printf '}'
+"#;
+        let program = folder.join("nix");
+        std::fs::write(&program, SCRIPT).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        Arc::new(Nix::new(program, None))
+    }
+
+    #[tokio::test]
+    async fn one_that_leaves_takes_nobody_s_answer_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let nix = stand_in(folder.path());
+        let ask = |number: u32| {
+            let (nix, path) = (Arc::clone(&nix), format!("{number:0>32}-x").parse().unwrap());
+            tokio::spawn(async move { nix.info(&StoreDir::default(), path).await })
+        };
+        let first = ask(1);
+        until(|| folder.path().join("asked-1").exists()).await;
+        // Both wait for the next question, which the one that came first puts for both.
+        let leaving = ask(2);
+        until(|| nix.waiting().len() == 1).await;
+        let staying = ask(3);
+        until(|| nix.waiting().len() == 2).await;
+        std::fs::write(folder.path().join("answer-1"), "").unwrap();
+        assert!(first.await.unwrap().unwrap().is_some());
+        until(|| folder.path().join("asked-2").exists()).await;
+        leaving.abort();
+        leaving.await.unwrap_err();
+        std::fs::write(folder.path().join("answer-2"), "").unwrap();
+        assert!(staying.await.unwrap().unwrap().is_some());
+    }
 
     #[test]
     fn each_version_of_nix_is_understood() {

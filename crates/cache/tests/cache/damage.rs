@@ -31,6 +31,21 @@ async fn a_damaged_file_is_never_served_as_whole() {
 }
 
 #[tokio::test]
+async fn a_damaged_narinfo_is_the_server_s_fault() {
+    let home = tempdir().unwrap();
+    let serving = Serving::folder(home.path(), &StoreDir::default()).await;
+    let path = MadeUp::new(1, b"one", &[]);
+    path.write(home.path());
+    let text = path.info.to_string();
+    for damaged in ["nonsense".as_bytes(), &text.as_bytes()[..text.len() / 2], &[0xff; 100]] {
+        std::fs::write(home.path().join(path.narinfo_name()), damaged).unwrap();
+        assert_eq!(serving.status(&path.narinfo_name()).await, 500);
+    }
+    path.write(home.path());
+    assert_eq!(serving.status(&path.narinfo_name()).await, 200);
+}
+
+#[tokio::test]
 async fn parts_and_heads_are_as_http_has_them() {
     let home = tempdir().unwrap();
     let serving = Serving::folder(home.path(), &StoreDir::default()).await;

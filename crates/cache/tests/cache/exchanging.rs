@@ -109,7 +109,7 @@ async fn one_node_gets_it_from_elsewhere_and_the_others_from_each_other() {
 }
 
 /// A node that answers each request with what `answer` makes of its first line; nothing, and the connection stays open.
-async fn pretender(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> String {
+pub(crate) async fn pretender(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let answer = Arc::new(answer);

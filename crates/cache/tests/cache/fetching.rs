@@ -3,11 +3,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use icefield_api::{Http, HttpOptions};
-use icefield_cache::{Fetcher, Folder, Peer, Peers, PublicKey, Source, StoreDir};
+use icefield_cache::{
+    Compression, FetchError, FetchOptions, Fetcher, Folder, Peer, Peers, PublicKey, Source, StoreDir,
+};
 use tempfile::tempdir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::exchanging::pretender;
 use crate::serving::{MadeUp, Serving, client, fetching, folder, key, noise};
 
 fn source(url: &str) -> Source {
@@ -144,6 +147,78 @@ async fn a_source_that_lies_or_ends_early_is_replaced_by_the_next() {
         assert!(!whole, "{urls:?}");
         assert!(!home.path().join(path.narinfo_name()).exists());
     }
+}
+
+#[tokio::test]
+async fn a_source_cannot_say_afterwards_that_a_path_is_larger() {
+    let (secret, trusted) = key();
+    let path = MadeUp::new(1, &noise(1, 1000), &[]).signed(&secret);
+    let mut larger = path.info.clone();
+    larger.nar_size = 1 << 40;
+    for unpack in [false, true] {
+        let (asked, sent) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (said, then, counted) = (path.info.to_string(), larger.to_string(), Arc::clone(&sent));
+        let liar = pretender(move |line| {
+            if !line.contains(".narinfo") {
+                counted.fetch_add(1, Ordering::SeqCst);
+                return Some(vec![0; 1 << 20]);
+            }
+            let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+            Some(if first { said.clone() } else { then.clone() }.into_bytes())
+        });
+        let (home, upstreams) = (tempdir().unwrap(), vec![source(&liar.await)]);
+        let options = FetchOptions { unpack, ..FetchOptions::default() };
+        let folder = folder(home.path(), &StoreDir::default());
+        Fetcher::with(options, folder, None, upstreams, trusted.clone()).fetch(path.hash()).await.unwrap_err();
+        assert_eq!(sent.load(Ordering::SeqCst), 0, "nothing is got from there");
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_has_it_in_a_form_that_is_not_read_is_passed_over() {
+    let (secret, trusted) = key();
+    let path = MadeUp::new(1, &noise(1, 1000), &[]).signed(&secret);
+    let mut other = path.info.clone();
+    other.compression = Compression::Other("bzip2".into());
+    other.url = other.url.replace(".zst", ".bz2");
+    let strange = pretender(move |_| Some(other.to_string().into_bytes())).await;
+    let good_home = tempdir().unwrap();
+    let good = Serving::folder(good_home.path(), &StoreDir::default()).await;
+    path.write(good_home.path());
+    for unpack in [false, true] {
+        let home = tempdir().unwrap();
+        let get = async |urls: &[&str]| {
+            let upstreams = urls.iter().map(|url| source(url)).collect();
+            let options = FetchOptions { unpack, ..FetchOptions::default() };
+            let folder = folder(home.path(), &StoreDir::default());
+            let fetcher = Fetcher::with(options, folder, None, upstreams, trusted.clone());
+            let info = fetcher.fetch(path.hash()).await.unwrap();
+            assert!(fetcher.complaints().is_empty(), "that is no fault");
+            info
+        };
+        assert!(get(&[&strange]).await.is_none());
+        assert_eq!(get(&[&strange, &good.url]).await.unwrap().nar_hash, path.info.nar_hash);
+    }
+}
+
+#[tokio::test]
+async fn that_it_cannot_be_kept_here_is_no_source_s_fault() {
+    let (origin_home, home) = (tempdir().unwrap(), tempdir().unwrap());
+    let (secret, trusted) = key();
+    let origin = Serving::folder(origin_home.path(), &StoreDir::default()).await;
+    let path = MadeUp::new(1, &noise(1, 1000), &[]).signed(&secret);
+    path.write(origin_home.path());
+    let (folder, fetcher) = fetcher(home.path(), &[&origin.url], &trusted);
+    let nars = home.path().join("nar");
+    std::fs::remove_dir(&nars).unwrap();
+    std::fs::write(&nars, "in its way").unwrap();
+    let error = fetcher.fetch(path.hash()).await.unwrap_err();
+    assert!(matches!(error, FetchError::Here { .. }), "{error}");
+    assert!(fetcher.complaints().is_empty());
+    std::fs::remove_file(&nars).unwrap();
+    std::fs::create_dir(&nars).unwrap();
+    assert!(fetcher.fetch(path.hash()).await.unwrap().is_some());
+    assert!(folder.verify(&trusted, false).unwrap().bad.is_empty());
 }
 
 #[tokio::test]

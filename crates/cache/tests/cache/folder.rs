@@ -44,6 +44,24 @@ async fn what_no_root_reaches_goes_and_nothing_else() {
     }
 }
 
+#[test]
+fn nothing_goes_while_a_narinfo_cannot_be_read() {
+    let home = tempdir().unwrap();
+    let kept = folder(home.path(), &StoreDir::default());
+    let (needed, stray) = (MadeUp::new(1, b"needed", &[]), MadeUp::new(2, b"stray", &[]));
+    let root = MadeUp::new(3, b"root", &[&needed]);
+    for path in [&needed, &stray, &root] {
+        path.write(home.path());
+    }
+    // It is there, and reading it fails.
+    std::fs::remove_file(home.path().join(root.narinfo_name())).unwrap();
+    std::fs::create_dir(home.path().join(root.narinfo_name())).unwrap();
+    let error = kept.collect(&collection(Some(&[&root]), Duration::ZERO)).unwrap_err().to_string();
+    assert!(error.contains(&root.narinfo_name()) && error.contains("nothing was removed"), "{error}");
+    assert!([&needed, &stray].iter().all(|path| home.path().join(path.narinfo_name()).exists()));
+    assert!([&needed, &stray, &root].iter().all(|path| home.path().join(&path.info.url).exists()));
+}
+
 #[tokio::test]
 async fn age_alone_keeps_what_the_young_need() {
     let home = tempdir().unwrap();

@@ -9,5 +9,6 @@ mod folder;
 mod http2;
 mod nix;
 mod serving;
+mod slow;
 mod upload;
 mod with_nix;

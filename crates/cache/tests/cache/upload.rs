@@ -123,6 +123,39 @@ async fn what_is_too_large_or_too_slow_is_not_taken() {
     assert_eq!(serving.put_path(&small).await.0, 200);
 }
 
+#[tokio::test]
+async fn what_is_small_may_come_slowly_too() {
+    let home = tempdir().unwrap();
+    let mut served = cache(Some(folder(home.path(), &StoreDir::default())));
+    served.limits.pause = Duration::from_millis(1500);
+    let serving = Serving::start(served).await;
+    let path = MadeUp::new(1, b"one", &[]);
+    assert_eq!(serving.put(&path.info.url, path.file.clone()).await.0, 200);
+    let pieces: Vec<Vec<u8>> = path.info.to_string().as_bytes().chunks(60).map(<[u8]>::to_vec).collect();
+    assert!(pieces.len() > 4);
+    let slowly = futures_util::stream::unfold(pieces.into_iter(), async |mut pieces| {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Some((Ok::<_, std::io::Error>(pieces.next()?), pieces))
+    });
+    let (status, said) = serving.put(&path.narinfo_name(), reqwest::Body::wrap_stream(slowly)).await;
+    assert_eq!(status, 200, "{said}");
+}
+
+#[tokio::test]
+async fn two_may_upload_the_same_at_once() {
+    let home = tempdir().unwrap();
+    let serving = Serving::folder(home.path(), &StoreDir::default()).await;
+    let path = MadeUp::new(1, b"one", &[]);
+    assert_eq!(serving.put(&path.info.url, path.file.clone()).await.0, 200);
+    // The other one's narinfo came while this NAR did, and took the listing of both along.
+    let listing = path.info.url.replace("nar/", ".incoming/") + ".ls";
+    std::fs::rename(home.path().join(listing), home.path().join(format!("{}.ls", path.hash()))).unwrap();
+    let (status, said) = serving.put(&path.narinfo_name(), path.info.to_string()).await;
+    assert_eq!(status, 200, "{said}");
+    assert_eq!(serving.body(&path.info.url).await.unwrap(), path.file);
+    assert_eq!(serving.status(&format!("{}.ls", path.hash())).await, 200);
+}
+
 /// Begins to upload a NAR.
 async fn begin(serving: &Serving, path: &MadeUp) -> TcpStream {
     let mut stream = TcpStream::connect(serving.url.strip_prefix("http://").unwrap()).await.unwrap();

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use clap::Args;
 use icefield_control::reconcile::Config;
 use icefield_control::{Begin, Security, Server, ServerConfig, Timings};
-use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::command_error::CommandError;
 use crate::commands::agent::{die_with_parent, log_to_stderr, token_or_file, until_told_to_end};
+use crate::open_files::allow_many_files;
 use crate::output;
 
 /// Runs a server: it holds the cluster's state and decides
@@ -99,15 +99,6 @@ pub(crate) fn run(arguments: ServerArgs) -> Result<u8, CommandError> {
             .map_err(|error| CommandError::because("the server has ended", &error))?;
         Ok(0)
     })
-}
-
-/// Lets this process have as many open files as the system allows: each agent has two connections.
-fn allow_many_files() {
-    let mut files = getrlimit(Resource::Nofile);
-    files.current = files.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, files) {
-        tracing::warn!(%error, "the server may run out of open files when there are many agents");
-    }
 }
 
 fn peer(text: &str) -> Result<(String, String), String> {

@@ -14,6 +14,7 @@ use super::source::{StoreArgs, http, open, public_key, read, secret_key, shared,
 use crate::command_error::CommandError;
 use crate::commands::agent::{die_with_parent, log_to_stderr, until_told_to_end};
 use crate::connect;
+use crate::open_files::allow_many_files;
 use crate::output;
 
 /// Serves a Nix binary cache: a folder, this machine's store, and what others have
@@ -78,6 +79,7 @@ pub(super) fn run(arguments: ServeArgs) -> Result<u8, CommandError> {
         die_with_parent(parent)?;
     }
     log_to_stderr();
+    allow_many_files();
     let keyring = arguments.identity.as_ref().map(keyring).transpose()?;
     let security = security(&arguments, keyring.clone())?;
     let address = arguments.listen;
