@@ -146,8 +146,8 @@ impl Checker {
         match &mut self.decoder {
             // The file is the NAR.
             Decoder::Plain(plain) => return plain.write_all(bytes),
-            Decoder::Zstd(decoder) => decoder.write_all(bytes)?,
-            Decoder::Xz(decoder) => decoder.write_all(bytes)?,
+            Decoder::Zstd(decoder) => decoder.write_all(bytes).map_err(of_file)?,
+            Decoder::Xz(decoder) => decoder.write_all(bytes).map_err(of_file)?,
         }
         self.hasher.update(bytes);
         Ok(())
@@ -164,10 +164,10 @@ impl Checker {
                 (*plain, hash)
             }
             Decoder::Zstd(mut decoder) => {
-                decoder.flush()?;
+                decoder.flush().map_err(of_file)?;
                 (decoder.into_inner(), self.hasher.finish())
             }
-            Decoder::Xz(decoder) => (decoder.finish()?, self.hasher.finish()),
+            Decoder::Xz(decoder) => (decoder.finish().map_err(of_file)?, self.hasher.finish()),
         };
         if !plain.parser.is_whole() {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the NAR ends early"));
@@ -177,6 +177,14 @@ impl Checker {
         }
         let (nar_hash, nar_size) = (plain.hasher.finish(), plain.size);
         Ok(Checked { file_hash, file_size: self.size, nar_hash, nar_size })
+    }
+}
+
+/// What is wrong with a file, of which the library says no more than that something is.
+fn of_file(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Other if error.raw_os_error().is_none() => io::Error::new(io::ErrorKind::InvalidData, error),
+        _ => error,
     }
 }
 
@@ -292,6 +300,10 @@ mod tests {
         }
         for (compression, file) in compressed(b"no nar at all, but some text") {
             check(&compression, &file).unwrap_err();
+        }
+        for compression in [Compression::Zstd, Compression::Xz] {
+            let error = check(&compression, &[7; 1_000]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{compression}: {error}");
         }
         assert!(check(&Compression::Other("br".into()), b"").unwrap_err().to_string().contains("use zstd"));
     }
