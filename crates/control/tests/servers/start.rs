@@ -72,6 +72,23 @@ fn a_folder_of_a_newer_version() {
 }
 
 #[test]
+fn a_folder_that_a_recovery_left_half_way_is_none_to_begin_with() {
+    let mut group = Group::start_with(1, Timings { snapshot_every: 3, keep_entries: 0, ..Timings::default() });
+    for replicas in 0..20 {
+        group.block_on(group.client().apply(&crate::harness::request(replicas))).unwrap();
+    }
+    group.end(0);
+    let config = ServerConfig { listen: "127.0.0.1:0".parse().unwrap(), ..group.configs[0].clone() };
+    let names = fs::read_dir(&config.data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let of_log = names.filter(|name| name.starts_with("log-")).collect::<Vec<_>>();
+    for file in of_log.iter().map(String::as_str).chain(["server.json"]) {
+        fs::remove_file(config.data.join(file)).unwrap();
+    }
+    let refusal = refusal(&group, config);
+    assert!(refusal.contains("a snapshot beside it") && refusal.contains("`icefield recover`"), "{refusal}");
+}
+
+#[test]
 fn damaged_files() {
     let mut group = Group::start_with(1, Timings { snapshot_every: 3, keep_entries: 0, ..Timings::default() });
     for replicas in 0..20 {
