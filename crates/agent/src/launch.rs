@@ -167,8 +167,7 @@ impl Launcher {
         if let Some(order) = order {
             Groups::remove(&order.groups);
             if let Some(units) = &order.units {
-                units.remove();
-                units.manager.reload_soon();
+                units.withdraw();
             }
         }
         let home = self.home.replica(id);

@@ -59,6 +59,8 @@ impl Run {
     pub(crate) fn kill(&mut self) {
         if let Some(units) = &self.order.units {
             units.manager.kill(&units.all());
+            // The request may have been lost, and what has no process is not ended by a signal.
+            units.manager.ask_to_stop(&units.all());
             return;
         }
         if let Some(process) = &self.process {

@@ -28,7 +28,10 @@ impl Watch {
         match self {
             Self::Own(child) => child.wait().await.map(drop),
             Self::Adopted(fd) => fd.readable().await.map(drop),
-            Self::Units(units) => units.ended().await,
+            Self::Units(units) => {
+                units.ended().await;
+                Ok(())
+            }
         }
     }
 }

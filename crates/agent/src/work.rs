@@ -22,7 +22,7 @@ use crate::activation::{Activation, Given};
 use crate::adopt::{Adopted, adopt};
 use crate::cgroup::Groups;
 use crate::closures::{Closures, Fetched};
-use crate::core::{Action, Answer, Event, Local, Moment, Wanted, decide};
+use crate::core::{Action, Answer, Event, Found, Local, Moment, Wanted, decide};
 use crate::discovery::Discovery;
 use crate::driver::NotStarted;
 use crate::endpoints::{EndpointFiles, used};
@@ -159,10 +159,11 @@ impl Work {
     pub(crate) async fn adopt(&mut self) -> io::Result<()> {
         for (id, home) in self.launcher.home.known_replicas()? {
             let Adopted { found, order, running } = adopt(&id, &home).await;
+            let starts = matches!(found, Found::Starting { .. });
             self.local.find(id.clone(), found, self.now());
             let Some(order) = order else { continue };
             self.last_run = self.last_run.max(order.run);
-            if running.is_none() {
+            if running.is_none() && !starts {
                 unmount(&self.mounter(), &order).await;
             }
             let mut run = Run::new(order, home);
@@ -171,6 +172,8 @@ impl Work {
                 run.marked = self.local.is_healthy(&id);
                 run.process = Some(process.clone());
                 self.watch(&run, process, watch);
+            } else if starts {
+                self.go_on(&run);
             }
             self.runs.insert(id, run);
         }
@@ -294,8 +297,7 @@ impl Work {
         for run in self.runs.values() {
             Groups::remove(&run.order.groups);
             if let Some(units) = &run.order.units {
-                units.remove();
-                units.manager.reload_soon();
+                units.withdraw();
             }
         }
         private::clear(&self.launcher.home);

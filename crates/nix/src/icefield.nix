@@ -212,9 +212,13 @@ in
         map (file: "/etc/${file}") (filter isOwn (altered [ "environment" "etc" ] fileOf))
         ++ altered [ "systemd" "units" ] unitOf;
 
+      # One that is switched off has a text all the same; NixOS keeps systemd from starting it.
+      isOff = file: !(own.systemd.units.${file}.enable or true);
+      withoutOff = units: removeAttrs units (filter isOff (attrNames units));
+
       fields = names: entry: intersectAttrs (listToAttrs (map (name: { inherit name; value = null; }) names)) entry;
       tree = {
-        units = added [ "systemd" "units" ] unitOf;
+        units = withoutOff (added [ "systemd" "units" ] unitOf);
         etc = added [ "environment" "etc" ] fileOf;
         users = added [ "users" "users" ] (
           _: fields [ "name" "uid" "group" "home" "createHome" "shell" "isSystemUser" "isNormalUser" "extraGroups" ]

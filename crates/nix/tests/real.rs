@@ -294,6 +294,7 @@ fn nixos_modules_give_their_units_users_and_files_with_nix() {
     let good = r#"{ ... }: {
       systemd.units."web.service" = { text = "[Service]\nExecStart=/bin/web\n"; wantedBy = [ "multi-user.target" ]; };
       systemd.units."helper.service".text = "[Service]\nExecStart=/bin/helper\n";
+      systemd.units."off.service" = { text = "[Service]\nExecStart=/bin/off\n"; enable = false; wantedBy = [ "x.target" ]; };
       users.users.web = { uid = 400; isSystemUser = true; };
       environment.etc."web.conf".text = "port = 80";
     }"#;

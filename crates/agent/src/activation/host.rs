@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,7 +37,8 @@ pub struct SystemConfig {
     pub environment: BTreeMap<String, String>,
     /// Where systems are fetched from, and whose signatures are trusted.
     pub sources: Sources,
-    /// What `switch-to-configuration` is started with, so that it goes on when the agent is restarted by it; may be empty.
+    /// What `switch-to-configuration` is started with, so that it goes on when the agent is restarted by it and still has the
+    /// standard input and output that it is given; may be empty.
     pub switch: Vec<String>,
     /// The command that restarts the machine.
     pub reboot: Vec<String>,
@@ -55,16 +56,35 @@ pub(super) struct Host {
     pub(super) exchange: Option<Arc<Exchange>>,
     /// The standard input of every command, by which those are found that outlived an agent.
     input: PathBuf,
+    /// That of a switch which is to outlive an agent.
+    input_apart: PathBuf,
+    /// What the last switch wrote. It may be at work when the agent has ended, so nobody may have to read it meanwhile.
+    said: PathBuf,
 }
 
 impl Host {
-    /// Takes the machine over, with the agent's folder `data` for its own files: what earlier agents have begun is ended.
+    /// Takes the machine over, with the agent's folder `data` for its own files: what earlier agents have begun is ended, but
+    /// for a switch that runs apart.
     pub(super) fn new(config: SystemConfig, data: &Path) -> io::Result<Self> {
-        let input = data.join("activation-input");
-        File::options().create(true).append(true).open(&input)?;
-        let input = fs::canonicalize(input)?;
+        let file = |name: &str| {
+            let path = data.join(name);
+            File::options().create(true).append(true).open(&path)?;
+            fs::canonicalize(path)
+        };
+        let (input, input_apart) = (file("activation-input")?, file("activation-input-apart")?);
         orphans::end(&input);
-        Ok(Self { config, root: data.join("activation-root"), exchange: None, input })
+        let (root, said) = (data.join("activation-root"), data.join("activation-log"));
+        Ok(Self { config, root, exchange: None, input, input_apart, said })
+    }
+
+    /// Whether a switch is at work that runs apart from the agent.
+    pub(super) fn is_switching(&self) -> bool {
+        orphans::any(&self.input_apart)
+    }
+
+    /// Ends a switch that runs apart.
+    pub(super) fn end_switch(&self) {
+        orphans::end(&self.input_apart);
     }
 
     pub(super) fn clock(&self) -> Clock {
@@ -115,6 +135,10 @@ impl Host {
     async fn fetch(&self, path: &StorePath, limit: Duration) -> Result<(), String> {
         if !self.fetch_from_others(path, limit).await {
             self.realise(path, &self.config.sources, limit).await?;
+            if let Some(exchange) = &self.exchange {
+                // What has come of it by way of other nodes is not needed either.
+                exchange.close(path);
+            }
         }
         if !Path::new(path.as_str()).join("bin/switch-to-configuration").exists() {
             return Err(format!("{path} is no NixOS system: it has no bin/switch-to-configuration"));
@@ -181,13 +205,31 @@ impl Host {
     async fn switch(&self, path: &StorePath, how: &str, limit: Duration) -> Result<(), String> {
         let mut command = self.config.switch.clone();
         command.extend([format!("{path}/bin/switch-to-configuration"), how.into()]);
-        self.run(&command, limit).await.map(drop)
+        let input = if self.config.switch.is_empty() { &self.input } else { &self.input_apart };
+        let unwritable = |error: io::Error| format!("cannot write {}: {error}", self.said.display());
+        let said = File::create(&self.said).map_err(unwritable)?;
+        let to = (said.try_clone().map_err(unwritable)?.into(), said.into());
+        let output = self.output(&command, input, to, limit).await?;
+        judge(&command, output.status, &fs::read(&self.said).unwrap_or_default())
     }
 
     /// What a command writes. After `limit` it is killed with all it started.
     pub(super) async fn run(&self, command: &[String], limit: Duration) -> Result<String, String> {
+        let output = self.output(command, &self.input, (Stdio::piped(), Stdio::piped()), limit).await?;
+        judge(command, output.status, &output.stderr)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Waits for a command whose standard input is the file `input`, and that writes `to`: its output and its errors.
+    async fn output(
+        &self,
+        command: &[String],
+        input: &Path,
+        to: (Stdio, Stdio),
+        limit: Duration,
+    ) -> Result<Output, String> {
         let (program, arguments) = command.split_first().ok_or("the command is empty")?;
-        let name = Path::new(program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
+        let name = name_of(command);
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => format!("{name} is not there"),
             _ => format!("{name}: {error}"),
@@ -196,9 +238,9 @@ impl Host {
             .args(arguments)
             .env_clear()
             .envs(&self.config.environment)
-            .stdin(Stdio::from(File::open(&self.input).map_err(failed)?))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdin(Stdio::from(File::open(input).map_err(failed)?))
+            .stdout(to.0)
+            .stderr(to.1)
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -209,19 +251,29 @@ impl Host {
                 // The child has not been waited for, so the number is still its own.
                 let _ = kill_process_group(group, Signal::KILL);
             }
-            orphans::end(&self.input);
+            orphans::end(input);
             return Err(format!("{name} took longer than {} ms", limit.as_millis()));
         };
-        let output = output.map_err(failed)?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.trim().lines().next_back().unwrap_or_default();
-        let last: String = last.chars().take(SAID).collect();
-        let colon = if last.is_empty() { "" } else { ": " };
-        Err(format!("{name} ended with {}{colon}{last}", output.status))
+        output.map_err(failed)
     }
+}
+
+/// What a command is called in messages.
+fn name_of(command: &[String]) -> String {
+    let program = command.first().map_or("", String::as_str);
+    Path::new(program).file_name().map_or(program.into(), |name| name.to_string_lossy()).into_owned()
+}
+
+/// Whether a command did well, by its end; where it did not, the last line that it `said` tells why.
+fn judge(command: &[String], status: ExitStatus, said: &[u8]) -> Result<(), String> {
+    if status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(said);
+    let last = said.trim().lines().next_back().unwrap_or_default();
+    let last: String = last.chars().take(SAID).collect();
+    let colon = if last.is_empty() { "" } else { ": " };
+    Err(format!("{} ended with {status}{colon}{last}", name_of(command)))
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -273,6 +273,50 @@ async fn a_node_whose_replicas_or_health_fail_goes_back_with_nix() {
 }
 
 #[tokio::test]
+async fn a_switch_that_runs_apart_is_waited_for_by_the_next_agent_with_nix() {
+    let Some(host) = Host::with(&["v1", "v2"]) else { return };
+    // As with systemd-run, what it has started goes on when it is killed.
+    let script = r#"
+        echo begun >> "$NIX_HOST/turns"
+        case "$1" in *-v2/*) until [ -e "$NIX_HOST/go" ]; do sleep 0.02; done ;; esac
+        echo "whoever reads this"
+        "$@" && echo done >> "$NIX_HOST/turns""#;
+    let switch: Vec<String> = ["setsid", "--wait", "sh", "-c", script, "sh"].map(str::to_owned).to_vec();
+    let start = || host.start_with(SystemConfig { switch: switch.clone(), ..host.config() });
+    let turns = || fs::read_to_string(host.path("turns")).unwrap_or_default();
+
+    let mut running = start();
+    running.ask(host.wanted("v2", 1));
+    running.until(true, |_| turns() == "begun\n").await;
+    running.end().await;
+    let mut running = start();
+    running.ask(host.wanted("v2", 1));
+    running.until(true, |report| report.state == SystemState::Switching).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(turns(), "begun\n", "it is neither ended nor begun again");
+    fs::write(host.path("go"), "").unwrap();
+    let report = running.until(true, is_final).await;
+    assert_eq!(report.state, SystemState::Active, "{}", report.message);
+    assert_eq!(turns(), "begun\ndone\nbegun\ndone\n");
+    host.assert_whole("v2");
+    running.ask(host.wanted("v1", 2));
+    running.until(true, |report| report.asked == 2 && report.state.is_final()).await;
+
+    // One that hangs has no longer than it would have had.
+    fs::remove_file(host.path("go")).unwrap();
+    fs::remove_file(host.path("turns")).unwrap();
+    let wanted = PlannedSystem { confirm: Millis::new(1_000), ..host.wanted("v2", 3) };
+    running.ask(wanted.clone());
+    running.until(true, |_| turns() == "begun\n").await;
+    running.end().await;
+    let mut running = start();
+    running.ask(wanted);
+    let report = running.until(true, is_final).await;
+    assert_eq!(report.state, SystemState::RolledBack, "{}", report.message);
+    host.assert_whole("v1");
+}
+
+#[tokio::test]
 async fn another_kernel_is_come_to_by_a_restart_of_the_drained_machine_with_nix() {
     let Some(host) = Host::with(&["v1", "v2:other"]) else { return };
     let mut running = host.start();

@@ -73,7 +73,7 @@ impl Activation {
             Err(error) => (None, Some(error.to_string())),
         };
         let host = Host::new(config, data)?;
-        let mut activation = Self {
+        Ok(Self {
             host,
             record,
             noted: attempt.clone(),
@@ -85,12 +85,7 @@ impl Activation {
             healed: None,
             drift: Vec::new(),
             complaint,
-        };
-        let (facts, clock) = activation.see(&BTreeSet::new());
-        if let Some(attempt) = &mut activation.attempt {
-            attempt.resume(&facts, &clock);
-        }
-        Ok(activation)
+        })
     }
 
     /// The same, which gets systems from other nodes where it can.
@@ -107,6 +102,11 @@ impl Activation {
         contact: watch::Receiver<u64>,
         reports: watch::Sender<SystemReport>,
     ) {
+        self.await_switch(&reports).await;
+        let (facts, clock) = self.see(&BTreeSet::new());
+        if let Some(attempt) = &mut self.attempt {
+            attempt.resume(&facts, &clock);
+        }
         loop {
             let now = given.borrow_and_update().clone();
             let (facts, clock) = self.see(&now.healthy);
@@ -135,6 +135,20 @@ impl Activation {
                     self.look(&healthy, heard).await;
                 }
             }
+        }
+    }
+
+    /// Waits for a switch that an earlier agent has begun and that runs apart; one that takes too long is ended.
+    async fn await_switch(&self, reports: &watch::Sender<SystemReport>) {
+        let (facts, clock) = self.see(&BTreeSet::new());
+        let patience = Duration::from_millis(self.attempt.as_ref().map_or(0, |attempt| attempt.patience(&clock)));
+        let begun = Instant::now();
+        while self.host.is_switching() {
+            self.tell(&facts, reports);
+            if begun.elapsed() >= patience {
+                self.host.end_switch();
+            }
+            sleep(TICK).await;
         }
     }
 

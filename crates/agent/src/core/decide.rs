@@ -11,7 +11,8 @@ use super::{Incarnation, Local, Moment, Timings};
 pub(crate) enum Action {
     /// Start a process; [`super::Event::Started`] or `NotStarted` must follow.
     Start { id: ReplicaId, incarnation: Incarnation },
-    /// Ask a process to end; [`super::Event::Ended`] must follow sooner or later.
+    /// Ask a process to end, or one that is being started not to be; [`super::Event::Ended`], `Started` or `NotStarted` must
+    /// follow sooner or later.
     Stop { id: ReplicaId },
     /// End a process.
     Kill { id: ReplicaId },
@@ -110,7 +111,15 @@ fn step(
         Target::Quiet | Target::Gone => true,
     };
     match (&mut replica.phase, target) {
-        (Phase::Starting, _) => None,
+        (Phase::Starting { again }, _) => {
+            // What was asked for once is seen through: whether it came too late, only its start or its failure tells.
+            let due = again.map_or(other, |again| again <= now);
+            if !due {
+                return None;
+            }
+            *again = Some(now + timings.kill_again);
+            Some(Action::Stop { id })
+        }
         (Phase::Ending { kill_at, .. }, _) => {
             if *kill_at > now {
                 return None;
@@ -164,7 +173,7 @@ fn step(
 /// When something is due for a replica though nothing happens to it.
 fn due(replica: &Replica, unit: Option<&Unit>, wanted: Wanted<'_>, timings: &Timings) -> Option<Moment> {
     match &replica.phase {
-        Phase::Starting => None,
+        Phase::Starting { again } => *again,
         Phase::Ending { kill_at, .. } => Some(*kill_at),
         Phase::Up { .. } if replica.leaves().is_some() => replica.leaves(),
         Phase::Up { checks, .. } => checks.due(unit?.health.as_ref(), timings),

@@ -11,7 +11,8 @@ use super::{Incarnation, Moment, Timings};
 ///
 /// ```text
 /// Down ──start──▶ Starting ──started──▶ Up ──stop──▶ Ending ──ended──▶ Down
-///   ▲                 │ not started      │ ended
+///   ▲                 │ not started,     │ ended
+///   │                 │ or stopped       │
 ///   └─────────────────┴──────────────────┘
 /// ```
 #[derive(Debug, Clone)]
@@ -58,7 +59,10 @@ pub(super) enum Phase {
         due: Option<Moment>,
         failed: bool,
     },
-    Starting,
+    Starting {
+        /// When to ask again that it is not started after all; `None` if it is wanted.
+        again: Option<Moment>,
+    },
     Up {
         pid: Option<u32>,
         checks: Checks,
@@ -86,6 +90,8 @@ pub(crate) enum Found {
         was_healthy: bool,
         once: bool,
     },
+    /// It is being started.
+    Starting { incarnation: Incarnation, grace: Millis, drain: Millis, restarts: u32 },
     /// Its process ended while no agent was there; `once` is one that is not to be started anew.
     Ended { incarnation: Incarnation, restarts: u32, how: String, exit: Exit, once: bool },
     /// There is a folder and no more.
@@ -132,6 +138,10 @@ impl Replica {
                 let once = once.then_some(Once::Begun);
                 Self { incarnation: Some(incarnation), phase, restarts, grace, drain, once, ..new }
             }
+            Found::Starting { incarnation, grace, drain, restarts } => {
+                let phase = Phase::Starting { again: None };
+                Self { incarnation: Some(incarnation), phase, restarts, grace, drain, ..new }
+            }
             Found::Ended { incarnation, how, exit, once: true, .. } => {
                 let once = Some(Once::Over(exit));
                 Self { incarnation: Some(incarnation), last_end: Some(how), once, ..new }
@@ -151,7 +161,8 @@ impl Replica {
             }
             Phase::Down { .. } if self.is_over() => ReplicaState::Failed,
             Phase::Down { failed: true, .. } => ReplicaState::Failed,
-            Phase::Down { failed: false, .. } | Phase::Starting => ReplicaState::Starting,
+            Phase::Down { failed: false, .. } | Phase::Starting { again: None } => ReplicaState::Starting,
+            Phase::Starting { again: Some(_) } => ReplicaState::Stopping,
             Phase::Up { .. } if self.leaves.is_some() => ReplicaState::Stopping,
             Phase::Up { checks, .. } => checks.state(),
             Phase::Ending { failed: Some(_), .. } => ReplicaState::Unhealthy,
@@ -203,7 +214,7 @@ impl Replica {
     pub(super) const fn pid(&self) -> Option<u32> {
         match &self.phase {
             Phase::Up { pid, .. } | Phase::Ending { pid, .. } => *pid,
-            Phase::Down { .. } | Phase::Starting => None,
+            Phase::Down { .. } | Phase::Starting { .. } => None,
         }
     }
 
@@ -231,7 +242,7 @@ impl Replica {
         self.once = unit.once.then_some(Once::Begun);
         self.wanted = None;
         self.renew = false;
-        self.phase = Phase::Starting;
+        self.phase = Phase::Starting { again: None };
     }
 
     /// Takes note that its process is no longer wanted; whether it is to be asked to end now. One that serves is not before
@@ -267,14 +278,19 @@ impl Replica {
             return;
         }
         match (event, &mut self.phase) {
-            (Event::Started { pid }, Phase::Starting) => {
+            (Event::Started { pid }, Phase::Starting { .. }) => {
                 self.phase = Phase::Up { pid, checks: Checks::new(now, Duration::ZERO, false) };
             }
-            (Event::NotStarted { message, retry: false }, Phase::Starting) => {
+            (Event::NotStarted { .. }, Phase::Starting { again: Some(_) }) => {
+                self.phase = Phase::Down { due: Some(now), failed: false };
+            }
+            (Event::NotStarted { message, retry: false }, Phase::Starting { .. }) => {
                 self.phase = Phase::Down { due: None, failed: true };
                 self.last_end = Some(message);
             }
-            (Event::NotStarted { message, retry: true }, Phase::Starting) => self.fail(message, false, timings, now),
+            (Event::NotStarted { message, retry: true }, Phase::Starting { .. }) => {
+                self.fail(message, false, timings, now);
+            }
             (Event::Ended { how, .. }, Phase::Up { checks, .. }) => {
                 if checks.healthy_for(now).is_some_and(|healthy| healthy >= timings.forgiven_after) {
                     self.backoff.forgive();
@@ -306,7 +322,7 @@ impl Replica {
     /// knows whether it ran for a moment.
     fn note_end(&mut self, event: &Event) -> bool {
         let (how, exit) = match (event, &self.phase) {
-            (Event::NotStarted { message, .. }, Phase::Starting) => {
+            (Event::NotStarted { message, .. }, Phase::Starting { .. }) => {
                 (message, Exit { code: None, took: Millis::default() })
             }
             (Event::Ended { how, exit }, Phase::Up { .. } | Phase::Ending { .. }) => (how, *exit),

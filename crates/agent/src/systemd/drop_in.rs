@@ -23,6 +23,8 @@ pub(super) struct DropIn<'a> {
     pub(super) restarted_by_agent: bool,
     /// Whether it counts as active once it has done what it does.
     pub(super) stays_active: bool,
+    /// Whether what it writes to its standard output goes to whom it talks to.
+    pub(super) talks_to_a_socket: bool,
     pub(super) part: Part<'a>,
 }
 
@@ -81,9 +83,16 @@ impl DropIn<'_> {
         if let Some(file) = self.secrets {
             let _ = writeln!(out, "EnvironmentFile={}", path(file));
         }
-        let _ = writeln!(out, "StandardOutput=append:{}\nStandardError=inherit", path(self.log));
+        let _ = match self.talks_to_a_socket {
+            true => writeln!(out, "StandardError=append:{}", path(self.log)),
+            false => writeln!(out, "StandardOutput=append:{}\nStandardError=inherit", path(self.log)),
+        };
         if self.restarted_by_agent {
             out.push_str("Restart=no\n");
+            if let Part::Of { .. } = self.part {
+                // With the statuses that modules name there, systemd would start it anew all the same.
+                out.push_str("RestartForceExitStatus=\n");
+            }
         }
         if self.stays_active {
             out.push_str("RemainAfterExit=yes\n");
@@ -130,6 +139,7 @@ mod tests {
             stop_grace: Millis::new(2_000),
             restarted_by_agent: true,
             stays_active: false,
+            talks_to_a_socket: false,
             part: Part::Whole {
                 program: Path::new("/nix/store/x/bin/web"),
                 arguments: &arguments,
@@ -161,8 +171,9 @@ mod tests {
         "#);
         let files = BTreeMap::from([("web.conf".to_owned(), "/nix/store/y:z".to_owned())]);
         let of = Part::Of { slice: "icefield-web-0-0123456789.slice", dynamic_user: true, files: &files };
+        assert!(DropIn { part: of, ..drop_in }.text().contains("\nRestart=no\nRestartForceExitStatus=\n"));
         let text = DropIn { part: of, restarted_by_agent: false, ..drop_in }.text();
         assert!(text.contains("DynamicUser=yes\nBindReadOnlyPaths=/nix/store/y\\:z:/etc/web.conf\n"), "{text}");
-        assert!(!text.contains("Restart=") && !text.contains("ExecStart") && !text.contains("MemoryMax"), "{text}");
+        assert!(!text.contains("Restart") && !text.contains("ExecStart") && !text.contains("MemoryMax"), "{text}");
     }
 }

@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use icefield_nix::NixConfig;
 use icefield_plan::{NodePlan, ReplicaId};
 use icefield_spec::{Run, StorePath, Unit};
+use tokio::time::{Instant, sleep};
 
 use super::manifest::Manifest;
 use super::order::UnitOrder;
@@ -14,6 +16,9 @@ use crate::core::Incarnation;
 use crate::driver::{NotStarted, built_closure};
 use crate::home::ReplicaHome;
 use crate::shim::ProgramOrder;
+
+/// How long the manager is asked whether it is there: a switch to another system may have it start itself anew, and the agent.
+const TO_ANSWER: Duration = Duration::from_secs(2);
 
 /// The systemd of this machine that runs replicas.
 #[derive(Debug, Clone)]
@@ -49,7 +54,13 @@ impl Systemd {
             SystemdManager::User => "user",
         };
         let told = |why: String| format!("no service runs under systemd here (--systemd {manager}): {why}");
-        let version = config.version().await.map_err(told)?;
+        let begun = Instant::now();
+        let version = loop {
+            match config.version().await {
+                Err(_) if begun.elapsed() < TO_ANSWER => sleep(TO_ANSWER / 20).await,
+                answer => break answer.map_err(told)?,
+            }
+        };
         let folder = fs::create_dir_all(&config.unit_dir);
         folder.map_err(|error| told(format!("cannot make {}: {error}", config.unit_dir.display())))?;
         tracing::info!(%version, manager, "services run under systemd");

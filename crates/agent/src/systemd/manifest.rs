@@ -66,6 +66,12 @@ impl ManifestUnit {
         found
     }
 
+    /// Whether what its process reads or writes by itself is a socket's.
+    pub(super) fn talks_to_a_socket(&self) -> bool {
+        let of_socket = |to: &str| to == "socket" || to.split(':').next() == Some("fd");
+        ["StandardInput", "StandardOutput"].iter().filter_map(|key| self.setting(key)).any(of_socket)
+    }
+
     /// Whether its process is to stay.
     pub(super) fn stays(&self) -> bool {
         self.setting("Type") != Some("oneshot")

@@ -27,4 +27,4 @@ pub(crate) use drift::Drift;
 pub(crate) use machine::{Systemd, UnitReplica};
 pub use manager::{SystemdConfig, SystemdManager};
 pub(crate) use order::UnitOrder;
-pub(crate) use run::{UnitWatch, adopt, conclude, launch};
+pub(crate) use run::{UnitWatch, adopt, conclude, go_on, launch};

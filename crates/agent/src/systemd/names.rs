@@ -40,6 +40,16 @@ pub(super) fn stem(node: &Name, id: &ReplicaId, revision: &Revision) -> String {
     format!("icefield-{node}-{}-{}-{}", id.service, id.index, revision.short())
 }
 
+/// What the slice of a tree is called whose units begin with `stem`. In the name of a slice each dash leads into another one, so
+/// that two of them cannot follow each other; names of services and nodes have no underscores.
+pub(super) fn slice(stem: &str) -> String {
+    let mut name = stem.to_owned();
+    while name.contains("--") {
+        name = name.replace("--", "-_-");
+    }
+    name + ".slice"
+}
+
 /// What the service of a replica is called that is one service, with its number as the instance.
 pub(super) fn instance(node: &Name, id: &ReplicaId, revision: &Revision) -> String {
     format!("icefield-{node}-{}-{}@{}.service", id.service, revision.short(), id.index)
@@ -90,6 +100,12 @@ fn new_name(name: &str, names: &BTreeMap<String, String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slice_has_no_two_dashes_in_a_row() {
+        assert_eq!(slice("icefield-n1-db-0-ab"), "icefield-n1-db-0-ab.slice");
+        assert_eq!(slice("icefield-n1-xn--a---b-0-ab"), "icefield-n1-xn-_-a-_-_-b-0-ab.slice");
+    }
 
     #[test]
     fn only_names_of_the_tree_are_other_ones() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::SystemdConfig;
+use crate::record;
 
 /// Part of `run.json`: the units that a replica is, so that whoever comes after this agent finds all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ pub(crate) struct UnitOrder {
     pub(crate) files: BTreeMap<String, UnitFile>,
     /// The files and folders below `/etc` that were not there, so that systemd makes them to bind files to.
     pub(crate) bound: Vec<PathBuf>,
-    /// The file with its secret variables, which goes when it has them.
+    /// The file with its secret variables, in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) secrets: Option<PathBuf>,
 }
@@ -52,10 +53,15 @@ impl UnitOrder {
         self.main.as_deref() == Some(name)
     }
 
-    /// All that may run of it.
+    /// All that may run of it. What nobody could name, as instances of its templates, is in its slice.
     pub(crate) fn all(&self) -> Vec<&str> {
         let units = self.watched.iter().chain(&self.others).map(String::as_str);
-        std::iter::once(self.target.as_str()).chain(units).collect()
+        std::iter::once(self.target.as_str()).chain(units).chain(self.slice()).collect()
+    }
+
+    /// What holds all units of a tree; none where the replica is one service.
+    fn slice(&self) -> Option<&str> {
+        self.files.keys().map(String::as_str).find(|name| name.ends_with(".slice"))
     }
 
     /// Puts into the manager's folder what is to be there, and takes away what `before` had there besides; what was not as
@@ -78,14 +84,33 @@ impl UnitOrder {
         Ok(changed)
     }
 
-    /// Takes all of it out of the manager's folder.
-    pub(crate) fn remove(&self) {
+    /// Takes all of it out of the manager's folder, and has the manager know.
+    pub(crate) fn withdraw(&self) {
+        self.remove();
+        self.manager.reload_soon();
+    }
+
+    fn remove(&self) {
         for name in self.files.keys() {
             self.take_away(name);
         }
         self.unbind();
-        if let Some(secrets) = &self.secrets {
-            let _ = fs::remove_file(secrets);
+        self.forget_secrets();
+    }
+
+    /// Takes note that it has started: one service has its secret variables then. Of a tree each command reads them anew,
+    /// those that a timer starts and those that stop it among them.
+    pub(super) fn has_started(&self) {
+        if self.slice().is_none() {
+            self.forget_secrets();
+        }
+    }
+
+    /// Deletes the file with its secret variables.
+    pub(super) fn forget_secrets(&self) {
+        let Some(secrets) = &self.secrets else { return };
+        if let Err(error) = record::delete(secrets) {
+            tracing::warn!(%error, "secret variables stay");
         }
     }
 
@@ -184,6 +209,23 @@ mod tests {
         second.remove();
         let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["machines.service"]);
+    }
+
+    #[test]
+    fn the_secrets_of_a_tree_are_there_until_it_ends() {
+        let root = tempfile::tempdir().unwrap();
+        let secrets = root.path().join("variables.env");
+        let with = |files: &[(&str, UnitFile)]| {
+            fs::write(&secrets, "A=x").unwrap();
+            UnitOrder { secrets: Some(secrets.clone()), ..order(root.path(), files) }
+        };
+        with(&[]).has_started();
+        assert!(!secrets.exists(), "one service has read them");
+        let tree = with(&[("a.slice", UnitFile::Text("[Slice]\n".into()))]);
+        tree.has_started();
+        assert!(secrets.exists() && tree.all() == ["a.target", "a.service", "a.slice"]);
+        tree.forget_secrets();
+        assert!(!secrets.exists());
     }
 
     #[test]

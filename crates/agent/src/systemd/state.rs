@@ -20,12 +20,16 @@ pub(super) struct UnitState {
     pub(super) has_job: bool,
     /// Whether the conditions for its start were met.
     condition: bool,
+    /// Whether they were looked at, so that it was tried to start it.
+    pub(super) was_tried: bool,
+    /// Names its start: another one has another name.
+    pub(super) invocation: String,
     load_error: String,
 }
 
 impl UnitState {
     pub(super) const PROPERTIES: &str = "LoadState,LoadError,ActiveState,Result,MainPID,ExecMainPID,ExecMainCode,ExecMainStatus,Job,\
-                                         ConditionResult";
+                                         ConditionResult,ConditionTimestampMonotonic,InvocationID";
 
     /// What `systemctl show` writes: a block for each unit, an empty line between two.
     pub(super) fn parse(text: &str) -> Vec<Self> {
@@ -44,6 +48,8 @@ impl UnitState {
             status: text("ExecMainStatus").parse().unwrap_or(0),
             has_job: !matches!(text("Job"), "" | "0"),
             condition: text("ConditionResult") != "no",
+            was_tried: text("ConditionTimestampMonotonic") != "0",
+            invocation: text("InvocationID").to_owned(),
             load_error: match text("LoadState") {
                 "" | "loaded" => String::new(),
                 state => format!("{state} {}", text("LoadError")).trim().trim_matches('"').to_owned(),
@@ -54,6 +60,11 @@ impl UnitState {
     /// Whether nothing of it runs any more, and nothing is about to.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.active.as_str(), "inactive" | "failed") && !self.has_job
+    }
+
+    /// Whether it has started and goes on.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "reloading")
     }
 
     /// How it ended; `limit` is the memory that it may use.
@@ -77,6 +88,7 @@ impl UnitState {
             }
             (_, 1) => Outcome::Exited { code: self.status },
             (_, 2 | 3) => Outcome::Signalled { signal: self.status },
+            _ if !self.was_tried => Outcome::NotStarted { message: "a unit that it requires did not start".into() },
             _ if !self.condition => {
                 Outcome::NotStarted { message: "a condition of its unit is not met on this node".into() }
             }
@@ -132,7 +144,9 @@ mod tests {
             told("LoadState=bad-setting\nLoadError=\nActiveState=inactive"),
             "systemd cannot load it: bad-setting"
         );
-        let unmet = told("LoadState=loaded\nActiveState=inactive\nResult=success\nConditionResult=no");
-        assert_eq!(unmet, "a condition of its unit is not met on this node");
+        let inactive =
+            "LoadState=loaded\nActiveState=inactive\nResult=success\nConditionResult=no\nConditionTimestampMonotonic=";
+        assert_eq!(told(&format!("{inactive}75")), "a condition of its unit is not met on this node");
+        assert_eq!(told(&format!("{inactive}0")), "a unit that it requires did not start");
     }
 }

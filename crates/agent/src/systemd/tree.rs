@@ -8,7 +8,7 @@ use icefield_spec::{Name, Revision, Unit};
 
 use super::drop_in::{self, DropIn, Part};
 use super::manifest::{Manifest, ManifestUnit};
-use super::names::{instance, renamed, stem};
+use super::names::{self, instance, renamed, stem};
 use super::order::{UnitFile, UnitOrder};
 use super::{SystemdConfig, SystemdManager};
 use crate::shim::ProgramOrder;
@@ -54,6 +54,7 @@ impl Given<'_> {
             stop_grace: self.unit.stop_grace,
             restarted_by_agent: true,
             stays_active: false,
+            talks_to_a_socket: false,
             part,
         }
     }
@@ -106,8 +107,8 @@ pub(super) fn of_manifest(
 ) -> Result<UnitOrder, String> {
     let dynamic = refuse(given, manifest, accounts)?;
     let (mark, stem) = (given.mark(), stem(given.node, given.id, given.revision));
-    let (target, slice) = (format!("{stem}.target"), format!("{stem}.slice"));
-    // One that is masked has no text.
+    let (target, slice) = (format!("{stem}.target"), names::slice(&stem));
+    // To systemd an empty file is a unit that must not be started. Those that NixOS keeps from it are not in the manifest.
     let units = manifest.units.iter().filter(|(_, unit)| !unit.text.trim().is_empty());
     let names: BTreeMap<String, String> =
         units.clone().map(|(name, _)| (name.clone(), format!("{stem}-{name}"))).collect();
@@ -136,6 +137,7 @@ pub(super) fn of_manifest(
             let drop_in = DropIn {
                 restarted_by_agent: is_watched,
                 stays_active: is_watched && !unit.stays(),
+                talks_to_a_socket: unit.talks_to_a_socket(),
                 ..given.drop_in(&mark, &target, part)
             };
             files.insert(format!("{new}.d/{DROP_IN}"), UnitFile::Text(drop_in.text()));
@@ -329,6 +331,26 @@ mod tests {
         let order = tree(&units, &SystemdConfig::system(), &[]).unwrap();
         assert_eq!((&order.main, order.watched.len(), order.others.len()), (&None, 2, 0));
         assert!(text(&order, "prepare.service").contains("\nRemainAfterExit=yes\n"));
+    }
+
+    #[test]
+    fn what_talks_to_a_socket_keeps_its_output() {
+        let units = json!({"units": {
+            "echo.socket": {"text": "[Socket]\nListenStream=7\nAccept=yes\n", "path": "/s/o", "wanted": true},
+            "echo@.service": {"text": "[Service]\nStandardInput=socket\nExecStart=/e\n", "path": "/s/e", "wanted": false},
+            "named.service": {"text": "[Service]\nStandardOutput=fd:echo.socket\nExecStart=/e\n", "path": "/s/n", "wanted": false},
+            "other.service": {"text": "[Service]\nStandardInput=null\nExecStart=/e\n", "path": "/s/m", "wanted": false}
+        }});
+        let order = tree(&units, &SystemdConfig::system(), &[]).unwrap();
+        let text = |name: &str| match &order.files[&format!("icefield-n1-db-0-ababababab-{name}.d/50-icefield.conf")] {
+            UnitFile::Text(text) => text.clone(),
+            UnitFile::Link(at) => panic!("{at}"),
+        };
+        for name in ["echo@.service", "named.service"] {
+            let text = text(name);
+            assert!(!text.contains("StandardOutput") && text.contains("\nStandardError=append:/data/log\n"), "{text}");
+        }
+        assert!(text("other.service").contains("\nStandardOutput=append:/data/log\nStandardError=inherit\n"));
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use icefield_plan::ReplicaId;
 use icefield_spec::{Health, Probe};
+use tokio::sync::mpsc;
 
 use super::{Answered, Work};
 use crate::boottime;
 use crate::core::{Event, Incarnation};
 use crate::driver::NotStarted;
+use crate::home::ReplicaHome;
 use crate::launch::Turn;
 use crate::mounts::Mounter;
 use crate::probe::{self, Asked};
@@ -14,6 +16,7 @@ use crate::process::Process;
 use crate::run::{News, Run, RunNews};
 use crate::shim::RunOrder;
 use crate::supervisor::{conclude, launch};
+use crate::systemd;
 use crate::wall_clock::since_1970;
 use crate::watch::Watch;
 
@@ -27,30 +30,26 @@ impl Work {
         let home = self.launcher.home.replica(id);
         let run = Run::new(order.clone(), home.clone());
         let before = self.runs.insert(id.clone(), run).and_then(|before| before.order.units);
-        let (id, shim, news) = (id.clone(), self.config.shim_command.clone(), self.news.clone());
-        let mounter = self.mounter();
-        self.tasks.spawn(async move {
-            let run = order.run;
-            // Without a loop to hear of it, the agent has ended.
-            let tell = |what: News| drop(news.send(RunNews { id: id.clone(), run, news: what }));
-            if let Err(message) = mounter.mount(&order.mounts).await {
-                unmount(&mounter, &order).await;
-                return tell(News::NotLaunched(NotStarted::for_now(message)));
-            }
-            match launch(&home, &order, before.as_ref(), &shim).await {
-                Ok((process, mut watch)) => {
-                    tell(News::Launched(process.clone()));
-                    let outcome = conclude(&home, &order, &process, &mut watch).await;
-                    unmount(&mounter, &order).await;
-                    tell(News::Ended(outcome));
-                }
-                Err(why) => {
-                    unmount(&mounter, &order).await;
-                    tell(News::NotLaunched(why));
-                }
-            }
-        });
+        if let (None, Some(before)) = (&order.units, &before) {
+            before.withdraw();
+        }
+        let (shim, mounter) = (self.config.shim_command.clone(), self.mounter());
+        let (own, own_home) = (order.clone(), home.clone());
+        let launched = async move {
+            mounter.mount(&own.mounts).await.map_err(NotStarted::for_now)?;
+            launch(&own_home, &own, before.as_ref(), &shim).await
+        };
+        self.tasks.spawn(follow(order, home, launched, self.mounter(), self.news.clone()));
         Ok(())
+    }
+
+    /// Goes on with a run whose units an earlier agent has begun to start.
+    pub(super) fn go_on(&mut self, run: &Run) {
+        let Some(units) = run.order.units.clone() else { return };
+        let (order, home) = (run.order.clone(), run.home.clone());
+        let launched = async move { systemd::go_on(&home, &order, &units).await };
+        let (order, home) = (run.order.clone(), run.home.clone());
+        self.tasks.spawn(follow(order, home, launched, self.mounter(), self.news.clone()));
     }
 
     pub(super) fn mounter(&self) -> Mounter {
@@ -133,6 +132,27 @@ impl Work {
             self.local.note(&id, Event::Answered { answer, health }, self.now());
         }
     }
+}
+
+/// Tells of a run what came of its launch, and how it has ended.
+async fn follow(
+    order: RunOrder,
+    home: ReplicaHome,
+    launched: impl Future<Output = Result<(Process, Watch), NotStarted>>,
+    mounter: Mounter,
+    news: mpsc::UnboundedSender<RunNews>,
+) {
+    // Without a loop to hear of it, the agent has ended.
+    let tell = |what: News| drop(news.send(RunNews { id: order.replica.clone(), run: order.run, news: what }));
+    let last = match launched.await {
+        Ok((process, mut watch)) => {
+            tell(News::Launched(process.clone()));
+            News::Ended(conclude(&home, &order, &process, &mut watch).await)
+        }
+        Err(why) => News::NotLaunched(why),
+    };
+    unmount(&mounter, &order).await;
+    tell(last);
 }
 
 /// Unmounts what a run had mounted. What stays is told of here alone: the replica has ended all the same, and the next run

@@ -12,10 +12,12 @@ impl Work {
             return;
         }
         for (id, run) in &self.runs {
-            if let (Some(units), Some(_)) = (&run.order.units, &run.process) {
+            let Some(units) = &run.order.units else { continue };
+            if run.process.is_some() {
                 self.drift.heal(id, units, now);
-                make_room(&run.home.log(), run.order.log);
             }
+            // What takes long to start writes too.
+            make_room(&run.home.log(), run.order.log);
         }
     }
 }

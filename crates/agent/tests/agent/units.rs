@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use icefield_agent::{AgentConfig, NixConfig, Shutdown, SystemdConfig};
 use icefield_api::ReplicaState;
 use icefield_spec::{Bytes, Cpu, Millis, NixSource, Run, Unit};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpStream;
 
-use crate::fixture::{Fixture, free_port, runs, signal, until};
+use crate::fixture::{Fixture, exec, free_port, runs, signal, until};
 use crate::runner::tests;
 use crate::systemd::Systemd;
 
@@ -19,6 +22,10 @@ tests![
     units_outlive_their_agent_with_systemd,
     modules_are_one_tree_with_systemd,
     timers_and_what_is_done_once_are_replicas_with_systemd,
+    what_a_socket_starts_talks_to_it_with_systemd,
+    what_takes_long_to_start_is_given_its_time_with_systemd,
+    what_systemd_does_not_tell_of_goes_on_with_systemd,
+    a_request_to_stop_that_was_lost_is_made_again_with_systemd,
     what_goes_wrong_is_told_with_systemd,
     drift_is_healed_and_told_with_systemd,
     without_a_systemd_it_is_said,
@@ -88,6 +95,23 @@ fn log(fixture: &Fixture, replica: &str) -> String {
     fs::read_to_string(fixture.replica_path(replica, "log")).unwrap_or_default()
 }
 
+/// As long as it is there, nobody can ask the manager anything.
+struct Silence(PathBuf);
+
+impl Silence {
+    fn of(systemd: &Systemd) -> Self {
+        let socket = systemd.config().runtime_dir.unwrap().join("systemd/private");
+        fs::rename(&socket, socket.with_extension("away")).unwrap();
+        Self(socket)
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _ = fs::rename(self.0.with_extension("away"), &self.0);
+    }
+}
+
 async fn a_program_is_the_unit_of_its_closure_with_systemd() {
     let Some((mut fixture, systemd)) = node("a_program_is_the_unit_of_its_closure").await else { return };
     let port = free_port();
@@ -127,11 +151,130 @@ async fn a_program_is_the_unit_of_its_closure_with_systemd() {
     fixture.gone("web/3").await;
     assert!(!runs(report.pid.unwrap()) && systemd.units().is_empty(), "{:?}", systemd.units());
 
-    // An agent that stops its replicas leaves nothing either.
+    // Nor does what is no unit any more.
     fixture.want(4, &[("web/3", &new)]);
+    fixture.healthy("web/3").await;
+    let supervised = exec(&["sleep", "1000"]);
+    fixture.want(5, &[("web/3", &supervised)]);
+    let is_supervised = |report: &icefield_api::ReplicaReport| {
+        report.revision == supervised.revision() && report.state == ReplicaState::Healthy
+    };
+    fixture.report("web/3", is_supervised).await;
+    assert!(systemd.units().is_empty(), "{:?}", systemd.units());
+
+    // An agent that stops its replicas leaves nothing either.
+    fixture.want(6, &[("web/3", &new)]);
+    fixture.report("web/3", is_new).await;
     let pid = fixture.healthy("web/3").await;
     fixture.shut_down(Shutdown::Stop).await;
     assert!(!runs(pid) && systemd.units().is_empty(), "{:?}", systemd.units());
+}
+
+async fn what_a_socket_starts_talks_to_it_with_systemd() {
+    let Some((fixture, systemd)) = node("what_a_socket_starts_talks_to_it").await else { return };
+    let port = free_port();
+    let units = [
+        ("echo.socket", &*format!("[Socket]\nListenStream=127.0.0.1:{port}\nAccept=yes\n")),
+        (
+            "echo@.service",
+            "[Service]\nStandardInput=socket\nExecStart=/bin/sh -c 'echo hello; echo said >&2; exec sleep 1000'\n",
+        ),
+    ];
+    let unit = modules(&fixture, "s", &units, &["echo.socket"], &json!({}));
+    // Such a name is how a slice must not be called.
+    fixture.want(1, &[("xn--echo/0", &unit)]);
+    fixture.report("xn--echo/0", |report| report.state == ReplicaState::Healthy).await;
+    let mut peer = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    let mut line = String::new();
+    peer.read_line(&mut line).await.unwrap();
+    assert_eq!(line, "hello\n");
+    until("it has written", || log(&fixture, "xn--echo/0") == "said\n").await;
+    let slice = format!("icefield-n1-xn-_-echo-0-{}.slice", unit.revision().short());
+    assert_eq!(systemd.property(&slice, "ActiveState"), "active");
+    fixture.want(2, &[]);
+    fixture.gone("xn--echo/0").await;
+    assert_eq!(peer.read_line(&mut line).await.unwrap(), 0, "what it started has ended");
+    assert_eq!((systemd.property(&slice, "ActiveState").as_str(), systemd.units()), ("inactive", Vec::new()));
+}
+
+async fn what_takes_long_to_start_is_given_its_time_with_systemd() {
+    let Some((mut fixture, systemd)) = node("what_takes_long_to_start_is_given_its_time").await else { return };
+    let go = fixture.path("go");
+    let script = format!("echo begun; until [ -e {} ]; do sleep 0.02; done; echo done", go.display());
+    let prepare = format!("[Service]\nType=oneshot\nExecStart=/bin/sh -c '{script}'\n");
+    let unit = modules(&fixture, "s", &[("prepare.service", &prepare)], &["prepare.service"], &json!({}));
+    let is_at_work = |unit: &Unit| {
+        let name = format!("icefield-n1-db-0-{}-prepare.service", unit.revision().short());
+        systemd.property(&name, "ActiveState") == "activating"
+    };
+    fixture.want(1, &[("db/0", &unit)]);
+    until("it is at work", || is_at_work(&unit)).await;
+    // It would be healthy after half a second.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    fixture.report("db/0", |report| report.state == ReplicaState::Starting).await;
+    fixture.lose_agent();
+    fixture.start_with(config(&fixture, systemd.config())).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    fixture.report("db/0", |report| report.state == ReplicaState::Starting).await;
+    fs::write(&go, "").unwrap();
+    fixture.report("db/0", |report| report.state == ReplicaState::Healthy && report.restarts == 0).await;
+    assert_eq!(log(&fixture, "db/0"), "begun\ndone\n", "the next agent has waited for it too");
+
+    // What is not wanted any more need not start first.
+    fs::remove_file(&go).unwrap();
+    let db = "[Unit]\nRequires=prepare.service\nAfter=prepare.service\n[Service]\nExecStart=/bin/sleep 1000\n";
+    let units = [("prepare.service", &*prepare), ("db.service", db)];
+    let unit = modules(&fixture, "required", &units, &["db.service"], &json!({}));
+    fixture.want(2, &[("db/0", &unit)]);
+    until("it is at work", || is_at_work(&unit)).await;
+    fixture.want(3, &[]);
+    fixture.gone("db/0").await;
+    assert!(!is_at_work(&unit) && systemd.units().is_empty(), "{:?}", systemd.units());
+}
+
+async fn what_systemd_does_not_tell_of_goes_on_with_systemd() {
+    let Some((mut fixture, systemd)) = node("what_systemd_does_not_tell_of_goes_on").await else { return };
+    let unit = program(&fixture, "s", "exec sleep 1000", &["web"]);
+    fixture.want(1, &[("web/0", &unit)]);
+    let pid = fixture.healthy("web/0").await;
+    let silence = Silence::of(&systemd);
+    signal(pid, "KILL");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    fixture.report("web/0", |report| report.pid == Some(pid) && report.restarts == 0).await;
+    drop(silence);
+    let report = fixture.report("web/0", |report| report.restarts == 1 && report.pid.is_some()).await;
+    assert_eq!(report.message.as_deref(), Some("started anew after: killed by SIGKILL"));
+
+    // Nor does an agent that starts end what it is not told of.
+    let pid = fixture.healthy("web/0").await;
+    let silence = Silence::of(&systemd);
+    fixture.lose_agent();
+    fixture.start_with(config(&fixture, systemd.config())).await;
+    assert_eq!(fixture.healthy("web/0").await, pid);
+    drop(silence);
+    assert!(runs(pid));
+    signal(pid, "KILL");
+    let report =
+        fixture.report("web/0", |report| report.restarts == 2 && report.pid.is_some_and(|now| now != pid)).await;
+    assert_eq!(report.message.as_deref(), Some("started anew after: killed by SIGKILL"));
+}
+
+async fn a_request_to_stop_that_was_lost_is_made_again_with_systemd() {
+    let Some((fixture, systemd)) = node("a_request_to_stop_that_was_lost_is_made_again").await else { return };
+    let units = [
+        ("save.timer", "[Timer]\nOnActiveSec=1h\n"),
+        ("save.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n"),
+    ];
+    let unit = modules(&fixture, "s", &units, &["save.timer"], &json!({}));
+    fixture.want(1, &[("db/0", &unit)]);
+    fixture.report("db/0", |report| report.state == ReplicaState::Healthy).await;
+    let silence = Silence::of(&systemd);
+    fixture.want(2, &[]);
+    fixture.report("db/0", |report| report.state == ReplicaState::Stopping).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(silence);
+    fixture.gone("db/0").await;
+    assert!(systemd.units().is_empty(), "{:?}", systemd.units());
 }
 
 async fn units_outlive_their_agent_with_systemd() {
@@ -179,7 +322,7 @@ async fn modules_are_one_tree_with_systemd() {
             "db.service",
             &format!(
                 "[Unit]\nRequires=setup.service\nAfter=setup.service\n[Service]\nExecStart=/bin/sh -c 'echo db $PORT_SQL; \
-                 cat /etc/{name}; exec sleep 1000'\nRestart=always\n"
+                 cat /etc/{name}; exec sleep 1000'\nRestart=always\nRestartForceExitStatus=9\n"
             ),
         ),
         ("db-helper.service", "[Service]\nExecStart=/bin/sleep 1000\n"),
@@ -193,6 +336,7 @@ async fn modules_are_one_tree_with_systemd() {
     let stem = format!("icefield-n1-db-0-{}", unit.revision().short());
     let at = |name: &str| format!("{stem}-{name}");
     assert_eq!(systemd.property(&at("db.service"), "MainPID"), pid.to_string());
+    assert_eq!(systemd.property(&at("db.service"), "RestartForceExitStatus"), "");
     assert_eq!(systemd.property(&at("idle.service"), "ActiveState"), "inactive");
     assert_eq!(systemd.property(&format!("{stem}.slice"), "MemoryMax"), (64 << 20).to_string());
     for service in ["db.service", "db-helper.service"] {
@@ -212,6 +356,7 @@ async fn modules_are_one_tree_with_systemd() {
     fixture.want(2, &[]);
     fixture.gone("db/0").await;
     assert!(!runs(report.pid.unwrap()) && systemd.units().is_empty(), "{:?}", systemd.units());
+    assert_eq!(systemd.property(&format!("{stem}.slice"), "ActiveState"), "inactive");
     assert!(!host.exists(), "{} was left behind", host.display());
 }
 
@@ -259,7 +404,16 @@ async fn timers_and_what_is_done_once_are_replicas_with_systemd() {
     };
     let told = fixture.report("db/0", has_failed).await.message.unwrap();
     assert!(told.ends_with("-prepare.service: exited with status 3"), "{told}");
-    fixture.want(4, &[]);
+
+    // A service can be active without a process.
+    let service = "[Service]\nExecStart=/bin/true\nRemainAfterExit=yes\n";
+    let stays = modules(&fixture, "stays", &[("db.service", service)], &["db.service"], &json!({}));
+    fixture.want(4, &[("db/0", &stays)]);
+    let is_healthy = |report: &icefield_api::ReplicaReport| {
+        report.state == ReplicaState::Healthy && report.revision == stays.revision()
+    };
+    fixture.report("db/0", is_healthy).await;
+    fixture.want(5, &[]);
     fixture.gone("db/0").await;
     assert!(systemd.units().is_empty(), "{:?}", systemd.units());
 }
@@ -293,7 +447,12 @@ async fn what_goes_wrong_is_told_with_systemd() {
     assert!(failed(4, &unit).await.contains("the unit srv.mount"));
     let unit = modules(&fixture, "bad", &[("db.service", "[Service]\nType=exec\n")], &wanted, &json!({}));
     assert!(failed(5, &unit).await.contains("bad-setting"));
-    fixture.want(6, &[]);
+    let requires = format!("[Unit]\nRequires=setup.service\nAfter=setup.service\n{}", service("/bin/sleep 9"));
+    let setup = "[Service]\nType=oneshot\nExecStart=/bin/false\n";
+    let units = [("db.service", requires.as_str()), ("setup.service", setup)];
+    let unit = modules(&fixture, "requires", &units, &wanted, &json!({}));
+    assert_eq!(failed(6, &unit).await, "a unit that it requires did not start");
+    fixture.want(7, &[]);
     fixture.gone("db/0").await;
     assert!(systemd.units().is_empty(), "{:?}", systemd.units());
 }
@@ -322,6 +481,13 @@ async fn drift_is_healed_and_told_with_systemd() {
     let report =
         fixture.report("web/0", |report| report.restarts == 1 && report.pid.is_some_and(|now| now != pid)).await;
     assert_eq!(report.message.as_deref(), Some("started anew after: killed by SIGTERM"));
+
+    // One that is restarted by hand has, too.
+    systemd.ask(&["restart", &service]).unwrap();
+    let report = fixture.report("web/0", |report| report.restarts == 2 && report.pid.is_some()).await;
+    let told = "started anew after: it has ended, and runs again: someone else started it";
+    assert_eq!(report.message.as_deref(), Some(told));
+    assert_eq!(systemd.property(&service, "MainPID"), report.pid.unwrap().to_string());
 }
 
 async fn without_a_systemd_it_is_said() {

@@ -195,7 +195,7 @@ fn system(arguments: &AgentArgs, sources: &Sources) -> Option<SystemConfig> {
     let profile = arguments.system_profile.clone()?;
     let mut environment = base_environment();
     environment.extend(std::env::vars().filter(|(name, _)| name.starts_with("NIX_") || name == "LOCALE_ARCHIVE"));
-    // A switch may restart the agent, which must not be its end.
+    // A switch may restart the agent, which must not be its end. What it writes goes into the file that `--pipe` passes on.
     let apart = ["systemd-run", "--quiet", "--collect", "--wait", "--pipe", "--unit=icefield-activation"];
     let is_apart = std::path::Path::new("/run/systemd/system").exists() && arguments.system_run == *"/run";
     Some(SystemConfig {

@@ -61,7 +61,11 @@ impl Truth {
                         assert!(!self.running.contains(&id.to_string()), "{id} would run twice");
                         assert!(self.starting.insert(id.to_string()), "{id} is being started already");
                     }
-                    Action::Stop { id } | Action::Kill { id } => assert!(self.running.contains(&id.to_string())),
+                    Action::Stop { id } => {
+                        let id = id.to_string();
+                        assert!(self.running.contains(&id) || self.starting.contains(&id));
+                    }
+                    Action::Kill { id } => assert!(self.running.contains(&id.to_string())),
                     Action::Probe { id, .. } => {
                         assert!(self.running.contains(&id.to_string()));
                         assert!(self.asked.insert(id.to_string()), "{id} is asked twice at once");

@@ -148,9 +148,39 @@ fn a_change_while_it_stops_waits_for_the_end() {
     assert_eq!(world.act(), ["start web/0"]);
     assert_eq!(world.report(), "starting 0");
     world.plan = Some(plan(&[("web/0", &old)]));
-    assert_eq!(world.act(), NOTHING, "nor can what is being started be stopped");
+    assert_eq!(world.act(), ["stop web/0"], "it need not start first");
+    assert_eq!(world.report(), "stopping 0");
     world.note("web/0", started());
+    assert_eq!(world.act(), ["stop web/0"], "it did all the same");
+}
+
+#[test]
+fn what_is_being_started_and_not_wanted_is_stopped_until_it_is() {
+    let (old, new) = (unit(1, None), unit(2, None));
+    let mut world = World::new(plan(&[("web/0", &old)]));
+    assert_eq!(world.act(), ["start web/0"]);
+    world.plan = Some(plan(&[("web/0", &new)]));
     assert_eq!(world.act(), ["stop web/0"]);
+    assert_eq!(world.at(5_000), ["stop web/0"], "that may have been lost");
+    world.plan = Some(plan(&[("web/0", &old)]));
+    assert_eq!(world.at(10_000), ["stop web/0"], "too late");
+    world.note("web/0", Event::NotStarted { message: "it was stopped".into(), retry: true });
+    assert_eq!(world.act(), ["start web/0"], "no failure of its own");
+    world.plan = Some(plan(&[]));
+    assert_eq!(world.act(), ["stop web/0"]);
+    world.note("web/0", Event::NotStarted { message: "it was stopped".into(), retry: false });
+    assert_eq!(world.act(), ["remove web/0"]);
+}
+
+#[test]
+fn what_an_earlier_agent_was_starting_is_waited_for() {
+    let unit = unit(1, None);
+    let mut world = World::new(plan(&[("web/0", &unit)]));
+    let (incarnation, grace, drain) = (incarnation(&unit), unit.stop_grace, super::super::drain(&unit));
+    world.local.find("web/0".parse().unwrap(), Found::Starting { incarnation, grace, drain, restarts: 4 }, world.now);
+    assert_eq!((world.act(), world.report().as_str()), (vec![], "starting 4"));
+    world.note("web/0", started());
+    assert_eq!(world.report(), "running 4");
 }
 
 #[test]
