@@ -180,12 +180,15 @@ fn is_wanted(name: &str, unit: &ManifestUnit) -> bool {
 fn standing<'a>(wanted: &BTreeMap<&'a str, &ManifestUnit>) -> Result<Vec<&'a str>, String> {
     let is_service = |name: &str| name.ends_with(".service");
     let wakes = |name: &str| [".timer", ".socket", ".path"].iter().any(|kind| name.ends_with(kind));
-    let kinds: [&dyn Fn(&str, &ManifestUnit) -> bool; 3] =
-        [&|name, unit| is_service(name) && unit.stays(), &|name, _| wakes(name), &|name, _| is_service(name)];
-    let of = |kind: &dyn Fn(&str, &ManifestUnit) -> bool| -> Vec<&'a str> {
-        wanted.iter().filter(|(name, unit)| kind(name, unit)).map(|(name, _)| *name).collect()
+    let of = |is_one: &dyn Fn(&str, &ManifestUnit) -> bool| -> Vec<&'a str> {
+        wanted.iter().filter(|(name, unit)| is_one(name, unit)).map(|(name, _)| *name).collect()
     };
-    let found = kinds.into_iter().map(of).find(|names| !names.is_empty());
+    let kinds = [
+        of(&|name, unit| is_service(name) && unit.stays()),
+        of(&|name, _| wakes(name)),
+        of(&|name, _| is_service(name)),
+    ];
+    let found = kinds.into_iter().find(|names| !names.is_empty());
     found.ok_or_else(|| {
         "none of its units starts with the system: give a service, timer, socket or path of it wantedBy".to_owned()
     })
