@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 /// How much of a file is read at once, in bytes.
-pub(super) const PIECE: usize = 128 << 10;
+pub(super) const PIECE: usize = 256 << 10;
 
 /// The buffers of a body, each read into over and over, so that none is made and cleared anew for each piece.
 #[derive(Debug, Clone, Default)]
