@@ -145,24 +145,20 @@ impl FetchClosures {
 
     /// Has a closure fetched, from other nodes if that can be; and what those have sent that they must not.
     async fn fetch(&self, nix: &mut Option<Nix>, path: &StorePath) -> (Result<(), String>, Vec<String>) {
-        let mut complaints = Vec::new();
+        let (mut came, mut complaints) = (false, Vec::new());
         let is_there = Path::new(&self.nix.physical(path.as_str())).exists();
         if let Some(exchange) = self.exchange.as_ref().filter(|_| !is_there)
             && let Some(lane) = exchange.open(path).await
         {
             let fetched = self.realise(nix, path, lane.sources().clone()).await;
             complaints = lane.complaints();
-            match fetched {
-                Ok(()) => {
-                    exchange.close(path);
-                    return (Ok(()), complaints);
-                }
-                Err(why) => tracing::warn!(%path, "not got by way of other nodes, so without them: {why}"),
+            came = fetched.is_ok();
+            if let Err(why) = fetched {
+                tracing::warn!(%path, "not got by way of other nodes, so without them: {why}");
             }
         }
-        let fetched = self.realise(nix, path, self.sources.clone()).await;
+        let fetched = if came { Ok(()) } else { self.realise(nix, path, self.sources.clone()).await };
         if let (Ok(()), Some(exchange)) = (&fetched, &self.exchange) {
-            // What has come of it by way of other nodes is not needed either.
             exchange.close(path);
         }
         (fetched, complaints)

@@ -135,10 +135,9 @@ impl Host {
     async fn fetch(&self, path: &StorePath, limit: Duration) -> Result<(), String> {
         if !self.fetch_from_others(path, limit).await {
             self.realise(path, &self.config.sources, limit).await?;
-            if let Some(exchange) = &self.exchange {
-                // What has come of it by way of other nodes is not needed either.
-                exchange.close(path);
-            }
+        }
+        if let Some(exchange) = &self.exchange {
+            exchange.close(path);
         }
         if !Path::new(path.as_str()).join("bin/switch-to-configuration").exists() {
             return Err(format!("{path} is no NixOS system: it has no bin/switch-to-configuration"));
@@ -153,9 +152,8 @@ impl Host {
         };
         let Some(lane) = exchange.open(path).await else { return false };
         let fetched = self.realise(path, lane.sources(), limit).await;
-        match &fetched {
-            Ok(()) => exchange.close(path),
-            Err(why) => tracing::warn!(%path, "not got by way of other nodes, so without them: {why}"),
+        if let Err(why) = &fetched {
+            tracing::warn!(%path, "not got by way of other nodes, so without them: {why}");
         }
         for complaint in lane.complaints() {
             tracing::warn!(%path, "another node was passed over: {complaint}");
