@@ -4,14 +4,14 @@ mod common;
 #[path = "../crates/agent/tests/agent/control_group.rs"]
 mod control_group;
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use common::secure::{SecureCluster, wait_for};
 use common::{all_healthy, example, replicas};
-use control_group::{ControlGroup, ENTER};
+use control_group::ControlGroup;
 use serde_json::Value;
 
 /// How the shared stand-in tells of a test that is skipped.
@@ -50,26 +50,17 @@ struct Machine {
 }
 
 impl Machine {
-    /// Starts one whose units are in the folder `own`; the names of those that it starts with are in `wanted`.
-    fn start(test: &str, own: &Path, wanted: &str) -> Option<Self> {
-        let manager = control_group::manager(test)?;
+    /// Starts one by the program `manager`, whose units are in the folder `own`; the names of those that it starts with are in
+    /// `wanted`.
+    fn start(manager: &str, own: &Path, wanted: &str) -> Self {
         for target in TARGETS {
             let wants = if target == "default" { format!("Wants={wanted}\n") } else { String::new() };
             let text = format!("[Unit]\nDescription={target}\nDefaultDependencies=no\n{wants}");
             fs::write(own.join(format!("{target}.target")), text).unwrap();
         }
         let group = ControlGroup::of(own.parent().unwrap());
-        let log = File::create(own.join("log")).unwrap();
-        let process = Command::new("sh")
-            .args(["-c", &format!("{ENTER}{START}")])
-            .env("OWN", own)
-            .env("MANAGER", manager)
-            .env("GROUP", &group.0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut command = group.command(START, &own.join("log"));
+        let process = command.env("OWN", own).env("MANAGER", manager).spawn().unwrap();
         let children = format!("/proc/{0}/task/{0}/children", process.id());
         let mut machine = Self { process, first: 0, _group: group };
         wait_for("the machine's first process", || {
@@ -79,7 +70,7 @@ impl Machine {
             assert!(ended.is_none(), "{}", fs::read_to_string(own.join("log")).unwrap());
             running
         });
-        Some(machine)
+        machine
     }
 
     /// What `systemctl` says in it.
@@ -142,9 +133,7 @@ fn a_machines_systemd_runs_services_with_users_of_their_own_with_nix_with_system
         assert!(std::env::var_os("ICEFIELD_REQUIRE_NIX").is_none(), "there is no nix");
         return runner::skip(&format!("{test}: there is no nix"));
     }
-    if control_group::manager(test).is_none() {
-        return;
-    }
+    let Some(manager) = control_group::manager(test) else { return };
     // A service with a user of its own has a /tmp of its own too, so its program has to be elsewhere.
     let folder = tempfile::Builder::new().prefix("icefield-test-").tempdir_in("/var/cache").unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -174,7 +163,7 @@ fn a_machines_systemd_runs_services_with_users_of_their_own_with_nix_with_system
     let log = cluster.environment.path("agent.log");
     let agent = AGENT.replace("SCRIPT", script.to_str().unwrap()).replace("LOG", log.to_str().unwrap());
     fs::write(at("units/agent.service"), agent).unwrap();
-    let Some(machine) = Machine::start(test, &at("units"), "agent.service") else { return };
+    let machine = Machine::start(manager, &at("units"), "agent.service");
     let told = || fs::read_to_string(&log).unwrap_or_default();
     let healthy = |status: &Value| all_healthy(status) && replicas(status).len() == 3;
     wait_for(&format!("the agent to come up: {}", told()), || machine.property("agent.service", "MainPID") != "0");

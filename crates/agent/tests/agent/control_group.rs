@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A control group in every hierarchy, which goes with this value and all that is in it.
-pub(crate) struct ControlGroup(pub(crate) String);
+pub(crate) struct ControlGroup(String);
 
 /// Goes on in the group whose name is in `GROUP`. A hierarchy whose groups need settings of their own first is passed over.
-pub(crate) const ENTER: &str = r#"
+const ENTER: &str = r#"
 for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ -e "$root/cgroup.procs" ] && mkdir -p "$root/$GROUP" || continue
   echo $$ > "$root/$GROUP/cgroup.procs" || rmdir "$root/$GROUP"
@@ -34,6 +34,21 @@ impl ControlGroup {
     /// One that nobody else has, for what has a folder that nobody else has.
     pub(crate) fn of(folder: &Path) -> Self {
         Self(format!("icefield-test-{}", folder.file_name().unwrap().to_str().unwrap().replace('.', "")))
+    }
+
+    /// What runs `script` in this group, with nothing but `PATH` and `GROUP` in its environment; it writes to the file `log`.
+    pub(crate) fn command(&self, script: &str, log: &Path) -> Command {
+        let log = fs::File::create(log).unwrap();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("{ENTER}{script}")])
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".into()))
+            .env("GROUP", &self.0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        command
     }
 
     fn groups(&self) -> Vec<PathBuf> {

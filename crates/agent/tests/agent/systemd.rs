@@ -3,12 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use icefield_agent::SystemdConfig;
 
-use crate::control_group::{ControlGroup, ENTER, manager};
+use crate::control_group::{ControlGroup, manager};
 
 /// What a user's manager needs to be there; the machine's own units are kept from it.
 const TARGETS: [&str; 8] = ["basic", "default", "exit", "paths", "shutdown", "slices", "sockets", "timers"];
@@ -40,19 +40,12 @@ impl Systemd {
             fs::write(own.join(format!("{target}.target")), text).unwrap();
         }
         let group = ControlGroup::of(folder.path());
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new("sh")
-            .args(["-c", &format!("{ENTER}{START}")])
-            .env_clear()
-            .env("PATH", std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".into()))
+        let child = group
+            .command(START, &folder.path().join("log"))
             .env("HOME", folder.path())
             .env("XDG_RUNTIME_DIR", &run)
             .env("SYSTEMD_UNIT_PATH", format!("{}:{}", run.join("systemd/user").display(), own.display()))
             .env("MANAGER", program)
-            .env("GROUP", &group.0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
             .spawn()
             .unwrap();
         let systemd = Self { folder, _group: group, child };
