@@ -71,14 +71,20 @@ fn a_folder_of_a_newer_version() {
     assert!(refusal.contains("has format 99, written by a newer icefield"), "{refusal}");
 }
 
-#[test]
-fn a_folder_that_a_recovery_left_half_way_is_none_to_begin_with() {
+/// The same, after changes of which some are in a snapshot.
+fn ended_with_snapshot() -> (Group, ServerConfig) {
     let mut group = Group::start_with(1, Timings { snapshot_every: 3, keep_entries: 0, ..Timings::default() });
     for replicas in 0..20 {
         group.block_on(group.client().apply(&crate::harness::request(replicas))).unwrap();
     }
     group.end(0);
     let config = ServerConfig { listen: "127.0.0.1:0".parse().unwrap(), ..group.configs[0].clone() };
+    (group, config)
+}
+
+#[test]
+fn a_folder_that_a_recovery_left_half_way_is_none_to_begin_with() {
+    let (group, config) = ended_with_snapshot();
     let names = fs::read_dir(&config.data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let of_log = names.filter(|name| name.starts_with("log-")).collect::<Vec<_>>();
     for file in of_log.iter().map(String::as_str).chain(["server.json"]) {
@@ -90,12 +96,7 @@ fn a_folder_that_a_recovery_left_half_way_is_none_to_begin_with() {
 
 #[test]
 fn damaged_files() {
-    let mut group = Group::start_with(1, Timings { snapshot_every: 3, keep_entries: 0, ..Timings::default() });
-    for replicas in 0..20 {
-        group.block_on(group.client().apply(&crate::harness::request(replicas))).unwrap();
-    }
-    group.end(0);
-    let config = ServerConfig { listen: "127.0.0.1:0".parse().unwrap(), ..group.configs[0].clone() };
+    let (group, config) = ended_with_snapshot();
     let log = fs::read_dir(&config.data).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let log = log.filter(|name| name.starts_with("log-")).max().unwrap();
     for file in ["snapshot", &log, "server.json"] {
