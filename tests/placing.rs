@@ -57,7 +57,9 @@ fn a_daemon_follows_the_nodes_and_a_volume_stays_on_its_own() {
     environment.ok(["dev", "start-node", &home]);
     let status = cluster.until("all is back", |status| all_healthy(status) && service(status, "log")["desired"] == 3);
     assert_eq!(service(&status, "db")["replicas"][0]["node"], *home);
-    assert_eq!(fs::read_to_string(&runs).unwrap(), "run\nrun\n", "what it wrote before is still there");
+    // An agent begins with what it had last, and may be told that this is nowhere before it is told that it is back.
+    let written = fs::read_to_string(&runs).unwrap();
+    assert!(written.starts_with("run\nrun\n"), "what it wrote before is still there: {written:?}");
     cluster.stop();
 }
 
