@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::activation::Activation;
+use crate::alarm::Alarm;
 use crate::cgroup::Groups;
 use crate::discovery::Discovery;
 use crate::driver::Drivers;
@@ -20,7 +21,7 @@ use crate::home::Home;
 use crate::launch::Launcher;
 use crate::shutdown::Shutdown;
 use crate::systemd::Systemd;
-use crate::work::{Listeners, Work};
+use crate::work::{Alarms, Listeners, Work};
 use crate::{AgentConfig, AgentError, DnsConfig};
 
 /// How often, and how long apart, an agent tries to have its folder for itself.
@@ -93,8 +94,10 @@ impl Agent {
         };
         let mut work = Work::new(config, launcher, kept, complaint, discovery, activation);
         work.adopt().await.map_err(|source| folder(&data, source))?;
+        let alarm = || Alarm::new().map_err(AgentError::Timer);
+        let alarms = Alarms { work: alarm()?, heartbeats: alarm()? };
         let (shutdown, asked) = oneshot::channel();
-        let work = tokio::spawn(work.run(Listeners { listener, api, cache }, asked));
+        let work = tokio::spawn(work.run(Listeners { listener, api, cache }, alarms, asked));
         Ok(Self { api, shutdown: Some(shutdown), work, dns, _lock: lock })
     }
 

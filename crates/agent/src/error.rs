@@ -44,6 +44,9 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
+    /// There is no timer for it.
+    #[error("cannot get a timer: {0}; `ulimit -n` says how many files it may have open")]
+    Timer(#[source] io::Error),
     /// DNS cannot be answered.
     #[error(transparent)]
     Dns(#[from] DnsError),

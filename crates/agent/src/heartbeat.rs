@@ -4,8 +4,9 @@ use std::time::Duration;
 use icefield_api::{Alive, Capacity, ClientError, Heartbeat, HeartbeatReply, ReplicaReport, SystemReport};
 use icefield_spec::{Millis, Name, Revision};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
+use crate::alarm::Alarm;
 use crate::beat::beat;
 use crate::core::Moment;
 use crate::servers::Servers;
@@ -59,7 +60,12 @@ impl Heartbeats {
     /// How long the last word may take.
     const FAREWELL: Duration = Duration::from_millis(500);
 
-    pub(crate) async fn run(self, mut report: watch::Receiver<Report>, replies: mpsc::UnboundedSender<Reply>) {
+    pub(crate) async fn run(
+        self,
+        mut alarm: Alarm,
+        mut report: watch::Receiver<Report>,
+        replies: mpsc::UnboundedSender<Reply>,
+    ) {
         let mut every = self.timings.heartbeat;
         let mut patience = Self::ANSWER.1;
         let mut answered = true;
@@ -72,8 +78,13 @@ impl Heartbeats {
             if report.has_changed().unwrap_or(false) {
                 (number, known) = (number + 1, false);
             }
-            match timeout(patience, self.say(&mut report, number, known)).await {
-                Ok(Ok(reply)) => {
+            let answer = tokio::select! {
+                biased;
+                answer = self.say(&mut report, number, known) => Some(answer),
+                () = alarm.at(sent + patience) => None,
+            };
+            match answer {
+                Some(Ok(reply)) => {
                     if !answered {
                         tracing::info!("a server answers again");
                     }
@@ -94,13 +105,13 @@ impl Heartbeats {
                         every = Self::APART;
                     }
                 }
-                Ok(Err(error)) => {
+                Some(Err(error)) => {
                     if answered {
                         tracing::warn!(%error, "the heartbeat was not taken; replicas go on as they are");
                     }
                     (answered, known) = (false, false);
                 }
-                Err(_) => {
+                None => {
                     if answered {
                         tracing::warn!("no answer to the heartbeat; replicas go on as they are");
                     }
@@ -115,9 +126,9 @@ impl Heartbeats {
                         return;
                     }
                     report.mark_changed();
-                    sleep_until(sent + Self::APART).await;
+                    alarm.at(sent + Self::APART).await;
                 }
-                () = sleep_until(self.beginning + beat(sent + every - self.beginning, every)) => {}
+                () = alarm.at(self.beginning + beat(sent + every - self.beginning, every)) => {}
             }
         }
     }

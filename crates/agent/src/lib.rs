@@ -7,6 +7,7 @@
 mod activation;
 mod adopt;
 mod agent;
+mod alarm;
 mod api;
 mod beat;
 mod boottime;

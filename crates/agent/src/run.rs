@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use icefield_api::Exit;
 use icefield_plan::ReplicaId;
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,7 +14,7 @@ use crate::supervisor::NotLaunched;
 /// One run of a replica that the agent has to do with.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(crate) order: RunOrder,
+    pub(crate) order: Arc<RunOrder>,
     pub(crate) home: ReplicaHome,
     /// Its process, once there is one.
     pub(crate) process: Option<Process>,
@@ -39,7 +41,7 @@ pub(crate) struct RunNews {
 }
 
 impl Run {
-    pub(crate) const fn new(order: RunOrder, home: ReplicaHome) -> Self {
+    pub(crate) const fn new(order: Arc<RunOrder>, home: ReplicaHome) -> Self {
         Self { order, home, process: None, marked: false, kills: 0 }
     }
 

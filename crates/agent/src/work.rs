@@ -15,11 +15,12 @@ use icefield_spec::{Health, StorePath};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use self::runs::unmount;
 use crate::activation::{Activation, Given};
 use crate::adopt::{Adopted, adopt};
+use crate::alarm::Alarm;
 use crate::cgroup::Groups;
 use crate::closures::{Closures, Fetched};
 use crate::core::{Action, Answer, Event, Found, Local, Moment, Wanted, decide};
@@ -90,6 +91,12 @@ pub(crate) struct Listeners {
     pub(crate) api: SocketAddr,
     /// For other nodes that get closures from here.
     pub(crate) cache: Option<TcpListener>,
+}
+
+/// What wakes an agent that has nothing else to do.
+pub(crate) struct Alarms {
+    pub(crate) work: Alarm,
+    pub(crate) heartbeats: Alarm,
 }
 
 /// What comes in from the tasks that the loop has started.
@@ -166,7 +173,7 @@ impl Work {
             if running.is_none() && !starts {
                 unmount(&self.mounter(), &order).await;
             }
-            let mut run = Run::new(order, home);
+            let mut run = Run::new(Arc::new(order), home);
             if let Some((process, watch)) = running {
                 tracing::info!(replica = %id, pid = process.pid(), "taken over");
                 run.marked = self.local.is_healthy(&id);
@@ -181,7 +188,12 @@ impl Work {
     }
 
     /// Runs until it is told to end.
-    pub(crate) async fn run(mut self, listeners: Listeners, mut asked: oneshot::Receiver<Shutdown>) {
+    pub(crate) async fn run(
+        mut self,
+        listeners: Listeners,
+        mut alarms: Alarms,
+        mut asked: oneshot::Receiver<Shutdown>,
+    ) {
         let Listeners { listener, api, cache } = listeners;
         let keyring = self.config.keyring.clone();
         let servers = Servers::new(&self.config.servers, keyring.as_ref());
@@ -229,7 +241,7 @@ impl Work {
             let client = client_of_keeper;
             contact.spawn(Keeper { keyring, folder, client, mark }.run());
         }
-        contact.spawn(heartbeats.run(reports, replies));
+        contact.spawn(heartbeats.run(alarms.heartbeats, reports, replies));
         contact.spawn(follow.run(offers));
         contact.spawn(fetch.run(given));
         if let (Some(exchange), Some(cache)) = (&exchange, cache) {
@@ -282,7 +294,7 @@ impl Work {
                     Ok(Shutdown::Stop) => self.stopping = true,
                     Ok(Shutdown::Leave) | Err(_) => return,
                 },
-                () = sleep_until(next.unwrap_or_else(far)), if next.is_some() => {}
+                () = alarms.work.at(next.unwrap_or_else(far)), if next.is_some() => {}
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => continue,
             }
             self.reload();
@@ -380,7 +392,7 @@ impl Work {
             Action::Probe { id, health } => self.probe(id, health),
             Action::Remove { id } => {
                 let run = self.runs.remove(&id);
-                self.launcher.remove(&id, run.as_ref().map(|run| &run.order));
+                self.launcher.remove(&id, run.as_ref().map(|run| &*run.order));
                 self.let_go_of_closures();
             }
         }

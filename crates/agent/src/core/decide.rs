@@ -1,6 +1,4 @@
-use std::collections::BTreeSet;
-
-use icefield_plan::{NodePlan, ReplicaId};
+use icefield_plan::{NodePlan, PlannedReplica, ReplicaId};
 use icefield_spec::{Health, Unit};
 
 use super::replica::{Phase, Replica};
@@ -34,9 +32,11 @@ pub(crate) enum Wanted<'a> {
 }
 
 /// What is to become of one replica.
+#[derive(Clone, Copy)]
 enum Target<'a> {
     Unknown,
-    This(Incarnation, &'a Unit),
+    /// What the plan says of it.
+    This(&'a NodePlan, &'a PlannedReplica, &'a Unit),
     Quiet,
     Gone,
 }
@@ -47,7 +47,7 @@ impl<'a> Wanted<'a> {
             Self::Unknown => Target::Unknown,
             Self::Quiet => Target::Quiet,
             Self::Plan(plan) => match (plan.replicas.get(id), plan.unit(id)) {
-                (Some(replica), Some(planned)) => Target::This(Incarnation::of(plan, replica), &planned.unit),
+                (Some(replica), Some(planned)) => Target::This(plan, replica, &planned.unit),
                 _ => Target::Gone,
             },
         }
@@ -58,33 +58,34 @@ impl<'a> Wanted<'a> {
 ///
 /// Deciding takes note of what is decided: the same action is not given twice.
 pub(crate) fn decide(wanted: Wanted<'_>, local: &mut Local, now: Moment) -> (Vec<Action>, Option<Moment>) {
-    let mut ids: BTreeSet<ReplicaId> = local.replicas.keys().cloned().collect();
     if let Wanted::Plan(plan) = wanted {
-        ids.extend(plan.replicas.keys().cloned());
+        for id in plan.replicas.keys().filter(|id| plan.unit(id).is_some()) {
+            if !local.replicas.contains_key(id) {
+                local.replicas.insert(id.clone(), Replica::new(now));
+            }
+        }
     }
     let mut actions = Vec::new();
     let mut next: Option<Moment> = None;
-    for id in ids {
-        let target = wanted.target(&id);
-        if matches!(target, Target::This(..)) {
-            local.replicas.entry(id.clone()).or_insert_with(|| Replica::new(now));
-        }
-        let Some(replica) = local.replicas.get_mut(&id) else { continue };
-        let held = local.held.contains_key(&id);
-        let action = step(&id, replica, target, held, &local.timings, local.fence, now);
-        if let Some(Action::Remove { id }) = &action {
-            local.replicas.remove(id);
-            local.remark(id, None);
-        } else {
-            let unit =
-                if let Wanted::Plan(plan) = wanted { plan.unit(&id).map(|planned| &*planned.unit) } else { None };
+    for (id, replica) in &mut local.replicas {
+        let held = local.held.contains_key(id);
+        let target = wanted.target(id);
+        let action = step(id, replica, target, held, &local.timings, local.fence, now);
+        if !matches!(action, Some(Action::Remove { .. })) {
+            let unit = if let Target::This(_, _, unit) = target { Some(unit) } else { None };
             // What waits for the lease is told when that is there.
-            let waits = unit.is_some_and(|unit| unit.is_singleton()) && local.fence <= now && replica.is_down();
+            let waits = unit.is_some_and(Unit::is_singleton) && local.fence <= now && replica.is_down();
             let waits = waits || held && replica.is_down();
             let due = due(replica, unit, wanted, &local.timings).filter(|_| !waits);
             next = [next, due].into_iter().flatten().min();
         }
         actions.extend(action);
+    }
+    for action in &actions {
+        if let Action::Remove { id } = action {
+            local.replicas.remove(id);
+            local.remark(id, None);
+        }
     }
     (actions, next)
 }
@@ -99,14 +100,13 @@ fn step(
     fence: Moment,
     now: Moment,
 ) -> Option<Action> {
-    let id = id.clone();
     let begun = replica.is_begun();
     let other = match &target {
         // What runs once is not begun again for another address.
-        Target::This(_, unit) if unit.once && begun => false,
+        Target::This(_, _, unit) if unit.once && begun => false,
         // What cannot be started yet replaces nothing.
         Target::This(..) if held && !replica.is_down() => false,
-        Target::This(incarnation, _) => replica.incarnation.as_ref() != Some(incarnation),
+        Target::This(plan, wanted, _) => replica.incarnation.as_ref().is_none_or(|own| !own.is_of(plan, wanted)),
         Target::Unknown => false,
         Target::Quiet | Target::Gone => true,
     };
@@ -118,14 +118,14 @@ fn step(
                 return None;
             }
             *again = Some(now + timings.kill_again);
-            Some(Action::Stop { id })
+            Some(Action::Stop { id: id.clone() })
         }
         (Phase::Ending { kill_at, .. }, _) => {
             if *kill_at > now {
                 return None;
             }
             *kill_at = now + timings.kill_again;
-            Some(Action::Kill { id })
+            Some(Action::Kill { id: id.clone() })
         }
         (Phase::Up { .. }, target) if other => {
             // An agent that ends leaves nobody behind who waits.
@@ -133,39 +133,40 @@ fn step(
                 return None;
             }
             replica.stop(false, now);
-            Some(Action::Stop { id })
+            Some(Action::Stop { id: id.clone() })
         }
         (Phase::Up { .. }, Target::This(..)) if replica.renew && !held => {
             replica.renew = false;
             replica.stop(false, now);
-            Some(Action::Stop { id })
+            Some(Action::Stop { id: id.clone() })
         }
         (Phase::Up { checks, .. }, _) if checks.is_lost() => {
             replica.stop(true, now);
-            Some(Action::Stop { id })
+            Some(Action::Stop { id: id.clone() })
         }
-        (Phase::Up { checks, .. }, Target::This(_, unit)) => {
+        (Phase::Up { checks, .. }, Target::This(_, _, unit)) => {
             let ask = checks.tick(unit.health.as_ref(), timings, now);
             replica.stay();
-            let health = unit.health.clone().filter(|_| ask)?;
-            Some(Action::Probe { id, health })
+            let health = unit.health.as_ref().filter(|_| ask)?;
+            Some(Action::Probe { id: id.clone(), health: health.clone() })
         }
-        (Phase::Down { .. }, Target::This(incarnation, unit)) if unit.once && begun => {
-            replica.give_up(incarnation);
+        (Phase::Down { .. }, Target::This(plan, wanted, unit)) if unit.once && begun => {
+            replica.give_up(Incarnation::of(plan, wanted));
             None
         }
-        (Phase::Down { .. }, Target::This(incarnation, _)) if held => {
-            replica.wanted = Some(incarnation);
+        (Phase::Down { .. }, Target::This(plan, wanted, _)) if held => {
+            replica.wanted = Some(Incarnation::of(plan, wanted));
             None
         }
-        (Phase::Down { due, .. }, Target::This(incarnation, unit)) => {
+        (Phase::Down { due, .. }, Target::This(plan, wanted, unit)) => {
             if (!other && due.is_none_or(|due| due > now)) || (unit.is_singleton() && fence <= now) {
                 return None;
             }
+            let incarnation = Incarnation::of(plan, wanted);
             replica.start(incarnation.clone(), unit);
-            Some(Action::Start { id, incarnation })
+            Some(Action::Start { id: id.clone(), incarnation })
         }
-        (Phase::Down { .. }, Target::Gone) => Some(Action::Remove { id }),
+        (Phase::Down { .. }, Target::Gone) => Some(Action::Remove { id: id.clone() }),
         (Phase::Up { .. } | Phase::Down { .. }, _) => None,
     }
 }

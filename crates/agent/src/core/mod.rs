@@ -36,4 +36,9 @@ impl Incarnation {
     pub(crate) fn of(plan: &NodePlan, replica: &PlannedReplica) -> Self {
         Self { revision: replica.revision, ports: replica.ports.clone(), address: plan.address.clone() }
     }
+
+    /// Whether it is what the plan says of the replica.
+    pub(crate) fn is_of(&self, plan: &NodePlan, replica: &PlannedReplica) -> bool {
+        self.revision == replica.revision && self.ports == replica.ports && self.address == plan.address
+    }
 }

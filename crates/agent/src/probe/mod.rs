@@ -4,23 +4,21 @@ mod exec;
 mod http;
 mod tcp;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use icefield_spec::{Health, Name, Probe};
 use tokio::net::lookup_host;
 
-use crate::core::Answer;
-use crate::shim::ProgramOrder;
+use crate::core::{Answer, Incarnation};
+use crate::shim::RunOrder;
 
-/// What a question needs to know of the replica.
-#[derive(Debug, Clone)]
+/// Whom a question is put to.
+#[derive(Debug)]
 pub(crate) struct Asked {
-    /// The address that it listens on.
-    pub(crate) address: String,
-    pub(crate) ports: BTreeMap<Name, u16>,
-    /// The program that it runs, for the environment.
-    pub(crate) program: ProgramOrder,
+    pub(crate) order: Arc<RunOrder>,
+    /// The variables that its order does not tell.
+    pub(crate) secrets: Vec<(String, String)>,
 }
 
 /// Puts the question and waits for the answer, as long as it may take.
@@ -35,7 +33,11 @@ pub(crate) async fn ask(health: &Health, asked: &Asked) -> Answer {
             Ok(target) => tokio::time::timeout(timeout, tcp::connect(target)).await,
             Err(reason) => Ok(Err(reason)),
         },
-        Probe::Exec { command } => Ok(exec::run(command, &asked.program, timeout).await),
+        Probe::Exec { command } => {
+            let mut program = asked.order.program.clone();
+            program.environment.extend(asked.secrets.iter().cloned());
+            Ok(exec::run(command, &program, timeout).await)
+        }
     };
     match said {
         Ok(Ok(())) => Answer::Good,
@@ -46,10 +48,11 @@ pub(crate) async fn ask(health: &Health, asked: &Asked) -> Answer {
 
 /// Where the replica is asked: at its node's address, or on this machine if that is a name nobody knows.
 async fn target(asked: &Asked, port: &Name) -> Result<SocketAddr, String> {
-    let number = *asked.ports.get(port).ok_or_else(|| format!("the replica has no port {port}"))?;
-    if let Ok(address) = asked.address.parse() {
+    let Incarnation { ports, address, .. } = &asked.order.incarnation;
+    let number = *ports.get(port).ok_or_else(|| format!("the replica has no port {port}"))?;
+    if let Ok(address) = address.parse() {
         return Ok(SocketAddr::new(address, number));
     }
-    let found = lookup_host((asked.address.as_str(), number)).await.ok().and_then(|mut found| found.next());
+    let found = lookup_host((address.as_str(), number)).await.ok().and_then(|mut found| found.next());
     Ok(found.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], number))))
 }

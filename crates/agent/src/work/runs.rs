@@ -1,5 +1,7 @@
 //! The part of the agent's loop that is about runs: how they are started, asked for their health, and end.
 
+use std::sync::Arc;
+
 use icefield_plan::ReplicaId;
 use icefield_spec::{Health, Probe};
 use tokio::sync::mpsc;
@@ -26,15 +28,15 @@ impl Work {
         // Numbered by the clock, so that no run of an earlier agent has the same number, though its record is lost.
         self.last_run = since_1970().max(self.last_run + 1);
         let turn = Turn { run: self.last_run, restarts: self.local.restarts(id), fence: self.fence };
-        let order = self.launcher.prepare(plan, id, incarnation, &self.secrets, turn)?;
+        let order = Arc::new(self.launcher.prepare(plan, id, incarnation, &self.secrets, turn)?);
         let home = self.launcher.home.replica(id);
-        let run = Run::new(order.clone(), home.clone());
-        let before = self.runs.insert(id.clone(), run).and_then(|before| before.order.units);
+        let run = Run::new(Arc::clone(&order), home.clone());
+        let before = self.runs.insert(id.clone(), run).and_then(|before| before.order.units.clone());
         if let (None, Some(before)) = (&order.units, &before) {
             before.withdraw();
         }
         let (shim, mounter) = (self.config.shim_command.clone(), self.mounter());
-        let (own, own_home) = (order.clone(), home.clone());
+        let (own, own_home) = (Arc::clone(&order), home.clone());
         let launched = async move {
             mounter.mount(&own.mounts).await.map_err(NotStarted::for_now)?;
             launch(&own_home, &own, before.as_ref(), &shim).await
@@ -46,9 +48,9 @@ impl Work {
     /// Goes on with a run whose units an earlier agent has begun to start.
     pub(super) fn go_on(&mut self, run: &Run) {
         let Some(units) = run.order.units.clone() else { return };
-        let (order, home) = (run.order.clone(), run.home.clone());
+        let (order, home) = (Arc::clone(&run.order), run.home.clone());
         let launched = async move { systemd::go_on(&home, &order, &units).await };
-        let (order, home) = (run.order.clone(), run.home.clone());
+        let (order, home) = (Arc::clone(&run.order), run.home.clone());
         self.tasks.spawn(follow(order, home, launched, self.mounter(), self.news.clone()));
     }
 
@@ -70,25 +72,24 @@ impl Work {
     }
 
     pub(super) fn watch(&mut self, run: &Run, process: Process, mut watch: Watch) {
-        let (order, home, news) = (run.order.clone(), run.home.clone(), self.news.clone());
+        let (order, home, news) = (Arc::clone(&run.order), run.home.clone(), self.news.clone());
         let mounter = self.mounter();
         self.tasks.spawn(async move {
             let outcome = conclude(&home, &order, &process, &mut watch).await;
             unmount(&mounter, &order).await;
-            let _ = news.send(RunNews { id: order.replica, run: order.run, news: News::Ended(outcome) });
+            let _ = news.send(RunNews { id: order.replica.clone(), run: order.run, news: News::Ended(outcome) });
         });
     }
 
     pub(super) fn probe(&mut self, id: ReplicaId, health: Health) {
         let Some(run) = self.runs.get(&id) else { return };
         let order = &run.order;
-        let mut program = order.program.clone();
         // An earlier agent may have started it, so its process is asked.
-        if let (Some(secret), Some(process), Probe::Exec { .. }) = (&order.secret, &run.process, &health.probe) {
-            program.environment.extend(process.variables(&secret.names));
-        }
-        let asked =
-            Asked { address: order.incarnation.address.clone(), ports: order.incarnation.ports.clone(), program };
+        let secrets = match (&order.secret, &run.process, &health.probe) {
+            (Some(secret), Some(process), Probe::Exec { .. }) => process.variables(&secret.names),
+            _ => Vec::new(),
+        };
+        let asked = Asked { order: Arc::clone(order), secrets };
         let (run, answers) = (order.run, self.answers.clone());
         self.tasks.spawn(async move {
             let answer = probe::ask(&health, &asked).await;
@@ -136,7 +137,7 @@ impl Work {
 
 /// Tells of a run what came of its launch, and how it has ended.
 async fn follow(
-    order: RunOrder,
+    order: Arc<RunOrder>,
     home: ReplicaHome,
     launched: impl Future<Output = Result<(Process, Watch), NotStarted>>,
     mounter: Mounter,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use icefield_api::{ClientError, ErrorCode};
+use icefield_api::{ClientError, ErrorCode, Event, EventKind};
 use icefield_control::Timings;
 
 use crate::harness::{Group, request};
@@ -71,7 +71,9 @@ fn is_read_only(error: &ClientError) -> bool {
 #[test]
 fn a_server_alone_is_read_only_while_its_disk_is_full_as_root() {
     let Some(disk) = SmallDisk::mount() else { return };
-    let mut group = Group::start_in(1, Timings::default(), |_| Some(disk.folder()));
+    // With a snapshot after every change, so that one finds the disk full too.
+    let timings = Timings { snapshot_every: 1, ..Timings::default() };
+    let mut group = Group::start_in(1, timings, |_| Some(disk.folder()));
     let client = group.client();
     let (mut number, mut acknowledged) = (0, 0);
     let mut apply = |group: &Group| {
@@ -141,5 +143,42 @@ fn a_leader_whose_disk_is_full_lets_another_one_lead_as_root() {
     let until = Instant::now() + Duration::from_secs(20);
     while group.block_on(group.client().apply(&request(3))).is_err() {
         assert!(Instant::now() < until, "it does not take part again");
+    }
+}
+
+#[test]
+fn a_follower_whose_disk_is_full_leaves_the_leader_alone_as_root() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let mut group = Group::start_in(3, Timings::default(), |at| (at == 0).then(|| disk.folder()));
+    while group.leader() == 0 {
+        group.kill(0);
+        group.wait_for(|status| status.leader.is_some());
+        group.restart(0);
+    }
+    let (leader, client) = (group.leader(), group.client());
+    let apply = |number| group.block_on(client.apply(&request(number)));
+    apply(1).unwrap();
+    disk.fill();
+    let elected = |group: &Group| -> Vec<Event> {
+        let all = group.block_on(group.client().events(None, Duration::ZERO)).unwrap().events;
+        all.into_iter().filter(|event| event.kind == EventKind::Leader).collect()
+    };
+    let before = elected(&group);
+    // Longer than a follower is patient with a leader that it does not hear of, many times over.
+    let until = Instant::now() + Duration::from_secs(5);
+    let mut number = 1;
+    while Instant::now() < until {
+        number += 1;
+        apply(number).unwrap();
+    }
+    assert_eq!((group.leader(), elected(&group)), (leader, before));
+    let behind = |group: &Group| group.block_on(group.client_of(0).stale(true).history()).unwrap().entries[0].version;
+    let version = apply(number + 1).unwrap().version;
+    assert!(behind(&group) < version, "it takes nothing");
+    disk.empty();
+    let until = Instant::now() + Duration::from_secs(20);
+    while behind(&group) < version {
+        assert!(Instant::now() < until, "it does not take part again");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
