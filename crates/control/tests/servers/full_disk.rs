@@ -13,7 +13,7 @@ use icefield_control::Timings;
 
 use crate::harness::{Group, request};
 
-/// A file system in memory of 40 MiB, while this lives.
+/// A file system in memory of 128 MiB, while this lives.
 struct SmallDisk {
     home: tempfile::TempDir,
 }
@@ -23,7 +23,7 @@ impl SmallDisk {
     fn mount() -> Option<Self> {
         let home = tempfile::tempdir().unwrap();
         let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=40m", "tmpfs"]).arg(home.path()).output().unwrap();
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=128m", "tmpfs"]).arg(home.path()).output().unwrap();
         if !mounted.status.success() {
             eprintln!("SKIPPED: no tmpfs can be mounted: {}", String::from_utf8_lossy(&mounted.stderr));
             return None;
@@ -159,21 +159,31 @@ fn a_follower_whose_disk_is_full_leaves_the_leader_alone_as_root() {
     let apply = |number| group.block_on(client.apply(&request(number)));
     apply(1).unwrap();
     disk.fill();
-    let elected = |group: &Group| -> Vec<Event> {
-        let all = group.block_on(group.client().events(None, Duration::ZERO)).unwrap().events;
-        all.into_iter().filter(|event| event.kind == EventKind::Leader).collect()
-    };
-    let before = elected(&group);
     // Longer than a follower is patient with a leader that it does not hear of, many times over.
     let until = Instant::now() + Duration::from_secs(5);
-    let mut number = 1;
-    while Instant::now() < until {
-        number += 1;
-        apply(number).unwrap();
-    }
-    assert_eq!((group.leader(), elected(&group)), (leader, before));
+    let crowd = (0..64).map(|who: u32| {
+        let client = client.clone();
+        async move {
+            while Instant::now() < until {
+                client.note(&format!("{who} says {}", "x".repeat(1000))).await.unwrap();
+            }
+        }
+    });
+    let elections = async {
+        let newest = |events: &[Event]| events.last().map(|event| event.number);
+        let (mut after, mut elections) = (newest(&client.events(None, Duration::ZERO).await.unwrap().events), 0);
+        while Instant::now() < until {
+            let events = client.events(after, Duration::from_millis(100)).await.unwrap().events;
+            elections += events.iter().filter(|event| event.kind == EventKind::Leader).count();
+            after = newest(&events).or(after);
+        }
+        elections
+    };
+    let (_, elections) =
+        group.block_on(async { futures_util::join!(futures_util::future::join_all(crowd), elections) });
+    assert_eq!((group.leader(), elections), (leader, 0));
     let behind = |group: &Group| group.block_on(group.client_of(0).stale(true).history()).unwrap().entries[0].version;
-    let version = apply(number + 1).unwrap().version;
+    let version = apply(2).unwrap().version;
     assert!(behind(&group) < version, "it takes nothing");
     disk.empty();
     let until = Instant::now() + Duration::from_secs(20);
