@@ -46,7 +46,8 @@ fn main() -> ExitCode {
                 singletons::TESTS,
                 jobs::TESTS,
                 volumes::TESTS,
-                units::TESTS,
+                units::programs::TESTS,
+                units::trees::TESTS,
             ];
             runner::run(&all.concat(), std::env::args().skip(1))
         }
