@@ -94,6 +94,9 @@ enum Figure {
         /// For how long to look
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// Look at three agents of serf as well, in the same time
+        #[arg(long)]
+        serf: bool,
     },
     /// From the leader's death to the next committed write, and no acknowledged write lost: goal p99 1 s
     LeaderKill {
@@ -235,7 +238,7 @@ fn run(bench: &Bench) -> Result<(), Failure> {
                 print(common, &stall)?;
                 if stall.false_lost == 0 { Ok(()) } else { Err("a node counted as lost that was there".into()) }
             }
-            Figure::AgentIdle { seconds } => print(common, &agent_idle::measure(common, *seconds).await?),
+            Figure::AgentIdle { seconds, serf } => print(common, &agent_idle::measure(common, *seconds, *serf).await?),
             Figure::LeaderKill { runs } => print(common, &leader_kill::measure(common, *runs).await?),
             Figure::Rollout { replicas, nodes } => {
                 print(common, &rollout::measure_forth(common, (*replicas).max(1), (*nodes).max(1)).await?)
