@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ struct Known {
 
 impl Discovery {
     /// How long a server is asked to wait for a change.
-    const WAIT: Duration = Duration::from_secs(5);
+    const WAIT: Duration = Duration::from_secs(20);
     /// How much longer it may take to answer before another one is asked.
     const OVERDUE: Duration = Duration::from_secs(1);
     /// The least time from one writing to disk to the next.
@@ -69,14 +70,16 @@ impl Discovery {
         let mut mark = None;
         let (mut failures, mut written) = (0, None::<Instant>);
         let mut is_written = true;
-        loop {
+        'ask: loop {
             let asked = Instant::now();
             let client = servers.client();
-            let answer = timeout(Self::WAIT + Self::OVERDUE, client.changed_endpoints(mark, Self::WAIT));
-            let mut answer = std::pin::pin!(answer);
+            let wait = if is_written { Self::WAIT } else { Self::WRITE_APART };
+            let mut answer = pin!(timeout(wait + Self::OVERDUE, client.changed_endpoints(mark, wait)));
+            let mut passed_over = pin!(servers.passed_over());
             let heard = loop {
                 tokio::select! {
                     heard = &mut answer => break heard,
+                    () = &mut passed_over => continue 'ask,
                     (name, addresses) = self.names.next() => self.look_up(&name, addresses),
                 }
             };
@@ -155,6 +158,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use icefield_api::SCHEMA;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -191,5 +196,32 @@ mod tests {
         assert_eq!(next.known, discovery.known);
         std::fs::write(home.services(), "junk").unwrap();
         assert_eq!(Discovery::open(&home, Timings::default()).known, Known::default());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_silent_is_left_once_it_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let listen = || TcpListener::bind(("127.0.0.1", 0));
+        let (silent, talking) = (listen().await.unwrap(), listen().await.unwrap());
+        let urls = [&silent, &talking].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+        let servers = Servers::new(&urls, None);
+        let following = tokio::spawn(Discovery::open(&home, Timings::default()).run(servers.clone()));
+        let (_asked, _) = silent.accept().await.unwrap();
+        servers.pass_over();
+        let (mut stream, _) = timeout(Duration::from_secs(5), talking.accept()).await.unwrap().unwrap();
+        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+        let body = serde_json::to_string(&changes(true, &[("web", 2)], &[])).unwrap();
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let known = || record::read::<Known>(&home.services()).unwrap();
+        let written = async {
+            while known().is_none() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), written).await.unwrap();
+        assert_eq!(known().unwrap().services[&name("web")].len(), 2);
+        following.abort();
     }
 }

@@ -1,9 +1,9 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use icefield_api::{Client, Http, HttpOptions, Keyring};
 use icefield_pki::Expect;
+use tokio::sync::watch;
 
 /// The cluster's servers, as an agent goes about them.
 ///
@@ -12,7 +12,7 @@ use icefield_pki::Expect;
 #[derive(Debug, Clone)]
 pub(crate) struct Servers {
     clients: Arc<[Client]>,
-    current: Arc<AtomicUsize>,
+    current: Arc<watch::Sender<usize>>,
 }
 
 impl Servers {
@@ -28,12 +28,18 @@ impl Servers {
 
     /// The client that begins with a server that answers, as far as is known.
     pub(crate) fn client(&self) -> &Client {
-        &self.clients[self.current.load(Ordering::Relaxed) % self.clients.len()]
+        &self.clients[*self.current.borrow() % self.clients.len()]
     }
 
     /// Begins with the next server, because the one before was silent.
     pub(crate) fn pass_over(&self) {
-        self.current.fetch_add(1, Ordering::Relaxed);
+        self.current.send_modify(|current| *current = current.wrapping_add(1));
+    }
+
+    /// Returns once a server is passed over: what waits for its answer had better ask the next one.
+    pub(crate) async fn passed_over(&self) {
+        // The sender is here, so it is not gone.
+        let _ = self.current.subscribe().changed().await;
     }
 }
 

@@ -37,7 +37,12 @@ pub(super) async fn get(target: SocketAddr, path: &str) -> Result<(), String> {
         answer.clear();
         match stream.read_buf(&mut answer).await {
             Ok(length) if length > 0 => read += length,
-            _ => break,
+            Ok(_) => {
+                // It has closed, so there is nobody to say goodbye to: that would cost more than the question did.
+                let _ = stream.set_zero_linger();
+                break;
+            }
+            Err(_) => break,
         }
     }
     Ok(())
