@@ -89,7 +89,7 @@ enum Figure {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// What an agent with two replicas costs to which nothing happens: goals 20 MiB and 0.1 % of a core
+    /// What agents cost to which nothing happens: goals 20 MiB and 0.1 % of a core
     AgentIdle {
         /// For how long to look
         #[arg(long, default_value_t = 60)]

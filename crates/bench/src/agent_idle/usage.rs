@@ -1,17 +1,31 @@
 use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
 
 use crate::Failure;
 
-/// What a process has used since it was started.
-#[derive(Debug, Clone, Copy)]
+/// What a process has used since it was started, and has now.
+#[derive(Debug)]
 pub(super) struct Usage {
     /// Time on a processor.
     nanoseconds: u64,
     /// How often it was woken.
     switches: u64,
-    /// Its resident memory; of that, what is not of files.
+    resident_mib: f64,
+    anonymous_mib: f64,
+}
+
+/// What a process used in a while.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Used {
+    /// How much of one core, in percent.
+    pub(super) cpu_percent: f64,
+    /// How often it was woken, each second.
+    wakeups_per_second: f64,
+    /// Its resident memory at the end, in mebibytes; of that, what is not of files.
     pub(super) resident_mib: f64,
-    pub(super) anonymous_mib: f64,
+    anonymous_mib: f64,
 }
 
 impl Usage {
@@ -19,9 +33,7 @@ impl Usage {
         let (mut nanoseconds, mut switches) = (0, 0);
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
             let task = task?.path();
-            // To the nanosecond, where `stat` counts in hundredths of a second.
-            let used = fs::read_to_string(task.join("schedstat"))?;
-            nanoseconds += used.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
+            nanoseconds += time_of(&task)?;
             switches += field(&fs::read_to_string(task.join("status"))?, "voluntary_ctxt_switches:");
         }
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -29,15 +41,33 @@ impl Usage {
         Ok(Self { nanoseconds, switches, resident_mib: mebibytes("VmRSS:"), anonymous_mib: mebibytes("RssAnon:") })
     }
 
-    /// How much of one core it has used since `before`, `seconds` ago: in percent.
-    pub(super) fn cpu_percent(self, before: Self, seconds: f64) -> f64 {
-        (self.nanoseconds - before.nanoseconds) as f64 / 1e7 / seconds
+    /// What was used since `before`, `seconds` ago.
+    pub(super) fn since(&self, before: &Self, seconds: f64) -> Used {
+        Used {
+            cpu_percent: (self.nanoseconds - before.nanoseconds) as f64 / 1e7 / seconds,
+            wakeups_per_second: (self.switches - before.switches) as f64 / seconds,
+            resident_mib: self.resident_mib,
+            anonymous_mib: self.anonymous_mib,
+        }
     }
+}
 
-    /// How often it was woken in each second since then.
-    pub(super) fn wakeups(self, before: Self, seconds: f64) -> f64 {
-        (self.switches - before.switches) as f64 / seconds
+impl Used {
+    pub(super) fn mean(all: &[Self]) -> Self {
+        let mean = |of: fn(&Self) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
+        Self {
+            cpu_percent: mean(|used| used.cpu_percent),
+            wakeups_per_second: mean(|used| used.wakeups_per_second),
+            resident_mib: mean(|used| used.resident_mib),
+            anonymous_mib: mean(|used| used.anonymous_mib),
+        }
     }
+}
+
+/// How long a thread has been on a processor, in nanoseconds, where `stat` counts in hundredths of a second.
+pub(super) fn time_of(task: &Path) -> Result<u64, Failure> {
+    let used = fs::read_to_string(task.join("schedstat"))?;
+    Ok(used.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0))
 }
 
 /// The number in the line that begins with `name`; 0 if there is none.
