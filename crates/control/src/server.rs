@@ -164,6 +164,7 @@ impl Server {
             vault: Arc::clone(&vault),
             http: http.clone(),
             throttle: Default::default(),
+            dates: Default::default(),
             looking,
             lineups: Default::default(),
             admission: Admission::new(),

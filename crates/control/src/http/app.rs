@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use icefield_api::{ErrorBody, ErrorCode, Http, Keyring, ServerStatus, Stale};
 use icefield_pki::Expect;
@@ -7,6 +7,7 @@ use icefield_spec::Name;
 use tokio::sync::{Mutex, watch};
 
 use super::admission::Admission;
+use super::dates::Dates;
 use super::failure::Failure;
 use super::lineups::Lineups;
 use super::write::Write;
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) http: Http,
     /// Bounds what is written down of refusals.
     pub(crate) throttle: std::sync::Mutex<Throttle>,
+    /// What dates requests.
+    pub(crate) dates: std::sync::Mutex<Dates>,
     /// Held as long as a better layout is looked for.
     pub(crate) looking: Arc<Mutex<()>>,
     /// Who stands where for the closures that were asked for lately.
@@ -93,8 +96,24 @@ impl App {
 
     /// What became of the command of a request.
     pub(crate) async fn offer(&self, write: &Write, command: Command) -> Result<Applied, Failure> {
-        let request = Some(write.request(self.clock.now()));
+        let request = Some(write.request(self.date().await));
         Ok(self.group.offer(&Proposal { command, request, author: write.author() }).await?)
+    }
+
+    /// The date of a request that comes now.
+    async fn date(&self) -> u64 {
+        let now = self.clock.now();
+        // If it does not lead, nothing is agreed on.
+        let Leader::Me(term) = *self.group.leader().borrow() else { return now };
+        let dates = || self.dates.lock().unwrap_or_else(PoisonError::into_inner);
+        let date = dates().date(term, now);
+        match date {
+            Some(date) => date,
+            None => {
+                let newest = self.group.state().await.requests.newest();
+                dates().begin(term, newest, now)
+            }
+        }
     }
 
     /// What became of a request, if it was carried out before.

@@ -20,6 +20,7 @@ mod blocking;
 mod body;
 mod closures;
 mod cluster;
+mod dates;
 mod dispatch;
 mod endpoints;
 mod enrol;

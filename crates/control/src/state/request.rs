@@ -9,7 +9,7 @@ pub struct Request {
     pub key: Fingerprint,
     /// Of what it asks for.
     pub content: Fingerprint,
-    /// When it was proposed, in milliseconds since 1970.
+    /// Its date in milliseconds: since 1970 by the clock of the first leader, and on by the time in which there was one.
     pub at: u64,
 }
 

