@@ -1,13 +1,10 @@
 use std::io;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use rustix::time::{TimerfdClockId, TimerfdTimerFlags, Timespec};
 use tokio::time::{Instant, sleep_until};
+
+use crate::timer::Timer;
 
 /// Tells when a moment has come, for what an agent does over and over: by a timer of the kernel's.
 ///
@@ -15,17 +12,14 @@ use tokio::time::{Instant, sleep_until};
 /// and when it does. For an agent at rest that would be one in four of the times that it is woken.
 #[derive(Debug)]
 pub(crate) struct Alarm {
-    timer: AsyncFd<OwnedFd>,
+    timer: Timer,
     /// What the timer is set to.
     set: Option<Instant>,
 }
 
 impl Alarm {
     pub(crate) fn new() -> io::Result<Self> {
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        #[expect(deprecated, reason = "sound for an OwnedFd, which stays what it is; the replacement is unsafe")]
-        let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
-        Ok(Self { timer, set: None })
+        Ok(Self { timer: Timer::new(TimerfdClockId::Monotonic)?, set: None })
     }
 
     /// Returns when `moment` has come. It may be dropped before that.
@@ -44,18 +38,13 @@ impl Alarm {
             self.tell_in(moment - Instant::now())?;
             self.set = Some(moment);
         }
-        // It is never read: to be set anew is enough for it to tell anew.
-        self.timer.readable().await?.clear_ready();
-        Ok(())
+        self.timer.told().await
     }
 
     fn tell_in(&self, time: Duration) -> io::Result<()> {
         // With zero it would never tell.
         let time = time.max(Duration::from_nanos(1));
-        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let value = Timespec::try_from(time).map_err(io::Error::other)?;
-        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: never, it_value: value })?;
-        Ok(())
+        self.timer.set(TimerfdTimerFlags::empty(), Timespec::try_from(time).map_err(io::Error::other)?)
     }
 }
 

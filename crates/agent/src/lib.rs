@@ -47,6 +47,7 @@ mod shim;
 mod shutdown;
 mod supervisor;
 mod systemd;
+mod timer;
 mod volumes;
 mod wall_clock;
 mod watch;

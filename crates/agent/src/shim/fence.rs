@@ -1,16 +1,12 @@
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use rustix::time::{TimerfdClockId, TimerfdTimerFlags, Timespec};
 
 use crate::boottime;
+use crate::timer::Timer;
 
 /// Until when a singleton may run, as its supervisor keeps it: the agent puts the moment off as long as it may, in a file.
 ///
@@ -18,17 +14,13 @@ use crate::boottime;
 pub(super) struct Fence {
     path: PathBuf,
     until: u64,
-    timer: AsyncFd<OwnedFd>,
+    timer: Timer,
 }
 
 impl Fence {
     /// A fence at `until`, or later if the file at `path` says so.
     pub(super) fn new(path: PathBuf, until: u64) -> io::Result<Self> {
-        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
-        #[expect(deprecated, reason = "sound for an OwnedFd, which stays what it is; the replacement is unsafe")]
-        let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
-        let mut fence = Self { path, until, timer };
+        let mut fence = Self { path, until, timer: Timer::new(TimerfdClockId::Boottime)? };
         fence.look();
         Ok(fence)
     }
@@ -48,9 +40,8 @@ impl Fence {
                 tv_sec: i64::try_from(self.until / 1_000).unwrap_or(i64::MAX),
                 tv_nsec: i64::try_from(self.until % 1_000).unwrap_or(0) * 1_000_000,
             };
-            let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: at };
-            timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::ABSTIME, &once)?;
-            self.timer.readable().await?.clear_ready();
+            self.timer.set(TimerfdTimerFlags::ABSTIME, at)?;
+            self.timer.told().await?;
         }
         Ok(())
     }
