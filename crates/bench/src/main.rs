@@ -16,6 +16,7 @@ mod machine;
 mod nix_evals;
 mod node_kill;
 mod placement;
+mod processes;
 mod raft_writes;
 mod random;
 mod replica_kill;

@@ -7,11 +7,12 @@ use icefield_api::Client;
 use tempfile::TempDir;
 
 use crate::dev_cluster::binary;
+use crate::processes::Processes;
 use crate::{Common, Failure};
 
 /// Three servers on loopback, each a process, as `icefield dev` starts them; they end with this value.
 pub(crate) struct ServerGroup {
-    servers: Vec<Child>,
+    servers: Processes,
     /// Where each listens: `127.0.0.1:PORT`.
     pub(crate) addresses: Vec<String>,
     /// A client of all of them.
@@ -28,7 +29,7 @@ impl ServerGroup {
         let peers: Vec<String> =
             addresses.iter().enumerate().map(|(at, address)| format!("--peer=s{at}=http://{address}")).collect();
         let client = Client::new(addresses.iter().map(|address| format!("http://{address}")));
-        let mut group = Self { servers: Vec::new(), addresses, client, _home: home };
+        let mut group = Self { servers: Processes::default(), addresses, client, _home: home };
         for at in 0..group.addresses.len() {
             let data = group._home.path().join(format!("s{at}"));
             group.servers.push(server(&binary, at, &group.addresses[at], &peers, &data)?);
@@ -64,16 +65,6 @@ impl ServerGroup {
     /// The memory that each of them takes, in KiB.
     pub(crate) fn resident_kib(&self) -> Result<Vec<u64>, Failure> {
         self.servers.iter().map(|server| resident_kib(server.id())).collect()
-    }
-}
-
-impl Drop for ServerGroup {
-    fn drop(&mut self) {
-        for server in &mut self.servers {
-            // There is nobody to tell, and they end with this process anyway.
-            let _ = server.kill();
-            let _ = server.wait();
-        }
     }
 }
 

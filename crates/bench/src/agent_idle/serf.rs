@@ -1,12 +1,13 @@
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Failure;
+use crate::processes::Processes;
 use crate::server_group::free_addresses;
 
 /// Three agents of serf on loopback that know of each other; they end with this value.
 pub(super) struct Group {
-    members: Vec<Child>,
+    members: Processes,
 }
 
 impl Group {
@@ -14,7 +15,7 @@ impl Group {
 
     pub(super) async fn start() -> Result<Self, Failure> {
         let (own, rpc) = (free_addresses(Self::SIZE)?, free_addresses(Self::SIZE)?);
-        let mut group = Self { members: Vec::new() };
+        let mut group = Self { members: Processes::default() };
         for (at, (own_address, rpc_address)) in own.iter().zip(&rpc).enumerate() {
             let mut command = Command::new("serf");
             command.args(["agent", "-node", &format!("m{at}"), "-bind", own_address, "-rpc-addr", rpc_address]);
@@ -36,16 +37,6 @@ impl Group {
 
     pub(super) fn pids(&self) -> impl Iterator<Item = u64> {
         self.members.iter().map(|member| member.id().into())
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        for member in &mut self.members {
-            // There is nobody to tell.
-            let _ = member.kill();
-            let _ = member.wait();
-        }
     }
 }
 

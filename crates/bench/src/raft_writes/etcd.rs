@@ -8,11 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::Failure;
+use crate::processes::Processes;
 use crate::server_group::free_addresses;
 
 /// Three members of etcd on loopback; they end with this value.
 pub(super) struct Group {
-    members: Vec<Child>,
+    members: Processes,
     clients: Vec<String>,
     _home: TempDir,
 }
@@ -22,7 +23,7 @@ impl Group {
         let home = tempfile::tempdir()?;
         let (clients, peers) = (free_addresses(3)?, free_addresses(3)?);
         let cluster: Vec<String> = peers.iter().enumerate().map(|(at, peer)| format!("m{at}=http://{peer}")).collect();
-        let mut group = Self { members: Vec::new(), clients, _home: home };
+        let mut group = Self { members: Processes::default(), clients, _home: home };
         for (at, peer) in peers.iter().enumerate() {
             let member = member(at, &group.clients[at], peer, &cluster.join(","), group._home.path())?;
             group.members.push(member);
@@ -44,16 +45,6 @@ impl Group {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Err("no member of etcd leads".into())
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        for member in &mut self.members {
-            // There is nobody to tell.
-            let _ = member.kill();
-            let _ = member.wait();
-        }
     }
 }
 
